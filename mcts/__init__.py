@@ -1,0 +1,1 @@
+"""Tree search; knows nothing of what it searches."""
