@@ -1,0 +1,1 @@
+"""Runs untrusted source text with limits."""
