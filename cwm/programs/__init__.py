@@ -1,0 +1,1 @@
+"""Programs as world models: running, scoring, counterexamples."""

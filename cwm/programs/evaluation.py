@@ -1,0 +1,436 @@
+"""Runs a program on recorded transitions and says what it is worth.
+
+The program predicts in the sandbox; its predictions are compared with the truth
+here, on decoded plain data. The transitions go into two children: no child holds an
+observation together with the one that followed it, so that a program cannot read
+the answers off its inputs.
+"""
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cwm.core.codec import select_rows
+from cwm.core.predictions import Predictions
+from cwm.core.proposals import Counterexample, Task
+from cwm.core.seeding import child_rng
+from cwm.core.spaces import space_to_json
+from cwm.core.trajectories import TransitionBatch
+from cwm.programs.accuracy import (
+    SplitScore,
+    merged_matches,
+    score_draws,
+    score_predictions,
+    strict_matches,
+)
+from cwm.programs.batches import (
+    concatenate_batches,
+    rows_to_predict,
+    slice_predictions,
+)
+from cwm.programs.counterexamples import find_counterexamples
+from cwm.programs.json_values import value_from_json, value_to_json
+from cwm.programs.received import join_predictions
+from cwm.programs.tolerances import Tolerances
+from cwm.programs.unit_tests import (
+    DRIVER as UNIT_TEST_DRIVER,
+)
+from cwm.programs.unit_tests import (
+    UnitTest,
+    UnitTestScore,
+    run_unit_tests,
+)
+from cwm.programs.wire_types import PredictedRows, StepsRequest, rows_per_message
+from sandbox.errors import ProtocolError
+from sandbox.isolation import Level
+from sandbox.limits import Limits
+from sandbox.outcome import (
+    AnyOutcome,
+    Completed,
+    MemoryExceeded,
+    Outcome,
+    ProtocolBroken,
+    Raised,
+    Rejected,
+)
+from sandbox.policy import PolicyMode
+from sandbox.pool import Sandbox
+
+STEPS_DRIVER = "cwm.programs.world_model_driver"
+
+DRIVERS = (STEPS_DRIVER, UNIT_TEST_DRIVER)
+"""What a sandbox must be made with to evaluate programs."""
+
+NUM_DRAWS = 32
+"""Predictions of each distinct (observation, action) of a stochastic task."""
+
+UNIT_TEST_WEIGHT = 0.2
+"""Share of the score that unit tests decide, where there are any."""
+
+
+def open_sandbox(
+    *,
+    limits: Limits | None = None,
+    num_workers: int = 2,
+    policy: PolicyMode = "enforce",
+    require: Level = "kernel",
+    extra_drivers: Sequence[str] = (),
+) -> Sandbox:
+    """Returns a sandbox that can evaluate programs; close it, or use `with`.
+
+    Args:
+        limits: Limits of each run; an evaluation takes two of them, and one more
+            for each file of unit tests.
+        num_workers: Runs at the same time; with 2, both halves of the transitions.
+        policy: As in `Sandbox`.
+        require: As in `Sandbox`.
+        extra_drivers: Further driver modules.
+
+    Raises:
+        SandboxUnavailable: If it cannot be had here.
+    """
+    return Sandbox(
+        drivers=(*DRIVERS, *extra_drivers),
+        limits=limits,
+        num_workers=num_workers,
+        policy=policy,
+        require=require,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What a program turned out to be worth.
+
+    Attributes:
+        outcome_kind: How the run ended: `"completed"`, `"raised"`, `"timed_out"`,
+            ... (`sandbox.outcome`).
+        score: What the search maximises, in `[0, 1]`; 0 for a bug.
+        is_bug: Whether any run did not complete. One exception anywhere is one.
+        feedback: What to tell the program's author about a bug; else empty.
+        failure_line: Line of the source that raised, from 1.
+        failing_index: Training transition at which it raised.
+        train: Scores on the training transitions; `None` for a bug.
+        validation: Likewise, if there are validation transitions.
+        unit_tests: Results of the unit tests, if there are any.
+        counterexamples: Failing training transitions and unit tests.
+        isolation: What kept the program in (`IsolationReport.to_json`).
+    """
+
+    outcome_kind: str
+    score: float
+    is_bug: bool
+    feedback: str = ""
+    failure_line: int | None = None
+    failing_index: int | None = None
+    train: SplitScore | None = None
+    validation: SplitScore | None = None
+    unit_tests: UnitTestScore | None = None
+    counterexamples: tuple[Counterexample, ...] = ()
+    isolation: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_perfect(self) -> bool:
+        """Whether everything that was judged is right, strictly."""
+        splits = [s for s in (self.train, self.validation) if s is not None]
+        tests = self.unit_tests
+        return (
+            not self.is_bug
+            and bool(splits)
+            and all(split.strict == 1.0 for split in splits)
+            and (tests is None or tests.num_passed == tests.num_tests)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain data for the journal; `from_json` is the inverse."""
+        return {
+            "outcome_kind": self.outcome_kind,
+            "score": self.score,
+            "is_bug": self.is_bug,
+            "feedback": self.feedback,
+            "failure_line": self.failure_line,
+            "failing_index": self.failing_index,
+            "train": None if self.train is None else self.train.to_json(),
+            "validation": (
+                None if self.validation is None else self.validation.to_json()
+            ),
+            "unit_tests": (
+                None if self.unit_tests is None else self.unit_tests.to_json()
+            ),
+            "counterexamples": [
+                {
+                    "index": c.index,
+                    "wrong_parts": list(c.wrong_parts),
+                    "observation": value_to_json(c.observation),
+                    "action": value_to_json(c.action),
+                    "expected": value_to_json(c.expected),
+                    "predicted": value_to_json(c.predicted),
+                    "message": c.message,
+                }
+                for c in self.counterexamples
+            ],
+            "isolation": self.isolation,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Evaluation":
+        """Returns the evaluation that `to_json` described."""
+        train, validation, tests = (
+            data[name] for name in ("train", "validation", "unit_tests")
+        )
+        examples = tuple(
+            Counterexample(
+                index=c["index"],
+                wrong_parts=tuple(c["wrong_parts"]),
+                observation=value_from_json(c["observation"]),
+                action=value_from_json(c["action"]),
+                expected=value_from_json(c["expected"]),
+                predicted=value_from_json(c["predicted"]),
+                message=c["message"],
+            )
+            for c in data["counterexamples"]
+        )
+        return cls(
+            outcome_kind=data["outcome_kind"],
+            score=data["score"],
+            is_bug=data["is_bug"],
+            feedback=data["feedback"],
+            failure_line=data["failure_line"],
+            failing_index=data["failing_index"],
+            train=None if train is None else SplitScore.from_json(train),
+            validation=None if validation is None else SplitScore.from_json(validation),
+            unit_tests=None if tests is None else UnitTestScore.from_json(tests),
+            counterexamples=examples,
+            isolation=data["isolation"],
+        )
+
+
+class ProgramEvaluator:
+    """Evaluates programs on one task; any number of threads may use it.
+
+    Args:
+        task: What is to be modelled, with the training transitions.
+        validation: Transitions that the search may look at but not learn from.
+        unit_tests: Tests of the user's, run beside the transitions.
+        sandbox: Where programs run; made with `DRIVERS`, closed by whoever made it.
+        seed: Seed of the order of transitions and of stochastic programs.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        validation: TransitionBatch | None = None,
+        unit_tests: Sequence[UnitTest] = (),
+        sandbox: Sandbox,
+        seed: int = 0,
+    ) -> None:
+        self.task = task
+        self.tolerances = Tolerances.from_batch(task.train)
+        self._validation = validation
+        self._unit_tests = tuple(unit_tests)
+        self._sandbox = sandbox
+        self._seed = seed
+        self._num_draws = NUM_DRAWS if task.is_stochastic else 1
+        batch = task.train
+        if validation is not None:
+            batch = concatenate_batches(batch, validation)
+        self._everything = batch
+        self._isolation = sandbox.isolation.to_json()
+
+    def evaluate(self, source: str) -> Evaluation:
+        """Runs a program on every transition and unit test, and scores it.
+
+        The same source gets the same evaluation, if it is a function of its inputs.
+
+        Raises:
+            SandboxUnavailable: If the sandbox does not work; never for a fault of
+                the program's.
+        """
+        outcome, draws = self._predict(source, self._everything, self._num_draws)
+        if draws is None:
+            return self._failed(outcome)
+        num_train = len(self.task.train)
+        train_draws = [slice_predictions(d, 0, num_train) for d in draws]
+        train = self._score(train_draws, self.task.train)
+        validation = None
+        if self._validation is not None:
+            rest = [slice_predictions(d, num_train, len(d)) for d in draws]
+            validation = self._score(rest, self._validation)
+        matches = merged_matches(
+            [strict_matches(d, self.task.train, self.tolerances) for d in train_draws]
+        )
+        examples = find_counterexamples(matches, train_draws[0], self.task.train)
+        score = train.score
+        tests: UnitTestScore | None = None
+        if self._unit_tests:
+            _, tests, failures = run_unit_tests(
+                source, self._unit_tests, sandbox=self._sandbox, seed=self._seed
+            )
+            score = (
+                1 - UNIT_TEST_WEIGHT
+            ) * score + UNIT_TEST_WEIGHT * tests.passed_fraction
+            examples = (*failures, *examples)
+        return Evaluation(
+            outcome_kind=outcome.kind,
+            score=score,
+            is_bug=False,
+            train=train,
+            validation=validation,
+            unit_tests=tests,
+            counterexamples=examples,
+            isolation=self._isolation,
+        )
+
+    def predict(
+        self, source: str, batch: TransitionBatch
+    ) -> tuple[AnyOutcome, Predictions | None]:
+        """Returns what a program predicts, once, for each transition of a batch.
+
+        The predictions are `None` unless the outcome is `Completed`.
+        """
+        outcome, draws = self._predict(source, batch, 1)
+        return outcome, None if draws is None else draws[0]
+
+    def score_on(
+        self, source: str, batch: TransitionBatch
+    ) -> tuple[AnyOutcome, SplitScore | None]:
+        """Returns a program's score on other transitions, such as held-out ones.
+
+        Judged exactly as the training transitions are: with their tolerances, and by
+        repeated draws if the task is stochastic. `None` for a bug.
+        """
+        outcome, draws = self._predict(source, batch, self._num_draws)
+        return outcome, None if draws is None else self._score(draws, batch)
+
+    def _score(self, draws: list[Predictions], batch: TransitionBatch) -> SplitScore:
+        if len(draws) == 1:
+            return score_predictions(draws[0], batch, self.tolerances)
+        return score_draws(draws, batch, self.tolerances)
+
+    def _predict(
+        self, source: str, batch: TransitionBatch, num_draws: int
+    ) -> tuple[AnyOutcome, list[Predictions] | None]:
+        is_random = "rng" in source or "random" in source
+        if num_draws > 1 and not is_random:
+            # All draws would be alike.
+            outcome, single = self._predict(source, batch, 1)
+            return outcome, None if single is None else single * num_draws
+        rows, inverse = rows_to_predict(batch, distinct=num_draws > 1)
+        halves = [half for half in self._halves(batch, rows) if len(half)]
+        outcomes = self._run_halves(source, batch, halves, num_draws)
+        for half, outcome in zip(halves, outcomes, strict=False):
+            if not isinstance(outcome, Completed):
+                return _at_row(outcome, half), None
+        messages = [o.messages for o in outcomes if isinstance(o, Completed)]
+        try:
+            draws = join_predictions(
+                messages, halves, batch.observation_space, inverse, num_draws
+            )
+        except ProtocolError as error:
+            return ProtocolBroken(reason=str(error), usage=outcomes[-1].usage), None
+        return outcomes[-1], draws
+
+    def _halves(
+        self, batch: TransitionBatch, rows: NDArray[np.intp]
+    ) -> list[NDArray[np.intp]]:
+        """Rows of even and of odd times, in an order that is not that of time."""
+        shuffled = child_rng(self._seed, "evaluation order").permutation(rows)
+        is_odd = batch.time[shuffled] % 2 == 1
+        return [shuffled[~is_odd], shuffled[is_odd]]
+
+    def _run_halves(
+        self,
+        source: str,
+        batch: TransitionBatch,
+        halves: list[NDArray[np.intp]],
+        num_draws: int,
+    ) -> list[Outcome[PredictedRows]]:
+        requests = [
+            StepsRequest(
+                observation_space=space_to_json(batch.observation_space),
+                action_space=space_to_json(batch.action_space),
+                observations=select_rows(batch.observations, half),
+                actions=select_rows(batch.actions, half),
+                indices=half.astype(np.int64),
+                seed=self._seed,
+                num_draws=num_draws,
+                uses_generator="rng" in source,
+                uses_random="random" in source,
+            )
+            for half in halves
+        ]
+
+        message_rows = rows_per_message(batch.observation_space)
+
+        def run(request: StepsRequest) -> Outcome[PredictedRows]:
+            num_rows = len(request.indices) * num_draws
+            return self._sandbox.run(
+                source,
+                request,
+                driver=STEPS_DRIVER,
+                reply=PredictedRows,
+                limits=replace(
+                    self._sandbox.limits,
+                    max_messages=math.ceil(num_rows / message_rows),
+                ),
+            )
+
+        if self._sandbox.num_workers > 1 and len(requests) > 1:
+            with ThreadPoolExecutor(len(requests)) as threads:
+                return list(threads.map(run, requests))
+        outcomes: list[Outcome[PredictedRows]] = []
+        for request in requests:
+            outcomes.append(run(request))
+            if outcomes[-1].kind != "completed":
+                break
+        return outcomes
+
+    def _failed(self, outcome: AnyOutcome) -> Evaluation:
+        feedback = outcome.feedback()
+        line: int | None = None
+        index: int | None = None
+        if isinstance(outcome, Raised | MemoryExceeded | Rejected):
+            line = outcome.line
+        if isinstance(outcome, Raised) and outcome.position is not None:
+            feedback += self._where(outcome.position)
+            if outcome.position < len(self.task.train):
+                index = outcome.position
+        return Evaluation(
+            outcome_kind=outcome.kind,
+            score=0.0,
+            is_bug=True,
+            feedback=feedback,
+            failure_line=line,
+            failing_index=index,
+            isolation=self._isolation,
+        )
+
+    def _where(self, row: int) -> str:
+        if row >= len(self.task.train):
+            return "\nThis happened in a validation transition."
+        transition = self.task.train.transition(row)
+        with np.printoptions(threshold=32, precision=6):
+            observation = repr(transition.observation)[:300]
+            action = repr(transition.action)[:100]
+        return f"\nThis happened in step({action}) after set_state({observation})."
+
+
+def _at_row(outcome: AnyOutcome, half: NDArray[np.intp]) -> AnyOutcome:
+    """Returns the outcome with its position counted in rows of the batch."""
+    if not isinstance(outcome, Raised) or outcome.position is None:
+        return outcome
+    row = int(half[outcome.position]) if outcome.position < len(half) else None
+    return Raised(
+        error_type=outcome.error_type,
+        message=outcome.message,
+        line=outcome.line,
+        source_line=outcome.source_line,
+        position=row,
+        usage=outcome.usage,
+    )

@@ -1,0 +1,37 @@
+"""A program: source text with an entry point, and where it came from."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+ENTRY_POINT = "Environment"
+"""Name of the class that a code world model defines; see docs/program-contract.md."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """Source text of a code world model.
+
+    Attributes:
+        source: The text.
+        entry_point: Name of the class in it that is the world model.
+        origin: Who wrote it and how, for people and tables; JSON-able.
+    """
+
+    source: str
+    entry_point: str = ENTRY_POINT
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.entry_point.isidentifier():
+            raise ValueError(
+                f"entry_point must be an identifier, got {self.entry_point!r}."
+            )
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the source, hexadecimal: equal texts are equal programs."""
+        return hashlib.sha256(
+            self.source.encode("utf-8", "backslashreplace")
+        ).hexdigest()

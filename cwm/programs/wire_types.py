@@ -1,0 +1,118 @@
+"""Messages between the evaluator and its drivers inside the sandbox.
+
+Values travel as columns (`cwm.core.codec`). What comes back is a claim: it is
+decoded into these types, and nothing else, before anyone looks at it.
+"""
+
+import math
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+
+from cwm.core.codec import encode_columns
+from cwm.core.spaces import SpaceSpec
+
+MAX_ROWS_PER_MESSAGE = 1_000
+"""Rows of one `PredictedRows`, at most."""
+
+_MESSAGE_BYTES = 2 << 20
+
+_MAX_COLUMNS = 1_000
+
+# Small entries take thirty times their bytes when they are decoded, so that the
+# number of them is checked before; no honest message has more.
+_ByColumn = msgspec.Meta(max_length=_MAX_COLUMNS)
+_ByRow = msgspec.Meta(max_length=MAX_ROWS_PER_MESSAGE)
+_Texts = Annotated[list[str], _ByRow]
+
+
+def rows_per_message(space: SpaceSpec) -> int:
+    """Returns how many rows a message holds: fewer where observations are large."""
+    row_bytes = sum(
+        column.itemsize * math.prod(column.shape[1:])
+        for column in encode_columns(space, []).values()
+        if isinstance(column, np.ndarray)
+    )
+    return max(1, min(MAX_ROWS_PER_MESSAGE, _MESSAGE_BYTES // max(row_bytes, 1)))
+
+
+class StepsRequest(msgspec.Struct, array_like=True):
+    """Transitions to predict; their outcomes stay in the evaluator.
+
+    Attributes:
+        observation_space: As `space_to_json` has it.
+        action_space: Likewise.
+        observations: Columns of `N` observations.
+        actions: Columns of `N` actions.
+        indices: `[N]`, the number that each transition's randomness is seeded by.
+        seed: Seed of the evaluation.
+        num_draws: How often each transition is predicted.
+        uses_generator: Whether the source mentions `rng`.
+        uses_random: Whether it mentions `random`, the global generators. Neither is
+            seeded in vain: it takes longer than a step.
+    """
+
+    observation_space: dict[str, Any]
+    action_space: dict[str, Any]
+    observations: dict[str, Any]
+    actions: dict[str, Any]
+    indices: np.ndarray
+    seed: int
+    num_draws: int
+    uses_generator: bool
+    uses_random: bool
+
+
+class PredictedRows(msgspec.Struct, array_like=True):
+    """Predictions of consecutive rows of a request.
+
+    With several draws, row `i * num_draws + d` is draw `d` of transition `i`.
+
+    Attributes:
+        arrays: Numeric columns of next observations, by path.
+        texts: Text columns, by path; nested lists as JSON text.
+        rewards: `[M]` of float64.
+        terminated: `[M]` of bool.
+        invalid: Why rows are not of the stated form, by position in this message.
+    """
+
+    arrays: Annotated[dict[str, np.ndarray], _ByColumn]
+    texts: Annotated[dict[str, _Texts], _ByColumn]
+    rewards: np.ndarray
+    terminated: np.ndarray
+    invalid: Annotated[dict[int, str], _ByRow]
+
+
+class TestsRequest(msgspec.Struct, array_like=True):
+    """Unit tests to run against a program.
+
+    Attributes:
+        source: Text of the test file.
+        names: Functions in it, in the order to run them.
+        seed: Seed of whatever is random.
+    """
+
+    source: str
+    names: list[str]
+    seed: int
+
+
+class TestResult(msgspec.Struct, array_like=True):
+    """How one unit test went.
+
+    Attributes:
+        name: The function.
+        passed: Whether it returned.
+        error_type: Name of the exception's class, if it did not.
+        message: Text of the exception.
+        test_line: Line of the test file, from 1; 0 if unknown.
+        program_line: Line of the program that raised, from 1; 0 if none did.
+    """
+
+    name: str
+    passed: bool
+    error_type: str
+    message: str
+    test_line: int
+    program_line: int

@@ -1,0 +1,385 @@
+"""Runs inside the sandbox: steps a candidate from each recorded observation.
+
+Covers: seeding, the form of what `step` returns, sending it out as columns. Does
+not cover: judging it. The true outcomes are not in this process.
+"""
+
+import json
+import random  # noqa: TID251 - the candidate's, seeded so that it repeats
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from cwm.core.codec import conform, decode_columns, encode_columns
+from cwm.core.spaces import (
+    BoxSpec,
+    DiscreteSpec,
+    NestedSpec,
+    SpaceSpec,
+    Value,
+    leaves,
+    space_from_json,
+    space_to_json,
+)
+from cwm.programs.program import ENTRY_POINT
+from cwm.programs.wire_types import PredictedRows, StepsRequest, rows_per_message
+from sandbox import wire
+from sandbox.child import At, Channel, make_loader
+
+MAX_MESSAGE_CHARS = 200
+
+_MASK = (1 << 64) - 1
+
+
+class ContractViolation(TypeError):  # noqa: N818 - a name that the author reads
+    """A program that does not keep the contract so far that nothing can be read."""
+
+
+def run(load: Callable[[], dict[str, Any]], request: Any, channel: Channel) -> None:
+    """Predicts every transition of a `StepsRequest`; emits `PredictedRows`.
+
+    Raises:
+        At: With the row of the request at which the candidate raised.
+    """
+    steps = msgspec.convert(request, StepsRequest)
+    observations = _fresh_values(steps.observation_space, steps.observations)
+    actions = _fresh_values(steps.action_space, steps.actions)
+    environment = make_environment(load)
+    space = space_from_json(steps.observation_space)
+    message_rows = rows_per_message(space)
+    rows = _make_rows(space, message_rows)
+    seeder = _Seeder(steps)
+    draws = steps.num_draws
+    for index, (observation, action) in enumerate(
+        zip(observations, actions, strict=True)
+    ):
+        for draw in range(draws):
+            try:
+                if seeder.is_needed:
+                    seeder.seed(environment, index, draw)
+                is_last = draw == draws - 1
+                environment.set_state(observation if is_last else _copy(observation))
+                rows.add(environment.step(action if is_last else _copy(action)))
+            except BaseException as error:
+                raise At(index) from error
+            if rows.count == message_rows:
+                channel.emit(rows.flush())
+    if rows.count:
+        channel.emit(rows.flush())
+
+
+class _Discard(Channel):
+    """Encodes what it is given and sends nothing."""
+
+    def emit(self, value: Any) -> None:
+        wire.frame(wire.VALUE, wire.encode(value))
+
+
+_WARM_UP = f"""
+import math
+import numpy as np
+
+class {ENTRY_POINT}:
+    def __init__(self):
+        self.state = None
+
+    def set_state(self, observation):
+        self.state = observation.tolist()
+
+    def step(self, action):
+        x = math.cos(self.state[0]) + action
+        return np.array([x, 0.0], dtype=np.float32), 1.0, x > 3
+"""
+
+
+def warm_up() -> None:
+    """Runs a small program of our own, before any candidate and any lock.
+
+    The interpreter rewrites code that it has seen a few times; done here, children
+    share the pages with the result instead of each copying them.
+    """
+    space = BoxSpec((2,), "float32")
+    num_rows = 16
+    request = StepsRequest(
+        observation_space=space_to_json(space),
+        action_space=space_to_json(DiscreteSpec(2)),
+        observations={"": np.zeros((num_rows, 2), dtype=np.float32)},
+        actions={"": np.zeros(num_rows, dtype=np.int64)},
+        indices=np.arange(num_rows),
+        seed=0,
+        num_draws=1,
+        uses_generator=True,
+        uses_random=True,
+    )
+    job = wire.encode(
+        wire.Job(nonce=b"", driver=__name__, source=_WARM_UP, request=request)
+    )
+    for _ in range(4):
+        received = wire.decode_job(job)
+        run(make_loader(received.source), received.request, _Discard(1 << 20))
+
+
+def make_environment(load: Callable[[], dict[str, Any]]) -> Any:
+    """Returns an instance of the program's class.
+
+    Raises:
+        ContractViolation: If the program does not define one.
+    """
+    return find_class(load)()
+
+
+def find_class(load: Callable[[], dict[str, Any]]) -> Any:
+    """Returns the program's class.
+
+    Raises:
+        ContractViolation: If the program does not define one.
+    """
+    found = load().get(ENTRY_POINT)
+    if not isinstance(found, type):
+        raise ContractViolation(f"The program must define a class {ENTRY_POINT!r}.")
+    return found
+
+
+def _fresh_values(space: dict[str, Any], columns: dict[str, Any]) -> list[Value]:
+    return [_copy(v) for v in decode_columns(space_from_json(space), columns)]
+
+
+def _copy(value: Value) -> Value:
+    """Copies plain data; `copy.deepcopy` takes ten times as long."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, tuple):
+        return tuple(_copy(v) for v in value)
+    if isinstance(value, list):
+        return [_copy(v) for v in value]
+    if isinstance(value, dict):
+        return {key: _copy(v) for key, v in value.items()}
+    return value
+
+
+class _Seeder:
+    """Seeds what is random from (seed, index of the transition, draw)."""
+
+    def __init__(self, steps: StepsRequest) -> None:
+        self.is_needed = steps.uses_generator or steps.uses_random
+        self._uses_generator = steps.uses_generator
+        self._uses_random = steps.uses_random
+        self._seed = steps.seed
+        self._indices = steps.indices.tolist()
+        self._num_draws = steps.num_draws
+
+    def seed(self, environment: Any, index: int, draw: int) -> None:
+        number = self._indices[index] * self._num_draws + draw
+        word = mix(self._seed, number)
+        if self._uses_generator:
+            environment.rng = np.random.Generator(np.random.PCG64(word))
+        if self._uses_random:
+            random.seed(word)
+            np.random.seed(word & 0xFFFFFFFF)  # noqa: NPY002, TID251 - the candidate's
+
+
+def mix(seed: int, number: int) -> int:
+    """Returns 64 well-mixed bits of two numbers (the finaliser of SplitMix64)."""
+    z = (seed * 0x9E3779B97F4A7C15 + (number + 1) * 0xD1342543DE82EF95) & _MASK
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+    return z ^ (z >> 31)
+
+
+class _Rows(Protocol):
+    """Collects what `step` returned, copied at once: programs reuse their arrays."""
+
+    count: int
+
+    def add(self, result: object) -> None: ...
+
+    def flush(self) -> PredictedRows: ...
+
+
+def _make_rows(space: SpaceSpec, max_rows: int) -> "_Rows":
+    match space:
+        case BoxSpec(shape=shape, dtype=dtype):
+            return _ArrayRows(space, max_rows, shape, np.dtype(dtype))
+        case DiscreteSpec():
+            return _ArrayRows(space, max_rows, (), np.dtype(np.int64))
+        case _:
+            return _ValueRows(space)
+
+
+class _Scalars:
+    """The rewards and terminated flags of the rows."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.rewards: list[float] = []
+        self.terminated: list[bool] = []
+        self.invalid: dict[int, str] = {}
+
+    def split(self, result: object) -> tuple[object, object, object]:
+        """Returns the three parts of what `step` returned.
+
+        Raises:
+            ContractViolation: If there are not three.
+        """
+        if not isinstance(result, tuple) or len(result) != 3:
+            got = type(result).__name__
+            if isinstance(result, tuple):
+                got = f"{len(result)} values"
+            raise ContractViolation(
+                f"step must return (observation, reward, terminated), got {got}."
+            )
+        return result
+
+    def add_valid(self, reward: object, terminated: object) -> None:
+        """Appends one row; call it last, as it may raise `ValueError`."""
+        if type(reward) is not float:
+            reward = _real(reward)
+        if type(terminated) is not bool:
+            terminated = _boolean(terminated)
+        self.rewards.append(reward)
+        self.terminated.append(terminated)
+
+    def add_invalid(self, message: str) -> None:
+        self.invalid[self.count] = message[:MAX_MESSAGE_CHARS]
+        self.rewards.append(0.0)
+        self.terminated.append(False)
+
+    def rows(
+        self, arrays: dict[str, NDArray[Any]], texts: dict[str, list[str]]
+    ) -> PredictedRows:
+        rows = PredictedRows(
+            arrays=arrays,
+            texts=texts,
+            rewards=np.array(self.rewards, dtype=np.float64),
+            terminated=np.array(self.terminated, dtype=np.bool_),
+            invalid=self.invalid,
+        )
+        self.count, self.rewards, self.terminated = 0, [], []
+        self.invalid = {}
+        return rows
+
+
+def _real(value: object) -> float:
+    if isinstance(value, np.ndarray) and value.shape == ():
+        value = value[()]
+    if isinstance(value, bool | np.bool_) or not isinstance(
+        value, int | float | np.integer | np.floating
+    ):
+        raise ValueError(f"reward must be a real number, got {type(value).__name__}")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError("reward must fit into a float, got a larger one") from error
+
+
+def _boolean(value: object) -> bool:
+    if isinstance(value, np.ndarray) and value.shape == ():
+        value = value[()]
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"terminated must be a bool, got {type(value).__name__}")
+    return bool(value)
+
+
+class _ArrayRows(_Scalars):
+    """Rows of a space that is one array or one integer."""
+
+    def __init__(
+        self,
+        space: SpaceSpec,
+        max_rows: int,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+    ) -> None:
+        super().__init__()
+        self._space = space
+        self._shape = shape
+        self._dtype = dtype
+        self._is_discrete = isinstance(space, DiscreteSpec)
+        self._array = np.zeros((max_rows, *shape), dtype=dtype)
+
+    def add(self, result: object) -> None:
+        observation, reward, terminated = self.split(result)
+        try:
+            if not self._is_plain(observation):
+                observation = _conformed(self._space, observation)
+            self._array[self.count] = observation
+            self.add_valid(reward, terminated)
+        except (ValueError, OverflowError) as error:
+            self.add_invalid(str(error))
+        self.count += 1
+
+    def _is_plain(self, observation: object) -> bool:
+        """Whether NumPy takes the observation as it is, running no foreign code."""
+        if self._is_discrete:
+            return type(observation) is int
+        return (
+            type(observation) is np.ndarray
+            and observation.dtype == self._dtype
+            and observation.shape == self._shape
+        )
+
+    def flush(self) -> PredictedRows:
+        return self.rows({"": self._array[: self.count].copy()}, {})
+
+
+class _ValueRows(_Scalars):
+    """Rows of any space, collected value by value."""
+
+    def __init__(self, space: SpaceSpec) -> None:
+        super().__init__()
+        self._space = space
+        self._values: list[Value] = []
+        self._blank = _blank(space)
+
+    def add(self, result: object) -> None:
+        observation, reward, terminated = self.split(result)
+        try:
+            value = _conformed(self._space, observation)
+            # Refuses integers beyond 64 bits now, not for all rows at once.
+            encode_columns(self._space, [value])
+            self.add_valid(reward, terminated)
+            self._values.append(value)
+        except (ValueError, OverflowError) as error:
+            self.add_invalid(str(error))
+            self._values.append(self._blank)
+        self.count += 1
+
+    def flush(self) -> PredictedRows:
+        columns = encode_columns(self._space, self._values)
+        self._values = []
+        nested = {p for p, leaf in leaves(self._space) if isinstance(leaf, NestedSpec)}
+        texts = {
+            path: [nested_text(v) if path in nested else v for v in column]
+            for path, column in columns.items()
+            if isinstance(column, list)
+        }
+        arrays = {p: c for p, c in columns.items() if isinstance(c, np.ndarray)}
+        return self.rows(arrays, texts)
+
+
+def _conformed(space: SpaceSpec, observation: object) -> Value:
+    try:
+        return conform(space, observation)
+    except ValueError as error:
+        raise ValueError(f"observation: {error}") from error
+
+
+def nested_text(value: Value) -> str:
+    """Returns the one JSON text of a value of `NestedSpec`."""
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+
+
+def _blank(space: SpaceSpec) -> Value:
+    """A placeholder for rows that have no value."""
+    columns: dict[str, Any] = {}
+    for path, leaf in leaves(space):
+        encoded = encode_columns(leaf, [])[""]
+        columns[path] = (
+            np.zeros((1, *encoded.shape[1:]), dtype=encoded.dtype)
+            if isinstance(encoded, np.ndarray)
+            else [""]
+        )
+    return decode_columns(space, columns)[0]
