@@ -1,0 +1,461 @@
+"""Collecting a data set: curated trajectories from low to high return.
+
+Each trajectory is one genuine episode: whatever chose its actions planned on a copy
+of the environment, and the actions were then taken from `reset(seed)` on. Nothing
+is scripted for an environment; `envs.curators` has the general policies.
+"""
+
+import importlib.metadata
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from cwm.core.codec import decode_columns
+from cwm.core.errors import ConfigError, DataError
+from cwm.core.seeding import child_rng, child_seed
+from cwm.core.spaces import Value
+from cwm.core.trajectories import (
+    Dataset,
+    Split,
+    Trajectory,
+    Transition,
+    make_trajectory,
+)
+from envs.actions import ActionSource, is_table_like, to_vector
+from envs.coverage import distinct_pairs, end_labels
+from envs.curators import NUM_SEEDS, Curator, ExplorerCurator
+from envs.snapshots import SnapshotEnv, open_with_snapshots, reseed, same_value
+from envs.spaces import to_gymnasium, to_value
+from envs.spec import Env, EnvSpec
+from envs.table_curator import TableCurator
+
+NUM_STOCHASTIC_PROBES = 60
+"""(state, action) pairs that are repeated to see whether outcomes vary."""
+
+NUM_REPEATS = 4
+
+STOCHASTIC_FACTOR = 3
+"""Outcomes that vary need this many times as many transitions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectConfig:
+    """How much to collect.
+
+    Attributes:
+        num_trajectories: Trajectories of training and validation together, at
+            least; more are recorded while `min_transitions` is not reached. Held
+            out is as much again.
+        min_transitions: Fewest transitions of training, without validation, and of
+            held-out data; stochastic environments get `STOCHASTIC_FACTOR` times as
+            many.
+        max_transitions: Most transitions of training and validation together.
+        max_trajectory_length: Recording stops after this many steps, unless the
+            episode ends sooner.
+        validation_fraction: Share of the trajectories for validation, in (0, 0.5].
+        planning_steps: Steps on copies of the environment that a policy may spend
+            on one trajectory; 0 leaves random policies only.
+    """
+
+    num_trajectories: int = 10
+    min_transitions: int = 1_000
+    max_transitions: int = 5_000
+    max_trajectory_length: int = 300
+    validation_fraction: float = 0.2
+    planning_steps: int = 4_000
+
+    def __post_init__(self) -> None:
+        if self.num_trajectories < 2:
+            raise ConfigError(
+                "num_trajectories must be at least 2 (one to train, one to validate), "
+                f"got {self.num_trajectories}."
+            )
+        if not 1 <= self.min_transitions <= self.max_transitions:
+            raise ConfigError(
+                f"min_transitions must be from 1 to max_transitions "
+                f"({self.max_transitions}), got {self.min_transitions}."
+            )
+        if self.max_transitions < self.num_trajectories:
+            raise ConfigError(
+                f"max_transitions must be at least num_trajectories "
+                f"({self.num_trajectories}), got {self.max_transitions}."
+            )
+        if self.max_trajectory_length < 1:
+            raise ConfigError(
+                "max_trajectory_length must be at least 1 step, "
+                f"got {self.max_trajectory_length}."
+            )
+        if not 0 < self.validation_fraction <= 0.5:
+            raise ConfigError(
+                "validation_fraction must be in (0, 0.5], "
+                f"got {self.validation_fraction}."
+            )
+        if self.planning_steps < 0:
+            raise ConfigError(
+                f"planning_steps must be at least 0 steps, got {self.planning_steps}."
+            )
+
+
+def collect(
+    spec: EnvSpec,
+    config: CollectConfig | None = None,
+    seed: int = 0,
+    *,
+    report: Callable[[Split, Trajectory], None] | None = None,
+) -> Dataset:
+    """Returns a data set of an environment; the same arguments give the same one.
+
+    Args:
+        spec: The environment.
+        config: How much to collect.
+        seed: Fixes everything; held-out data come from other streams of it.
+        report: Is told of each trajectory as it is recorded (validation is drawn
+            from `"train"` at the end).
+
+    Raises:
+        ConfigError: If the environment does not repeat itself under a seed.
+        DataError: If it gives values that its spaces do not allow.
+    """
+    config = config or CollectConfig()
+    env = open_with_snapshots(spec, child_seed(seed, "self-test"))
+    try:
+        is_stochastic = spec.is_declared_nondeterministic or varies(env, seed)
+        recorder = _Recorder(spec, config, is_stochastic)
+        parts: dict[Split, list[Trajectory]] = {}
+        for split in ("train", "held_out"):
+            stream = child_seed(seed, "collect", split)
+            curator = _curator(env, spec, config, is_stochastic, stream)
+            parts[split] = []
+            for trajectory in recorder.trajectories(curator, stream, split):
+                parts[split].append(trajectory)
+                if report:
+                    report(split, trajectory)
+        recorder.close()
+    finally:
+        env.close()
+    train = by_return(parts["train"])
+    held_out = by_return(parts["held_out"])
+    chosen = validation_indices(
+        train, spec, config.validation_fraction, is_stochastic=is_stochastic
+    )
+    splits: list[Split] = [
+        "validation" if index in chosen else "train" for index in range(len(train))
+    ]
+    splits.extend("held_out" for _ in held_out)
+    return Dataset(
+        environment_id=spec.id,
+        description=spec.description,
+        observation_space=spec.observation_space,
+        action_space=spec.action_space,
+        trajectories=(*train, *held_out),
+        splits=tuple(splits),
+        collection=_provenance(spec, config, seed, type(env.adapter).__name__),
+        is_stochastic=is_stochastic,
+    )
+
+
+def _provenance(
+    spec: EnvSpec, config: CollectConfig, seed: int, adapter: str
+) -> dict[str, Any]:
+    packages = ("gymnasium", "numpy", "mujoco")
+    versions = {name: _version(name) for name in packages}
+    return {
+        "collector": "cwm.collect",
+        "seed": seed,
+        "config": asdict(config),
+        "env_kwargs": dict(spec.kwargs),
+        "env_changes": dict(spec.changes),
+        "max_episode_steps": spec.max_episode_steps,
+        "snapshots": adapter,
+        "versions": {name: found for name, found in versions.items() if found},
+    }
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _curator(
+    env: SnapshotEnv,
+    spec: EnvSpec,
+    config: CollectConfig,
+    is_stochastic: bool,
+    stream: int,
+) -> Curator:
+    source = ActionSource(spec.action_space)
+    if is_table_like(spec.observation_space) and source.actions:
+        return TableCurator(
+            env,
+            source=source,
+            observation_space=spec.observation_space,
+            is_stochastic=is_stochastic,
+            planning_steps=config.planning_steps,
+            seed=stream,
+        )
+    return ExplorerCurator(
+        env,
+        source=source,
+        observation_space=spec.observation_space,
+        is_stochastic=is_stochastic,
+        planning_steps=config.planning_steps,
+        seed=stream,
+    )
+
+
+def varies(env: SnapshotEnv, seed: int) -> bool:
+    """Returns whether the same state and action can have different outcomes.
+
+    States are restored and stepped from with different random generators.
+
+    Args:
+        env: Any environment; left in some state.
+        seed: Seed of the states and actions tried.
+    """
+    rng = child_rng(seed, "varies")
+    space = env.env.action_space
+    space.seed(child_seed(seed, "varies actions"))
+    env.reset(child_seed(seed, "varies", 0))
+    for probe in range(NUM_STOCHASTIC_PROBES):
+        action = space.sample()
+        snapshot = env.save()
+        outcomes = []
+        for _ in range(NUM_REPEATS):
+            env.restore(snapshot)
+            reseed(env.env, int(rng.integers(1 << 31)))
+            outcomes.append(env.step(action))
+        first = outcomes[0]
+        for other in outcomes[1:]:
+            same = same_value(first.observation, other.observation)
+            if not same or first[1:] != other[1:]:
+                return True
+        if first.terminated or first.truncated:
+            env.reset(child_seed(seed, "varies", probe + 1))
+    return False
+
+
+class _Recorder:
+    """Records genuine episodes of the actions that a curator chooses."""
+
+    def __init__(
+        self, spec: EnvSpec, config: CollectConfig, is_stochastic: bool
+    ) -> None:
+        self.spec = spec
+        self.env = spec.make()
+        self.num_trajectories = config.num_trajectories
+        self.is_stochastic = is_stochastic
+        self.fraction = config.validation_fraction
+        factor = STOCHASTIC_FACTOR if is_stochastic else 1
+        self.min_transitions = min(
+            config.min_transitions * factor, config.max_transitions
+        )
+        self.max_transitions = config.max_transitions
+        limit = spec.max_episode_steps or config.max_trajectory_length
+        share = config.max_transitions // config.num_trajectories
+        self.length = min(config.max_trajectory_length, limit, share)
+
+    def trajectories(
+        self, curator: Curator, stream: int, split: Split
+    ) -> Iterator[Trajectory]:
+        """Yields trajectories until there are enough."""
+        recorded: list[Trajectory] = []
+        total = 0
+        while not self._is_enough(recorded, total, split):
+            index = len(recorded)
+            left = self.max_transitions - total
+            length = min(self.length, left)
+            # Where episodes are many, they start in many states of their own accord.
+            num_seeds = NUM_SEEDS if index < 3 * self.num_trajectories else 1
+            seeds = [child_seed(stream, "episode", index, k) for k in range(num_seeds)]
+            average = -(-self.min_transitions // self.num_trajectories)
+            choice = curator.choose(
+                index, seeds, length=length, enough=min(average, length)
+            )
+            trajectory = record(
+                self.spec,
+                self.env,
+                choice.actions,
+                policy=choice.policy,
+                seed=choice.seed,
+            )
+            curator.learn(trajectory)
+            yield trajectory
+            recorded.append(trajectory)
+            total += len(trajectory)
+
+    def _is_enough(self, recorded: list[Trajectory], total: int, split: Split) -> bool:
+        """Returns whether training without validation, or held-out data, suffice."""
+        if total >= self.max_transitions:
+            return True
+        if len(recorded) < self.num_trajectories or total < self.min_transitions:
+            return False
+        if split == "train" and self.is_stochastic:
+            # Validation takes its share evenly, and the trajectories may be many.
+            total = int(total * (1 - self.fraction))
+        elif split == "train":
+            ordered = by_return(recorded)
+            chosen = validation_indices(
+                ordered, self.spec, self.fraction, is_stochastic=False
+            )
+            total -= sum(len(ordered[index]) for index in chosen)
+        return total >= self.min_transitions
+
+    def close(self) -> None:
+        self.env.close()
+
+
+def record(
+    spec: EnvSpec, env: Env, actions: list[Value], *, policy: str, seed: int
+) -> Trajectory:
+    """Returns the episode that starts with `reset(seed)` and takes `actions`.
+
+    Args:
+        spec: The environment's specification.
+        env: An instance of it; left in some state.
+        actions: What to do; what is left when the episode ends is not done.
+        policy: What chose the actions.
+        seed: Seed of the reset.
+
+    Raises:
+        DataError: If there is no action, or the environment leaves its spaces.
+    """
+    if not actions:
+        raise DataError("actions must have at least 1 member, got 0.")
+    observation, _ = env.reset(seed=seed)
+    value = to_value(spec.observation_space, observation)
+    steps: list[Transition] = []
+    legal = [_legal_actions(env)]
+    for action in actions:
+        result = env.step(to_gymnasium(spec.action_space, action))
+        next_value = to_value(spec.observation_space, result[0])
+        reward, terminated, truncated = float(result[1]), bool(result[2]), result[3]
+        steps.append(
+            Transition(value, action, next_value, reward, terminated, bool(truncated))
+        )
+        legal.append(_legal_actions(env))
+        value = next_value
+        if terminated or truncated:
+            break
+    trajectory = make_trajectory(
+        steps,
+        observation_space=spec.observation_space,
+        action_space=spec.action_space,
+        policy=policy,
+        seed=seed,
+        instruction=_instruction(env),
+    )
+    if all(actions is None for actions in legal):
+        return trajectory
+    return _with_legal_actions(trajectory, legal)
+
+
+def _with_legal_actions(
+    trajectory: Trajectory, legal: list[tuple[Value, ...] | None]
+) -> Trajectory:
+    fields = {
+        name: getattr(trajectory, name) for name in trajectory.__dataclass_fields__
+    }
+    fields["legal_actions"] = tuple(actions or () for actions in legal)
+    return Trajectory(**fields)
+
+
+def _legal_actions(env: Env) -> tuple[Value, ...] | None:
+    """Returns what the environment itself declares legal, if it does."""
+    declared = getattr(env.unwrapped, "legal_actions", None)
+    return tuple(declared()) if callable(declared) else None
+
+
+def _instruction(env: Env) -> str | None:
+    """Returns what the environment tells the agent to do, if it does."""
+    for name in ("instruction", "mission"):
+        text = getattr(env.unwrapped, name, None)
+        if isinstance(text, str):
+            return text
+    return None
+
+
+def by_return(trajectories: list[Trajectory]) -> list[Trajectory]:
+    """Returns trajectories from low to high return."""
+    return sorted(trajectories, key=lambda t: t.episode_return)
+
+
+def validation_indices(
+    trajectories: list[Trajectory],
+    spec: EnvSpec,
+    fraction: float,
+    *,
+    is_stochastic: bool,
+) -> set[int]:
+    """Returns which trajectories to validate on, at least one.
+
+    Those without which training loses the least: the fewest distinct transitions
+    where observations repeat exactly; else the fewest extremes and kinds of end.
+    Where outcomes vary, to choose by them would change how often each occurs:
+    those are taken evenly from low to high return.
+
+    Args:
+        trajectories: From low to high return.
+        spec: Their environment.
+        fraction: Share of them to validate on.
+        is_stochastic: Whether outcomes vary.
+    """
+    number = max(1, round(fraction * len(trajectories)))
+    spread = (np.arange(number) + 0.5) * len(trajectories) / number
+    if is_stochastic:
+        return set(spread.astype(int).tolist())
+    if is_table_like(spec.observation_space):
+        return _least_missed([distinct_pairs(t) for t in trajectories], number)
+    extremes = _extremes(trajectories, spec)
+    chosen: set[int] = set()
+    for position in spread.astype(int).tolist():
+        # Near the wanted rank by return, so that validation is not all random.
+        order = sorted(
+            set(range(len(trajectories))) - chosen,
+            key=lambda i: (extremes[i], abs(i - position), i),
+        )
+        chosen.add(order[0])
+    return chosen
+
+
+def _least_missed(contents: list[set[Any]], number: int) -> set[int]:
+    """Returns the sets that hold the fewest members found in no other, greedily."""
+    counts = Counter(key for content in contents for key in content)
+    chosen: set[int] = set()
+    for _ in range(number):
+        left = set(range(len(contents))) - chosen
+        losses = {i: sum(counts[key] == 1 for key in contents[i]) for i in left}
+        best = min(left, key=lambda i: (losses[i], i))
+        chosen.add(best)
+        counts.subtract(contents[best])
+    return chosen
+
+
+EXTREME_MARGIN = 0.02
+"""An extreme counts as one trajectory's alone by this share of the whole range."""
+
+
+def _extremes(trajectories: list[Trajectory], spec: EnvSpec) -> list[int]:
+    """Returns how many extremes and kinds of end each trajectory alone has."""
+    space = spec.observation_space
+    ends = end_labels(trajectories, space)
+    lows, highs = [], []
+    for trajectory in trajectories:
+        values = decode_columns(space, trajectory.observations)
+        matrix = np.asarray([to_vector(space, value) for value in values])
+        lows.append(matrix.min(axis=0))
+        highs.append(matrix.max(axis=0))
+    # The sides of a range, all as maxima.
+    sides = np.concatenate([np.asarray(highs), -np.asarray(lows)], axis=1)
+    span = np.tile(np.ptp(np.concatenate([highs, lows]), axis=0), 2)
+    counts = Counter(ends)
+    found = []
+    for index, end in enumerate(ends):
+        others = np.delete(sides, index, axis=0).max(axis=0)
+        alone = int((sides[index] > others + EXTREME_MARGIN * span).sum())
+        found.append(alone + (counts[end] == 1))
+    return found

@@ -1,0 +1,116 @@
+"""What holds for each environment that we name."""
+
+import numpy as np
+import pytest
+
+from cwm.core.errors import PrerequisiteError
+from envs.collect import CollectConfig, collect
+from envs.coverage import coverage
+from envs.registry import OWN, find
+from envs.snapshots import open_with_snapshots, restores_exactly
+from envs.spec import EnvSpec
+
+CLASSIC = (
+    *("CartPole-v1", "MountainCar-v0", "MountainCarContinuous-v0", "Pendulum-v1"),
+    *("Acrobot-v1", "CliffWalking-v1", "Taxi-v4", "Blackjack-v1", "FrozenLake-v1"),
+)
+MUJOCO = (
+    *("InvertedPendulum-v5", "InvertedDoublePendulum-v5", "Reacher-v5", "Ant-v5"),
+    *("HalfCheetah-v5", "Hopper-v5", "Swimmer-v5", "Walker2d-v5"),
+)
+
+
+def named(env_id: str) -> EnvSpec:
+    try:
+        return find(env_id)
+    except PrerequisiteError as error:
+        pytest.skip(f"could not import a package: {error}")
+
+
+ALL = [
+    *(*CLASSIC, *sorted(OWN)),
+    *(pytest.param(env_id, marks=pytest.mark.mujoco) for env_id in MUJOCO),
+]
+
+
+@pytest.mark.parametrize("env_id", ALL)
+def test_snapshots_restore_exactly(env_id: str) -> None:
+    env = open_with_snapshots(named(env_id))
+    assert restores_exactly(env, seed=11)
+    env.close()
+
+
+@pytest.mark.parametrize("env_id", ALL)
+def test_the_description_tells_the_dynamics_only(env_id: str) -> None:
+    text = named(env_id).description
+    for heading in ("Action Space", "Observation Space", "Reward"):
+        assert heading in text
+    assert "Version History" not in text
+    assert "gymnasium.make" not in text
+
+
+@pytest.mark.parametrize("env_id", ALL)
+def test_few_random_transitions_can_be_collected(env_id: str) -> None:
+    config = CollectConfig(
+        num_trajectories=2, min_transitions=20, max_transitions=40, planning_steps=0
+    )
+    dataset = collect(named(env_id), config)
+    assert dataset.num_transitions["train"] > 0
+    assert dataset.num_transitions["held_out"] > 0
+
+
+def ends(env_id: str, seed: int) -> dict[str, int]:
+    return coverage(collect(find(env_id), seed=seed)).ends
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("env_id", "least"),
+    [
+        ("MountainCar-v0", 2),
+        ("MountainCarContinuous-v0", 1),
+        ("Acrobot-v1", 3),
+        ("CliffWalking-v1", 5),
+        ("Taxi-v4", 4),
+    ],
+)
+def test_the_goal_is_reached_whatever_the_seed(
+    env_id: str, least: int, seed: int
+) -> None:
+    found = ends(env_id, seed)
+    assert sum(n for end, n in found.items() if end.startswith("terminated")) >= least
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_training_has_ends_beyond_both_sides_of_track_and_angle(seed: int) -> None:
+    dataset = collect(find("CartPole-v1"), seed=seed)
+    batch = dataset.batch("train")
+    assert len(batch.rewards) >= 1_000
+    x, _, angle, _ = np.asarray(batch.next_observations[""]).T
+    limits = ((x, 2.4), (-x, 2.4), (angle, 0.2095), (-angle, 0.2095))
+    for values, limit in limits:
+        assert batch.terminated[values > limit].any()
+        assert (~batch.terminated[values > 0.95 * limit]).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_every_pair_of_the_cliff_is_tried(seed: int) -> None:
+    dataset = collect(find("CliffWalking-v1"), seed=seed)
+    covered = coverage(dataset, ("train",))
+    # 37 cells outside cliff and goal, 4 actions each.
+    assert covered.num_pairs == 148
+    assert covered.rewards[-100.0] >= 11
+
+
+@pytest.mark.slow
+def test_passengers_are_carried_between_several_places() -> None:
+    batch = collect(find("Taxi-v4")).batch("train")
+    delivered = np.asarray(batch.next_observations[""])[batch.rewards == 20.0]
+    picked_up = np.asarray(batch.observations[""])[
+        (np.asarray(batch.actions[""]) == 4) & (batch.rewards == -1.0)
+    ]
+    assert len(set((delivered % 4).tolist())) >= 2
+    assert len(set((picked_up // 4 % 5).tolist())) >= 3
