@@ -1,0 +1,1 @@
+"""Prompt templates and parsing of completions."""
