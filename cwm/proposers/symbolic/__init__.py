@@ -1,0 +1,1 @@
+"""Induction of programs from transitions, without a language model."""

@@ -1,0 +1,1 @@
+"""Induction of programs for real-valued states: laws, events, rules, rewards."""

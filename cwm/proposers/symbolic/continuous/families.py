@@ -1,0 +1,232 @@
+"""The families of laws that an improve request tries on one coordinate.
+
+Each family is a library of terms, or a small search of its own. All of them
+answer with laws; the shortest description of the data wins, not the first hit.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+
+from cwm.proposers.symbolic.continuous import libraries
+from cwm.proposers.symbolic.continuous.fitting import LawFit, fit_law, free_rows
+from cwm.proposers.symbolic.continuous.frequencies import search_frequency
+from cwm.proposers.symbolic.continuous.laws import Blueprint
+from cwm.proposers.symbolic.continuous.libraries import Roles, find_roles
+from cwm.proposers.symbolic.continuous.simulate import (
+    dependencies,
+    measure,
+    raw,
+    raw_variables,
+)
+from cwm.proposers.symbolic.continuous.terms import (
+    CONSTANT,
+    FloatArray,
+    Term,
+    atom_term,
+    design_matrix,
+)
+from cwm.proposers.symbolic.continuous.view import View
+
+_BULK = 0.5
+"""Share of rows from which on a law is trusted as an input of other laws."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What the families work on.
+
+    Attributes:
+        view: Training data.
+        blueprint: The program so far.
+        fits: Share of the rows in which something moves that the program
+            predicts, by part.
+        variables: Inputs, `raw_x` of each coordinate (its law's value where the
+            law is trusted, else the true next value) and true `change_x`.
+        seed: Seed of subsampling.
+    """
+
+    view: View
+    blueprint: Blueprint
+    fits: dict[str, float]
+    variables: dict[str, FloatArray]
+    seed: int = 0
+
+
+def make_context(view: View, blueprint: Blueprint, seed: int) -> Context:
+    """Returns the context of a request."""
+    fits = measure(blueprint, view.select(view.moving))
+    computed = raw_variables(blueprint, view)
+    variables = dict(view.inputs)
+    for coordinate in view.coordinates:
+        name = coordinate.name
+        trusted = fits[name] >= _BULK
+        value = computed[raw(name)] if trusted else view.targets[name]
+        variables[raw(name)] = np.where(np.isfinite(value), value, 0.0)
+        variables[f"change_{name}"] = view.change(name)
+    return Context(
+        view=view, blueprint=blueprint, fits=fits, variables=variables, seed=seed
+    )
+
+
+def readable(context: Context, name: str) -> list[str]:
+    """Returns the coordinates whose raw value the law of `name` may read.
+
+    Those whose own laws do not depend on `name`, so that no cycle arises.
+    """
+    graph = dependencies(context.blueprint)
+    found = []
+    for coordinate in context.view.coordinates:
+        other = coordinate.name
+        if other == name:
+            continue
+        reachable = nx.descendants(graph, other) if other in graph else set()
+        if name not in reachable:
+            found.append(other)
+    return found
+
+
+def law_candidates(context: Context, name: str) -> Iterator[LawFit]:
+    """Yields laws of one coordinate from all families, simple ones first."""
+    for family in (*SIMPLE_FAMILIES, *RICH_FAMILIES):
+        yield from family(context, name)
+
+
+def integrator_candidates(context: Context, name: str) -> Iterator[LawFit]:
+    """Yields laws `change = constant * variable`, before or after its own step."""
+    names = [c.name for c in context.view.coordinates if c.name != name]
+    names += [raw(other) for other in readable(context, name)]
+    for variable in names:
+        fit = _fit(context, name, [atom_term(variable)], "integrator")
+        if fit is not None:
+            yield fit
+
+
+def _fit(
+    context: Context,
+    name: str,
+    terms: Sequence[Term],
+    family: str,
+    couplings: Sequence[tuple[str, Term]] = (),
+) -> LawFit | None:
+    return fit_law(
+        context.view,
+        name,
+        context.variables,
+        terms,
+        family=family,
+        couplings=couplings,
+        seed=context.seed,
+    )
+
+
+def _role_variants(context: Context) -> list[Roles]:
+    """Returns the roles with the action as a number, then as indicators."""
+    numeric = find_roles(context.view, context.blueprint)
+    if len(context.view.action_values) <= 2:
+        return [numeric]
+    return [numeric, find_roles(context.view, context.blueprint, indicators=True)]
+
+
+def _library_family(
+    label: str, build: Callable[[Roles], list[Term]]
+) -> Callable[[Context, str], Iterator[LawFit]]:
+    def family(context: Context, name: str) -> Iterator[LawFit]:
+        later = [atom_term(raw(other)) for other in readable(context, name)]
+        for roles in _role_variants(context):
+            terms = build(roles)
+            for library in (terms, [*terms, *later]):
+                fit = _fit(context, name, library, label)
+                if fit is not None:
+                    yield fit
+
+    return family
+
+
+def _frequencies(context: Context, name: str) -> Iterator[LawFit]:
+    """A wave `sin(k x)`, `cos(k x)` of unknown frequency beside other terms."""
+    view = context.view
+    free = free_rows(view, name)
+    target = view.change(name)[free]
+    for roles in _role_variants(context):
+        for base in (libraries.linear(roles), libraries.cubes(roles)):
+            design = design_matrix(base, context.variables)[free]
+            for variable in roles.positions:
+                x = context.variables[variable][free]
+                frequency = search_frequency(x, design, target, seed=context.seed)
+                if frequency is None:
+                    continue
+                pair = [atom_term(variable, f, frequency) for f in ("sin", "cos")]
+                fit = _fit(context, name, [*base, *pair], "wave")
+                if fit is not None:
+                    yield fit
+
+
+Family = Callable[[Context, str], Iterator[LawFit]]
+
+SIMPLE_FAMILIES: tuple[Family, ...] = (
+    integrator_candidates,
+    _library_family("linear", libraries.linear),
+    _library_family("polynomial", lambda r: libraries.polynomial(r, 2)),
+    _library_family("waves", libraries.waves),
+    _library_family("mechanical", libraries.mechanical),
+    _frequencies,
+)
+"""Families that take milliseconds, tried first."""
+
+RICH_FAMILIES: tuple[Family, ...] = (
+    _library_family("mixed", libraries.mixed),
+    _library_family("cubic", lambda r: libraries.polynomial(r, 3)),
+    _library_family("functions", libraries.functions),
+)
+
+
+def coupled_candidates(context: Context) -> Iterator[dict[str, LawFit]]:
+    """Yields joint laws of coordinates whose changes depend on each other.
+
+    `change_i = f_i(x) + sum of g_ij(x) * change_j`: each of them is linear in
+    the unknowns, since the data show every change (CartPole's cart and pole; in
+    general `mass(q) * acceleration = force`).
+    """
+    for roles in _role_variants(context):
+        group = [c for c in roles.velocities if _open(context, c)]
+        if len(group) < 2:
+            group = [c.name for c in context.view.coordinates if _open(context, c.name)]
+        if not 2 <= len(group) <= 4:
+            continue
+        for build in (libraries.mechanical, libraries.waves):
+            found: dict[str, LawFit] = {}
+            for member in group:
+                couplings = [
+                    (other, term)
+                    for other in group
+                    if other != member
+                    for term in (CONSTANT, *roles.waves)
+                ]
+                fit = _fit(context, member, build(roles), "coupled", couplings)
+                if fit is not None:
+                    found[member] = fit
+            if len(found) == len(group):
+                yield found
+
+
+def _open(context: Context, name: str) -> bool:
+    return context.fits[name] < 0.98
+
+
+def rational_candidates(context: Context, name: str) -> Iterator[LawFit]:
+    """Yields laws `change * (1 + g(x)) = f(x)`: quotients of sums."""
+    for roles in _role_variants(context):
+        squares = [w.times(w) for w in roles.waves]
+        own = [*roles.waves, *squares, *roles.linear]
+        couplings = [(name, term) for term in own]
+        for label, build in (
+            ("rational", libraries.waves),
+            ("rational", libraries.mixed),
+            ("rational", lambda r: libraries.polynomial(r, 2)),
+        ):
+            fit = _fit(context, name, build(roles), label, couplings)
+            if fit is not None and fit.law.couplings:
+                yield fit

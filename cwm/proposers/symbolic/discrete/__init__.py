@@ -1,0 +1,1 @@
+"""Induction of programs over integers: grids, codes, flags, tables, card draws."""
