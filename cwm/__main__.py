@@ -1,0 +1,28 @@
+"""`python -m cwm`: the map of commands."""
+
+import sys
+from importlib.util import find_spec
+
+from cwm import __version__
+
+COMMANDS = {
+    "synthesize": "find a Python program that simulates an environment",
+    "evaluate": "score a program file on recorded or fresh transitions",
+    "collect": "record transitions of an environment",
+    "replay": "rebuild a run's search tree from its journal and check it",
+}
+
+
+def main() -> int:
+    """Prints the commands that are installed; returns the exit code."""
+    lines = [f"Code World Models {__version__}", "", "python -m cwm.COMMAND --help", ""]
+    for name, purpose in COMMANDS.items():
+        if find_spec(f"cwm.{name}") is not None:
+            lines.append(f"  cwm.{name:<11} {purpose}")
+    lines += ["", "To begin: python -m cwm.synthesize --env CartPole-v1"]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

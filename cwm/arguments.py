@@ -1,0 +1,77 @@
+"""Reading command lines: preset, then `--config`, then the other options."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import tyro
+
+from cwm.config import PRESETS, RunConfig, load_config
+from cwm.core.errors import ConfigError
+from cwm.synthesis.run_folder import open_run_folder
+
+ArgumentsT = TypeVar("ArgumentsT")
+
+
+def parse(
+    arguments: type[ArgumentsT],
+    words: Sequence[str],
+    *,
+    command: str,
+    text: str,
+    default: ArgumentsT | None = None,
+) -> ArgumentsT:
+    """Returns the arguments of a command.
+
+    Args:
+        arguments: A dataclass; its fields are the options.
+        words: The command line without the command.
+        command: Name of the command, as in `python -m cwm.<name>`.
+        text: What `--help` says first.
+        default: Values of what the command line does not say.
+
+    Raises:
+        SystemExit: With code 2 after a message if the command line is wrong, or
+            0 after `--help`.
+    """
+    parsed = tyro.cli(
+        arguments,
+        args=list(words),
+        prog=f"python -m cwm.{command}",
+        description=text,
+        default=default,
+        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.UseAppendAction),
+    )
+    assert parsed is not None, "a command line is parsed or ends the process"
+    return parsed
+
+
+def base_config(words: Sequence[str]) -> RunConfig:
+    """Returns the settings that the command line starts from.
+
+    Of a run to resume these are its own; otherwise those of `--preset`, changed
+    by the file `--config`.
+
+    Raises:
+        ConfigError: If there is no such preset, file or run.
+    """
+    resume = _option(words, "--resume")
+    if resume is not None:
+        folder = open_run_folder(Path(resume))
+        return load_config(folder.config, RunConfig())
+    name = _option(words, "--preset") or "default"
+    if name not in PRESETS:
+        raise ConfigError(f"No preset called {name!r}. Known: {', '.join(PRESETS)}.")
+    config = _option(words, "--config")
+    return PRESETS[name] if config is None else load_config(Path(config), PRESETS[name])
+
+
+def _option(words: Sequence[str], name: str) -> str | None:
+    """Returns the value of an option before the options are known."""
+    value = None
+    for position, word in enumerate(words):
+        if word == name and position + 1 < len(words):
+            value = words[position + 1]
+        elif word.startswith(f"{name}="):
+            value = word.partition("=")[2]
+    return value

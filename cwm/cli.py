@@ -1,0 +1,70 @@
+"""How every command ends: exit codes, and messages without a traceback.
+
+Exit codes: 0 done, 1 failed, 2 usage or settings, 3 the budget ended without a
+candidate, 130 interrupted by Ctrl-C.
+"""
+
+import os
+import select
+import sys
+from collections.abc import Callable
+
+from cwm.core.errors import BudgetExhausted, ConfigError, CwmError, InternalError
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_BUDGET = 3
+EXIT_INTERRUPTED = 130
+
+
+def exit_code(error: BaseException) -> int:
+    """Returns the exit code that reports `error`."""
+    match error:
+        case KeyboardInterrupt():
+            return EXIT_INTERRUPTED
+        case BudgetExhausted():
+            return EXIT_BUDGET
+        case ConfigError():
+            return EXIT_USAGE
+        case _:
+            return EXIT_FAILED
+
+
+def run_command(function: Callable[[], int]) -> int:
+    """Runs a command and returns its exit code.
+
+    Errors of ours become one message on standard error. Whatever else is raised
+    is a bug of ours: its traceback is shown, as is that of an `InternalError`.
+
+    Args:
+        function: The command; returns its own exit code.
+    """
+    try:
+        code = function()
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Whoever reads (`| head`) has seen enough. Python flushes once more at exit.
+        if not _is_closed_pipe():
+            raise
+        return EXIT_FAILED
+    except InternalError:
+        raise
+    except CwmError as error:
+        sys.stderr.write(f"{error}\n")
+        return exit_code(error)
+    except KeyboardInterrupt as error:
+        sys.stderr.write("Interrupted.\n")
+        return exit_code(error)
+
+
+def _is_closed_pipe() -> bool:
+    """Returns whether nobody reads standard output; what is left goes nowhere then."""
+    descriptor = sys.stdout.fileno()
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    if not any(events & select.POLLERR for _, events in poll.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+    return True

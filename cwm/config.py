@@ -1,0 +1,242 @@
+"""The complete settings of a run, and reading them strictly from a file.
+
+Each part of `RunConfig` is declared beside the code that it configures; that
+code receives its own part, never the whole.
+"""
+
+import difflib
+import json
+import types
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+import tyro
+
+from cwm.core.errors import ConfigError
+from cwm.llm.chat import SamplingConfig
+from cwm.synthesis.config import SynthesisConfig
+from envs.collect import CollectConfig
+from mcts.gif import GifConfig
+from prompts.render import PromptConfig
+from sandbox.isolation import Level
+from sandbox.limits import Limits
+
+ConfigT = TypeVar("ConfigT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConfig:
+    """Which transitions a command works on.
+
+    Attributes:
+        env: Environment: a Gymnasium id such as CartPole-v1, or module:EnvId.
+            Its transitions are collected first.
+        data: Recorded transitions instead: a file written by cwm.collect, the
+            folder of a run, or a Minari data set (its folder, or minari:ID).
+        env_kwargs: Arguments of the environment's constructor, as JSON.
+        set: Attribute of the environment to change, as name=value, such as
+            gravity=3.7.
+        description: Text file that describes the environment, instead of its
+            own documentation.
+        collect: How transitions are collected.
+    """
+
+    env: str | None = None
+    data: str | None = None
+    env_kwargs: str = "{}"
+    set: tuple[str, ...] = ()
+    description: Path | None = None
+    collect: CollectConfig = field(default_factory=CollectConfig)
+
+    def check(self) -> None:
+        """Refuses settings that do not say where the transitions come from.
+
+        Raises:
+            ConfigError: If not exactly one of `env` and `data` is given.
+        """
+        if (self.env is None) == (self.data is None):
+            raise ConfigError(
+                "Exactly one of env and data must be given, got "
+                f"{'neither' if self.env is None else 'both'}. Name an environment "
+                "(--env CartPole-v1) or a file of transitions (--data FILE)."
+            )
+        if self.data is not None and (self.set or self.env_kwargs != "{}"):
+            raise ConfigError("set and env_kwargs need env, got data.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """Everything that decides what a run does.
+
+    Attributes:
+        source: Which transitions.
+        tests: Python file with unit tests of the world model; they count
+            beside the transitions.
+        llm: Language model that writes the programs, such as openai:MODEL.
+            Without one, they are induced from the transitions: no key, no
+            network.
+        base_url: Endpoint of an OpenAI-compatible service.
+        seed: Seed of everything random in the run; at least 0.
+        call_budget: Calls to the proposer; each makes one program. At least 1;
+            the search ends earlier when a program is perfect. The paper uses 10
+            and 50.
+        patience: Calls without a better program after which the search ends; 0:
+            never, as in the paper. By default 15 without a language model,
+            whose answers repeat themselves once nothing helps, and 0 with one.
+        synthesis: How requests are made.
+        search: The tree search.
+        sampling: How a language model's answers are drawn.
+        prompts: What a language model is shown.
+        isolation: Weakest isolation of programs that is acceptable; docs/sandbox.md
+            says what each keeps out.
+        limits: What a program may use while it runs.
+    """
+
+    source: Annotated[SourceConfig, tyro.conf.arg(name="")] = field(
+        default_factory=SourceConfig
+    )
+    tests: Path | None = None
+    llm: str | None = None
+    base_url: str | None = None
+    seed: int = 0
+    call_budget: Annotated[int, tyro.conf.arg(aliases=("--llm-call-budget",))] = 50
+    patience: int | None = None
+    synthesis: SynthesisConfig = field(default_factory=SynthesisConfig)
+    search: GifConfig = field(default_factory=GifConfig)
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    prompts: PromptConfig = field(default_factory=PromptConfig)
+    isolation: Level = "kernel"
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.call_budget < 1:
+            raise ConfigError(
+                f"call_budget must be at least 1, got {self.call_budget} (calls)."
+            )
+        if self.patience is not None and self.patience < 0:
+            raise ConfigError(
+                f"patience must be at least 0, got {self.patience} (calls)."
+            )
+        if self.seed < 0:
+            raise ConfigError(f"seed must be at least 0, got {self.seed}.")
+        if self.base_url is not None and self.llm is None:
+            raise ConfigError("base_url needs llm: name the model with --llm.")
+
+    @property
+    def max_stalled_calls(self) -> int:
+        """Calls without a better program that are allowed; 0: any number."""
+        if self.patience is None:
+            return SYMBOLIC_PATIENCE if self.llm is None else 0
+        return self.patience
+
+
+SYMBOLIC_PATIENCE = 15
+"""Calls that symbolic induction gets to improve on its best program."""
+
+PRESETS: dict[str, RunConfig] = {
+    "default": RunConfig(),
+    # The other defaults are the paper's now; under this name they stay so.
+    "paper": RunConfig(
+        call_budget=50,
+        patience=0,
+        synthesis=SynthesisConfig(block_length=2),
+        search=GifConfig(),
+    ),
+    "quick": RunConfig(call_budget=10),
+}
+"""Named settings to start from; `--config` and flags change them."""
+
+
+def config_to_json(config: RunConfig) -> dict[str, Any]:
+    """Returns the settings as plain data; `config_from_json` is its inverse."""
+    plain = json.loads(json.dumps(asdict(config), default=_encode))
+    assert isinstance(plain, dict), "a dataclass becomes a dict"
+    return plain
+
+
+def _encode(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"A setting of type {type(value).__name__} cannot be written.")
+
+
+def load_config(path: Path, base: RunConfig) -> RunConfig:
+    """Returns `base` with the settings of a JSON file in place of its own.
+
+    Raises:
+        ConfigError: If the file cannot be read, has a key that is no setting, or
+            a value of the wrong type.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"Config {str(path)!r} cannot be read: {error}.") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"Config {str(path)!r} must hold a JSON object.")
+    return config_from_json(data, base, name=str(path))
+
+
+def config_from_json(
+    data: Mapping[str, Any], base: ConfigT, *, name: str, prefix: str = ""
+) -> ConfigT:
+    """Returns `base` with the settings in `data` in place of its own.
+
+    Args:
+        data: Settings by name; nested settings as nested mappings.
+        base: Supplies what `data` does not say.
+        name: Where `data` is from, for messages.
+        prefix: Where in the settings `base` stands, for messages.
+
+    Raises:
+        ConfigError: If a key is no setting, or a value breaks its rule.
+    """
+    assert is_dataclass(base), "settings are dataclasses"
+    hints = get_type_hints(type(base))
+    known = [f.name for f in fields(base)]
+    changes: dict[str, Any] = {}
+    for key, value in data.items():
+        if key not in known:
+            raise ConfigError(_unknown_key(f"{prefix}{key}", key, known, name, prefix))
+        current = getattr(base, key)
+        if is_dataclass(current) and isinstance(value, Mapping):
+            changes[key] = config_from_json(
+                value, current, name=name, prefix=f"{prefix}{key}."
+            )
+        else:
+            changes[key] = _convert(value, hints[key], f"{prefix}{key}", name)
+    try:
+        return replace(base, **changes)  # type: ignore[type-var]
+    except ValueError as error:
+        raise ConfigError(f"Config {name!r}: {error}") from error
+
+
+def _unknown_key(full: str, key: str, known: list[str], name: str, prefix: str) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    hint = f" Did you mean {prefix}{near[0]}?" if near else ""
+    return f"Config {name!r} has an unknown key {full}.{hint}"
+
+
+def _convert(value: Any, hint: Any, full: str, name: str) -> Any:
+    try:
+        return msgspec.convert(value, hint, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise ConfigError(
+            f"Config {name!r}: {full} must be {_show_type(hint)}, got {value!r}."
+        ) from error
+
+
+def _decode(hint: type, value: Any) -> Any:
+    if issubclass(hint, Path) and isinstance(value, str):
+        return hint(value)
+    raise NotImplementedError
+
+
+def _show_type(hint: Any) -> str:
+    if get_origin(hint) in (Union, types.UnionType):
+        return " or ".join(_show_type(member) for member in get_args(hint))
+    if hint is type(None):
+        return "null"
+    return getattr(hint, "__name__", str(hint))

@@ -1,0 +1,116 @@
+"""`python -m cwm.evaluate`: scores program files on transitions."""
+
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import closing, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from cwm.arguments import parse
+from cwm.cli import EXIT_DONE, EXIT_FAILED, run_command
+from cwm.config import SourceConfig
+from cwm.core.errors import ConfigError
+from cwm.programs.unit_tests import load_unit_tests
+from cwm.report.live import make_progress
+from cwm.scoring import open_evaluator, score_files
+from cwm.sources import obtain, read_text
+from sandbox.isolation import Level
+from sandbox.limits import Limits
+
+DESCRIPTION = """\
+Scores program files on transitions, beside doing nothing and the true simulator.
+
+Transitions come from an environment (--env, collected as cwm.synthesize does it) or
+from a file (--data). docs/scoring.md says what each column means.
+
+  python -m cwm.evaluate world_model.py --env CartPole-v1
+  python -m cwm.evaluate world_model.py --env CartPole-v1 --seed 1
+  python -m cwm.evaluate a.py b.py --data transitions.npz --json
+
+Exit codes: 0 every program ran, 1 one did not, 2 usage, 130 interrupted.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """What the command line says.
+
+    Attributes:
+        programs: Files, each with a class Environment.
+        source: Which transitions.
+        tests: Python file with unit tests of the world model.
+        seed: Seed of collecting and of programs that draw; at least 0. The
+            default collects what cwm.synthesize collects by default; another
+            one gives fresh transitions.
+        isolation: Weakest isolation of programs that is acceptable.
+        limits: What a program may use while it runs.
+        json: Print the result as JSON.
+        quiet: Show no progress.
+    """
+
+    programs: Annotated[
+        tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE [FILE ...]")
+    ]
+    source: Annotated[SourceConfig, tyro.conf.arg(name="")] = field(
+        default_factory=SourceConfig
+    )
+    tests: Path | None = None
+    seed: int = 0
+    isolation: Level = "kernel"
+    limits: Limits = field(default_factory=Limits)
+    json: bool = False
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.programs:
+            raise ConfigError("At least one program file must be given, got none.")
+        if self.seed < 0:
+            raise ConfigError(f"seed must be at least 0, got {self.seed}.")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    return run_command(
+        lambda: evaluate(parse(Arguments, words, command="evaluate", text=DESCRIPTION))
+    )
+
+
+def evaluate(arguments: Arguments) -> int:
+    """Scores the programs and shows the tables.
+
+    Raises:
+        CwmError: If a file cannot be read, or programs cannot be run here.
+    """
+    sources = {str(path): read_text(path) for path in arguments.programs}
+    tests = None
+    if arguments.tests is not None:
+        load_unit_tests(arguments.tests)  # Before the work, not after it.
+        tests = read_text(arguments.tests)
+    with (
+        closing(make_progress(sys.stderr, quiet=arguments.quiet)) as progress,
+        redirect_stdout(sys.stderr),  # Environments print; the result stands alone.
+    ):
+        source = obtain(arguments.source, seed=arguments.seed, progress=progress)
+        progress.phase("Running the programs")
+        with open_evaluator(
+            source.dataset,
+            isolation=arguments.isolation,
+            limits=arguments.limits,
+            tests=tests,
+            seed=arguments.seed,
+        ) as evaluator:
+            report = score_files(sources, evaluator, source)
+    if arguments.json:
+        sys.stdout.write(json.dumps(report.to_json(), indent=2) + "\n")
+    else:
+        report.show(sys.stdout)
+    return EXIT_FAILED if report.has_bug else EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

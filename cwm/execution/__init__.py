@@ -1,0 +1,1 @@
+"""Budgets, progress and executors, shared by every provider."""

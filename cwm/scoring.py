@@ -1,0 +1,237 @@
+"""Scoring programs beside doing nothing and the true simulator.
+
+The only place where the true environment and programs meet: for the ceiling row,
+after the search.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cwm.core.codec import decode_columns, select_rows
+from cwm.core.errors import PrerequisiteError
+from cwm.core.predictions import Predictions
+from cwm.core.proposals import Task
+from cwm.core.trajectories import SPLITS, Dataset, TransitionBatch
+from cwm.execution.executors import ThreadExecutor
+from cwm.programs.evaluation import (
+    NUM_DRAWS,
+    Evaluation,
+    ProgramEvaluator,
+    open_sandbox,
+)
+from cwm.programs.tolerances import Tolerances
+from cwm.programs.unit_tests import parse_unit_tests
+from cwm.report.files import FileScore, FilesReport
+from cwm.report.scores import (
+    DO_NOTHING,
+    PROGRAM,
+    TRUE_SIMULATOR,
+    Predictor,
+    ScoreRow,
+    do_nothing,
+    score_row,
+    unseen_note,
+)
+from cwm.sources import Source
+from envs.restart import restart_predictions
+from envs.spec import EnvSpec
+from sandbox.errors import SandboxUnavailable
+from sandbox.isolation import Level
+from sandbox.limits import Limits
+
+NUM_WORKERS = 2
+"""Programs, or halves of one program's transitions, that run at a time."""
+
+
+def make_task(dataset: Dataset) -> Task:
+    """Returns what a proposer may know of a data set: nothing held out."""
+    return Task(
+        environment_id=dataset.environment_id,
+        description=dataset.description,
+        observation_space=dataset.observation_space,
+        action_space=dataset.action_space,
+        train=dataset.batch("train"),
+        is_stochastic=dataset.is_stochastic,
+    )
+
+
+@contextmanager
+def open_evaluator(
+    dataset: Dataset,
+    *,
+    isolation: Level,
+    limits: Limits,
+    tests: str | None,
+    seed: int,
+) -> Iterator[ProgramEvaluator]:
+    """Yields an evaluator on the training and validation transitions.
+
+    Args:
+        dataset: The transitions.
+        isolation: Weakest isolation of programs that is acceptable.
+        limits: What a program may use.
+        tests: Text of the user's unit tests, if there are any.
+        seed: Seed of programs that draw.
+
+    Raises:
+        DataError: If `tests` is not a file of unit tests.
+        PrerequisiteError: If programs cannot be run safely on this machine.
+    """
+    unit_tests = () if tests is None else parse_unit_tests(tests)
+    validation = dataset.batch("validation") if dataset.in_split("validation") else None
+    try:
+        with open_sandbox(
+            limits=limits, num_workers=NUM_WORKERS, require=isolation
+        ) as sandbox:
+            yield ProgramEvaluator(
+                make_task(dataset),
+                validation=validation,
+                unit_tests=unit_tests,
+                sandbox=sandbox,
+                seed=seed,
+            )
+    except SandboxUnavailable as error:
+        raise PrerequisiteError(
+            f"SandboxUnavailable: {error} (The option is --isolation.)"
+        ) from error
+
+
+def table_splits(dataset: Dataset) -> dict[str, TransitionBatch]:
+    """Returns the transitions that tables show: training and held-out."""
+    return {
+        split: dataset.batch(split)
+        for split in SPLITS
+        if split != "validation" and dataset.in_split(split)
+    }
+
+
+def program_row(
+    source: str,
+    evaluation: Evaluation,
+    evaluator: ProgramEvaluator,
+    dataset: Dataset,
+    *,
+    name: str = PROGRAM,
+) -> ScoreRow:
+    """Returns the row of a program; a split on which it does not run has no score.
+
+    Args:
+        source: The program.
+        evaluation: What `evaluator` said about it: its score on the training
+            transitions is taken from here.
+        evaluator: Runs it on the held-out transitions.
+        dataset: The transitions.
+        name: What the row is called.
+    """
+    splits = table_splits(dataset)
+    row = ScoreRow(name=name, scores={"train": evaluation.train})
+    if "held_out" not in splits:
+        return row
+    held_out = splits["held_out"]
+    outcome, score = evaluator.score_on(source, held_out)
+    notes = []
+    if score is None:
+        first_line = outcome.feedback().partition("\n")[0]
+        notes.append(f"does not run on held-out transitions: {first_line}")
+    elif not dataset.is_stochastic and score.strict < 1.0:
+        _, predictions = evaluator.predict(source, held_out)
+        if predictions is not None:
+            notes += unseen_note(
+                predictions, splits["train"], held_out, evaluator.tolerances
+            )
+    scores = {**row.scores, "held_out": score}
+    return ScoreRow(name=name, scores=scores, note="; ".join(notes))
+
+
+def baseline_rows(source: Source) -> tuple[ScoreRow, ...]:
+    """Returns the rows of doing nothing and of the true simulator."""
+    dataset = source.dataset
+    splits, train = table_splits(dataset), dataset.batch("train")
+    tolerances = Tolerances.from_batch(train)
+    num_draws = NUM_DRAWS if dataset.is_stochastic else 1
+    nothing = score_row(
+        DO_NOTHING,
+        do_nothing(train, num_draws=num_draws),
+        splits,
+        tolerances,
+        note="same observation, most frequent reward, never terminated",
+    )
+    simulator = score_row(
+        TRUE_SIMULATOR, _simulator(source.spec, num_draws), splits, tolerances
+    )
+    if not any(simulator.scores.values()):
+        why = "is not at hand" if source.spec is None else "cannot be restarted"
+        note = f"- because the environment {why}"
+        simulator = replace(simulator, note=note)
+    return nothing, simulator
+
+
+def _simulator(spec: EnvSpec | None, num_draws: int) -> Predictor:
+    def predict(batch: TransitionBatch) -> list[Predictions] | None:
+        if spec is None:
+            return None
+        if num_draws == 1:
+            once = restart_predictions(spec, batch)
+            return None if once is None else [once]
+        # Equal inputs share their draws, as they do when programs are scored.
+        first, inverse = _distinct_inputs(batch)
+        repeated = batch.select(np.tile(first, num_draws))
+        found = restart_predictions(spec, repeated)
+        if found is None:
+            return None
+        starts = range(0, len(repeated), len(first))
+        return [_rows(found, start + inverse) for start in starts]
+
+    return predict
+
+
+def _distinct_inputs(
+    batch: TransitionBatch,
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Returns one row for each distinct input, and for each row which it is."""
+    observations = decode_columns(batch.observation_space, batch.observations)
+    actions = decode_columns(batch.action_space, batch.actions)
+    keys = [repr(pair) for pair in zip(observations, actions, strict=True)]
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    return first, inverse
+
+
+def _rows(predictions: Predictions, rows: NDArray[np.intp]) -> Predictions:
+    return Predictions(
+        next_observations=select_rows(predictions.next_observations, rows),
+        rewards=predictions.rewards[rows],
+        terminated=predictions.terminated[rows],
+        valid=predictions.valid[rows],
+        messages={},
+    )
+
+
+def score_files(
+    texts: Mapping[str, str], evaluator: ProgramEvaluator, source: Source
+) -> FilesReport:
+    """Returns how programs do, several of them running at a time.
+
+    Args:
+        texts: Programs by the name of their file.
+        evaluator: On the same transitions.
+        source: The transitions, and the environment if it is at hand.
+    """
+    is_alone = len(texts) == 1
+
+    def score(item: tuple[str, str]) -> FileScore:
+        path, text = item
+        evaluation = evaluator.evaluate(text)
+        name = PROGRAM if is_alone else path
+        row = program_row(text, evaluation, evaluator, source.dataset, name=name)
+        return FileScore(path=path, evaluation=evaluation, row=row)
+
+    executor = ThreadExecutor(num_workers=NUM_WORKERS)
+    return FilesReport(
+        dataset=source.dataset,
+        files=tuple(executor.map(score, texts.items())),
+        baselines=baseline_rows(source),
+    )

@@ -1,0 +1,288 @@
+"""Putting a run together: transitions, proposer, sandbox, search, and its folder."""
+
+import hashlib
+import shlex
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from cwm.config import RunConfig, config_to_json
+from cwm.core.dataset_file import load_dataset, save_dataset
+from cwm.core.errors import ConfigError, DataError
+from cwm.core.journal import Journal
+from cwm.core.proposals import Proposer
+from cwm.core.trajectories import Dataset
+from cwm.execution.progress import Progress
+from cwm.execution.provenance import environment_report
+from cwm.programs.unit_tests import load_unit_tests
+from cwm.report.runs import RunReport
+from cwm.report.scores import ScoreRow
+from cwm.scoring import baseline_rows, make_task, open_evaluator, program_row
+from cwm.sources import Source, environment_of, obtain, read_text
+from cwm.synthesis import records
+from cwm.synthesis.candidates import Candidate
+from cwm.synthesis.loop import SynthesisLoop, SynthesisResult
+from cwm.synthesis.run_folder import RunFolder, create_run_folder, open_run_folder
+from cwm.synthesis.search import ProgramSearch
+from mcts.export import write_graphml
+
+RUNS = Path("runs")
+"""Where runs go that are given no folder."""
+
+
+def make_proposer(config: RunConfig) -> Proposer:
+    """Returns who writes the programs of a run.
+
+    Raises:
+        ConfigError: If the language model is of an unknown kind.
+        PrerequisiteError: If a package that it needs is missing.
+    """
+    # Each brings heavy packages that the other does not need.
+    if config.llm is None:
+        from cwm.proposers.symbolic.proposer import SymbolicProposer  # noqa: PLC0415
+
+        return SymbolicProposer()
+    from cwm.llm.registry import make_chat_model  # noqa: PLC0415
+    from cwm.proposers.language_model import LanguageModelProposer  # noqa: PLC0415
+
+    return LanguageModelProposer(
+        make_chat_model(config.llm, base_url=config.base_url),
+        sampling=config.sampling,
+        prompts=config.prompts,
+    )
+
+
+def check_spaces(config: RunConfig, dataset: Dataset) -> None:
+    """Refuses transitions that the proposer of a run cannot work on.
+
+    Raises:
+        ConfigError: If they are not for it; the message says what is.
+    """
+    if config.llm is None:
+        from cwm.proposers.symbolic.proposer import refusal  # noqa: PLC0415
+
+        reason = refusal(dataset.observation_space, dataset.action_space)
+        if reason is not None:
+            raise ConfigError(reason)
+
+
+def make_search(config: RunConfig, dataset: Dataset) -> ProgramSearch:
+    """Returns the search of a run, without any call."""
+    return ProgramSearch(
+        make_task(dataset),
+        gif=config.search,
+        config=config.synthesis,
+        seed=config.seed,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """A run that can be started or continued.
+
+    Attributes:
+        folder: Its files.
+        config: Its settings.
+        source: Its transitions.
+        proposer: Who writes its programs.
+        tests: Text of the user's unit tests, if there are any.
+        start: When the command began, by `perf_counter`.
+    """
+
+    folder: RunFolder
+    config: RunConfig
+    source: Source
+    proposer: Proposer
+    tests: str | None
+    start: float
+
+    def run(self, progress: Progress) -> RunReport:
+        """Searches, scores the best program on held-out data, and reports.
+
+        Raises:
+            CwmError: If the proposer, the sandbox or the disk failed.
+        """
+        result, rows = self._search(self.proposer, progress)
+        progress.close()
+        report = RunReport(
+            dataset=self.source.dataset,
+            proposer=self.proposer.name,
+            stopped_by=result.stopped_by,
+            num_calls=result.num_calls,
+            call_budget=self.config.call_budget,
+            tree=result.tree,
+            usage=result.usage,
+            best=result.best,
+            rows=rows,
+            folder=self.folder.path,
+            world_model=self.folder.world_model,
+            seed=self.config.seed,
+            next_commands=self._next_commands(result.best),
+            seconds=perf_counter() - self.start,
+        )
+        self.folder.write_json(self.folder.result, report.to_json())
+        return report
+
+    def _search(
+        self, proposer: Proposer, progress: Progress
+    ) -> tuple[SynthesisResult, tuple[ScoreRow, ...]]:
+        """Returns how the search ended, and the rows of the final table."""
+        dataset, config = self.source.dataset, self.config
+        search = make_search(config, dataset)
+        with (
+            Journal(self.folder.journal) as journal,
+            open_evaluator(
+                dataset,
+                isolation=config.isolation,
+                limits=config.limits,
+                tests=self.tests,
+                seed=config.seed,
+            ) as evaluator,
+        ):
+            self._begin(journal, proposer)
+            progress.phase(f"Searching for a program with {proposer.name}")
+            loop = SynthesisLoop(
+                search=search,
+                proposer=proposer,
+                evaluator=evaluator,
+                journal=journal,
+                call_budget=config.call_budget,
+                max_stalled_calls=config.max_stalled_calls,
+                progress=progress,
+                on_best=self._keep,
+            )
+            # Until the search ends there is only the journal to trust.
+            self.folder.tree.unlink(missing_ok=True)
+            result = loop.run()
+            self._write_tree(search)
+            progress.phase("Scoring on held-out transitions")
+            rows = baseline_rows(self.source)
+            if result.best is not None:
+                best = result.best
+                row = program_row(best.source, best.evaluation, evaluator, dataset)
+                rows = (row, *rows)
+        return result, rows
+
+    def _begin(self, journal: Journal, proposer: Proposer) -> None:
+        """Writes or checks the first record."""
+        settings = config_to_json(self.config)
+        # A run may be given more calls later and stays the same run.
+        del settings["call_budget"], settings["patience"]
+        body: dict[str, Any] = {
+            "environment": self.source.dataset.environment_id,
+            "proposer": proposer.name,
+            "dataset": hashlib.sha256(self.folder.dataset.read_bytes()).hexdigest(),
+            "settings": settings,
+        }
+        if not journal.records:
+            journal.append(records.RUN_STARTED, body)
+            return
+        first = journal.records[0]
+        if (first.kind, first.body) != (records.RUN_STARTED, body):
+            known = first.body if first.kind == records.RUN_STARTED else {}
+            differing = sorted(k for k in body if known.get(k) != body[k])
+            raise DataError(
+                f"Journal {str(journal.path)!r} was begun by another run: it differs "
+                f"in {', '.join(differing)}."
+            )
+
+    def _keep(self, best: Candidate) -> None:
+        self.folder.write_text(self.folder.world_model, best.source)
+
+    def _write_tree(self, search: ProgramSearch) -> None:
+        self.folder.write_json(self.folder.tree, search.tree.to_json())
+        write_graphml(search.tree.tree, self.folder.graph)
+
+    def _next_commands(self, best: Candidate | None) -> tuple[str, ...]:
+        path = self.folder.path
+        commands = []
+        if best is not None:
+            config = self.config.source
+            origin = f"--env {config.env}" if config.env else f"--data {config.data}"
+            settings = "".join(f" --set {shlex.quote(text)}" for text in config.set)
+            if config.env_kwargs != "{}":
+                settings += f" --env-kwargs {shlex.quote(config.env_kwargs)}"
+            if self.tests is not None:
+                settings += f" --tests {self.folder.tests}"
+            commands.append(
+                f"python -m cwm.evaluate {self.folder.world_model} {origin}{settings}"
+            )
+        if best is None or not best.evaluation.is_perfect:
+            commands.append(
+                f"python -m cwm.synthesize --resume {path} "
+                f"--call-budget {2 * self.config.call_budget}"
+            )
+        commands.append(f"python -m cwm.replay {path}")
+        return tuple(commands)
+
+
+def new_session(config: RunConfig, *, out: Path | None, progress: Progress) -> Session:
+    """Returns a run that has not begun: its folder with settings and transitions.
+
+    Raises:
+        ConfigError: If a setting is wrong or the folder cannot be written.
+        DataError: If a file cannot be read.
+        PrerequisiteError: If a package that is needed is missing.
+    """
+    start = perf_counter()
+    config.source.check()
+    # What can be wrong with the settings is said before the work, not after it.
+    tests = None
+    if config.tests is not None:
+        load_unit_tests(config.tests)
+        tests = read_text(config.tests)
+    proposer = make_proposer(config)
+    name = config.source.env or Path(str(config.source.data)).stem
+    had_folder = out is not None and out.exists()
+    folder = create_run_folder(
+        name, out=out, runs=RUNS, today=datetime.now().astimezone().date()
+    )
+    try:
+        source = obtain(config.source, seed=config.seed, progress=progress)
+        check_spaces(config, source.dataset)
+    except BaseException:
+        if not had_folder:
+            folder.path.rmdir()  # A run that never began leaves nothing behind.
+        raise
+    save_dataset(source.dataset, folder.dataset)
+    if tests is not None:
+        folder.write_text(folder.tests, tests)
+    folder.write_json(folder.environment, environment_report())
+    folder.write_json(folder.config, config_to_json(config))
+    return Session(
+        folder=folder,
+        config=config,
+        source=source,
+        proposer=proposer,
+        tests=tests,
+        start=start,
+    )
+
+
+def reopened_session(config: RunConfig, path: Path) -> Session:
+    """Returns a run that has begun.
+
+    Args:
+        config: The run's settings, with the call budget that it now has.
+        path: The run's folder.
+
+    Raises:
+        ConfigError: If there is no run in `path`.
+        DataError: If its files cannot be read.
+    """
+    start = perf_counter()
+    folder = open_run_folder(path)
+    folder.write_json(folder.config, config_to_json(config))
+    dataset = load_dataset(folder.dataset)
+    tests = read_text(folder.tests) if folder.tests.exists() else None
+    source = Source(dataset=dataset, spec=environment_of(dataset))
+    return Session(
+        folder=folder,
+        config=config,
+        source=source,
+        proposer=make_proposer(config),
+        tests=tests,
+        start=start,
+    )

@@ -1,0 +1,1 @@
+"""The search loop: ask the tree, propose, run, score, tell, journal."""

@@ -1,0 +1,76 @@
+"""Programs proposed in this run, each with its evaluation, and which is best."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from cwm.core.proposals import Kind, ParentProgram
+from cwm.programs.evaluation import Evaluation
+
+UNPARSED = "unparsed"
+"""Kind of the outcome of a completion from which no program could be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """What one call brought.
+
+    Attributes:
+        call_index: The call, from 0.
+        node_id: Its node in the tree.
+        kind: What was asked for.
+        source: The program; the completion's raw text if none could be read.
+        annotation: What the proposer stored with it; JSON-able.
+        evaluation: How it did on the training and validation transitions.
+    """
+
+    call_index: int
+    node_id: int
+    kind: Kind
+    source: str
+    annotation: dict[str, Any] = field(default_factory=dict)
+    evaluation: Evaluation
+
+    @property
+    def rank(self) -> tuple[float, float, int]:
+        """Order among candidates that run; greater is better.
+
+        By score on the training transitions (and unit tests), then by strict
+        accuracy on the validation transitions, then the shorter source.
+        """
+        validation = self.evaluation.validation
+        strict = 0.0 if validation is None else validation.strict
+        return (self.evaluation.score, strict, -len(self.source))
+
+    def as_parent(self) -> ParentProgram:
+        """Returns what a proposer may know about this candidate."""
+        evaluation = self.evaluation
+        train = evaluation.train
+        return ParentProgram(
+            source=self.source,
+            annotation=self.annotation,
+            score=evaluation.score,
+            part_accuracy={} if train is None else train.part_accuracy,
+            counterexamples=() if evaluation.is_bug else evaluation.counterexamples,
+            failure=evaluation.feedback,
+            failure_line=evaluation.failure_line,
+            failing_index=evaluation.failing_index,
+        )
+
+
+def is_better(candidate: Candidate, best: Candidate | None) -> bool:
+    """Whether `candidate` takes the place of `best`; the earlier wins a tie.
+
+    A program that raises is never the best.
+    """
+    if candidate.evaluation.is_bug:
+        return False
+    return best is None or candidate.rank > best.rank
+
+
+def unparsed(reason: str) -> Evaluation:
+    """Returns the evaluation of a completion without a program: a bug, to be fixed.
+
+    Args:
+        reason: Why no program could be read; the feedback of a fix request.
+    """
+    return Evaluation(outcome_kind=UNPARSED, score=0.0, is_bug=True, feedback=reason)

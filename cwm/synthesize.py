@@ -1,0 +1,134 @@
+"""`python -m cwm.synthesize`: from an environment to a program that simulates it."""
+
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import closing, redirect_stdout
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from cwm.arguments import base_config, parse
+from cwm.cli import run_command
+from cwm.config import RunConfig
+from cwm.core.errors import BudgetExhausted, ConfigError, CwmError
+from cwm.execution.progress import Progress
+from cwm.report.live import make_progress
+from cwm.report.runs import RunReport
+from cwm.session import Session, new_session, reopened_session
+
+DESCRIPTION = """\
+Finds a Python program that simulates an environment.
+
+Transitions of the environment are collected (or read with --data), a tree search
+asks for programs and runs each of them in a sandbox against the transitions, and
+the best one is written to world_model.py in the run's folder. Without --llm the
+programs are induced from the transitions alone: no key, no network, no model.
+
+  python -m cwm.synthesize --env CartPole-v1
+  python -m cwm.synthesize --env CartPole-v1 --set gravity=3.7 --seed 1
+  python -m cwm.synthesize --data transitions.npz --call-budget 100
+  python -m cwm.synthesize --env Taxi-v4 --llm openai:MODEL --base-url URL
+  python -m cwm.synthesize --resume runs/2026-01-31-CartPole-v1-1
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 no program that runs within the budget,
+130 interrupted.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """What the command line says.
+
+    Attributes:
+        run: The settings of the run.
+        preset: Named settings to start from (default, paper or quick); a config
+            file and the other options override them.
+        config: JSON file of settings, such as the config.json of another run.
+        out: Folder of the run; a new one in ./runs if not given.
+        resume: Folder of a run to continue; it ends as if it had never stopped.
+            Of the settings only --call-budget may be given again.
+        json: Print the result as JSON.
+        quiet: Show no progress.
+    """
+
+    run: Annotated[RunConfig, tyro.conf.arg(name="")] = field(default_factory=RunConfig)
+    preset: str = "default"
+    config: Path | None = None
+    out: Path | None = None
+    resume: Path | None = None
+    json: bool = False
+    quiet: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    return run_command(lambda: synthesize(_parse(words)))
+
+
+def _parse(words: list[str]) -> Arguments:
+    default = Arguments(run=base_config(words))
+    return parse(
+        Arguments, words, command="synthesize", text=DESCRIPTION, default=default
+    )
+
+
+def synthesize(arguments: Arguments) -> int:
+    """Makes or continues a run, shows how it ended, and returns the exit code.
+
+    Raises:
+        BudgetExhausted: If no program ran.
+        CwmError: If the run failed; it can be continued if it has begun.
+    """
+    with (
+        closing(make_progress(sys.stderr, quiet=arguments.quiet)) as progress,
+        redirect_stdout(sys.stderr),  # Environments print; the result stands alone.
+    ):
+        session = _open(arguments, progress)
+        try:
+            report = session.run(progress)
+        except (KeyboardInterrupt, CwmError):
+            progress.close()
+            sys.stderr.write(
+                f"{session.folder.path} keeps what was done. Continue with: "
+                f"python -m cwm.synthesize --resume {session.folder.path}\n"
+            )
+            raise
+    _show(report, as_json=arguments.json)
+    if report.best is None:
+        raise BudgetExhausted(
+            f"{report.num_calls} of {report.call_budget} calls used without a program "
+            f"that runs. Journal: {session.folder.journal}"
+        )
+    return 0
+
+
+def _open(arguments: Arguments, progress: Progress) -> Session:
+    if arguments.resume is None:
+        return new_session(arguments.run, out=arguments.out, progress=progress)
+    recorded = base_config(["--resume", str(arguments.resume)])
+    config = arguments.run
+    same = replace(config, call_budget=recorded.call_budget, patience=recorded.patience)
+    if same != recorded or arguments.out is not None:
+        raise ConfigError(
+            "A resumed run keeps its settings; only call_budget and patience may be "
+            "given again."
+        )
+    if config.call_budget > recorded.call_budget and config.patience is None:
+        # Who grants more calls wants them used.
+        config = replace(config, patience=0)
+    return reopened_session(config, arguments.resume)
+
+
+def _show(report: RunReport, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(report.to_json(), indent=2) + "\n")
+    else:
+        report.show(sys.stdout)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Planners over the world-model protocol."""

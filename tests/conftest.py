@@ -1,0 +1,69 @@
+"""What holds for every test: no network, no keys, no package silently missing."""
+
+import os
+import re
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+MISSING_PACKAGE = re.compile(r"could not import|not installed|needs the extra", re.I)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every-extra",
+        action="store_true",
+        help="a test skipped because a package is missing is a failure",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[None]:
+    report: Any = yield
+    return refuse_missing(item.config, report)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    report: Any = yield
+    return refuse_missing(collector.config, report)
+
+
+def refuse_missing(config: pytest.Config, report: Any) -> Any:
+    """Makes a failure of a skip for a missing package, if that was asked for."""
+    if config.getoption("--every-extra") and report.skipped:
+        reason = str(report.longrepr)
+        if MISSING_PACKAGE.search(reason):
+            report.outcome = "failed"
+            report.longrepr = f"A package is missing with --every-extra: {reason}"
+    return report
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuses connections that leave this machine."""
+    connect = socket.socket.connect
+
+    def connect_here(self: socket.socket, address: Any) -> None:
+        is_local = self.family == socket.AF_UNIX or str(address[0]) in (
+            "127.0.0.1",
+            "::1",
+            "localhost",
+        )
+        if not is_local:
+            raise RuntimeError(f"A test must not use the network, got {address!r}.")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect_here)
+
+
+@pytest.fixture(autouse=True)
+def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Removes the user's keys and endpoints."""
+    for name in list(os.environ):
+        if name.endswith("_API_KEY") or name.startswith("OPENAI_"):
+            monkeypatch.delenv(name)

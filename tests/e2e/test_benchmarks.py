@@ -1,0 +1,53 @@
+"""The benchmarks run, with tiny settings; their figures are not judged here."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.slow
+
+
+def run(*words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_throughput_benchmark_compares_three_ways() -> None:
+    shown = run(
+        "benchmarks.evaluation_throughput",
+        *("--repeats", "1", "--num-transitions", "50"),
+        *("--num-candidates", "4", "--output", ""),
+    )
+    for way in ("sandbox", "in_process", "usual"):
+        assert way in shown
+
+
+@pytest.mark.parametrize("family", ["mechanical", "first_order", "grid", "table"])
+def test_a_random_system_of_each_family_is_drawn_and_scored(family: str) -> None:
+    shown = run(
+        "benchmarks.induction",
+        *("--suite", "random", "--families", family),
+        *("--seeds", "1000", "--output", ""),
+    )
+    assert f"{family}-1000" in shown
+    assert "held-out" in shown
+
+
+def test_the_tables_of_the_readme_come_from_the_results_file() -> None:
+    shown = run("benchmarks.induction", "--show")
+    readme = (ROOT / "README.md").read_text()
+    tables = [line for line in shown.splitlines() if line.startswith("| ")]
+    assert tables
+    for line in tables:
+        assert line in readme

@@ -1,0 +1,128 @@
+"""The product as a newcomer meets it: a wheel in an empty environment."""
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.slow
+
+
+class Installed:
+    """An environment of its own, with the wheel, and an empty folder to work in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.work = folder / "work"
+        self.work.mkdir()
+        self.python = folder / "venv" / "bin" / "python"
+        wheels = folder / "wheels"
+        run(
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "wheel",
+                "--quiet",
+                "--no-deps",
+                "--wheel-dir",
+                wheels,
+                ROOT,
+            ]
+        )
+        venv.create(folder / "venv", with_pip=True)
+        (wheel,) = wheels.glob("*.whl")
+        run([self.python, "-m", "pip", "install", "--quiet", wheel])
+
+    def command(self, name: str, *words: str, code: int = 0) -> str:
+        return run([self.python, "-m", name, *words], cwd=self.work, code=code).stdout
+
+
+def run(
+    command: list[object], *, cwd: Path | None = None, code: int = 0
+) -> subprocess.CompletedProcess[str]:
+    # Only the installed package must be found, not this checkout.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    done = subprocess.run(
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env=environment,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    return Installed(tmp_path_factory.mktemp("walk"))
+
+
+@pytest.fixture(scope="module")
+def cartpole(installed: Installed) -> dict[str, object]:
+    """The result of the main job."""
+    words = ("--env", "CartPole-v1", "--out", "run", "--json")
+    result: dict[str, object] = json.loads(installed.command("cwm.synthesize", *words))
+    return result
+
+
+def test_the_map_of_commands_names_those_that_are_there(installed: Installed) -> None:
+    shown = installed.command("cwm")
+    for name in ("synthesize", "evaluate", "collect", "replay"):
+        assert f"cwm.{name}" in shown
+        assert "usage: python -m cwm." in installed.command(f"cwm.{name}", "--help")
+
+
+def test_transitions_are_collected_into_a_file(installed: Installed) -> None:
+    installed.command("cwm.collect", "--env", "CartPole-v1", "--out", "cartpole.npz")
+    assert (installed.work / "cartpole.npz").is_file()
+
+
+def test_the_main_job_finds_an_exact_program(
+    installed: Installed, cartpole: dict[str, object]
+) -> None:
+    rows = {row["name"]: row["scores"] for row in cartpole["rows"]}
+    assert rows["program"]["held_out"]["strict"] >= 0.999
+    assert rows["true simulator"]["held_out"]["strict"] == 1.0
+    assert rows["do nothing"]["held_out"]["strict"] < 0.5
+    assert cartpole["made_by"] == "symbolic induction"
+
+
+def test_the_program_needs_nothing_but_numpy(
+    installed: Installed, cartpole: dict[str, object]
+) -> None:
+    program = (
+        "import sys; sys.path.insert(0, 'run'); from world_model import Environment;"
+        "env = Environment(); env.set_state([0.0, 0.0, 0.0, 0.0]); print(env.step(1));"
+        "bad = {'cwm', 'gymnasium', 'scipy', 'sklearn', 'sympy'} & set(sys.modules);"
+        "sys.exit(str(bad) if bad else 0)"
+    )
+    shown = run([installed.python, "-c", program], cwd=installed.work).stdout
+    assert "False" in shown
+
+
+def test_the_program_is_scored_on_fresh_transitions(
+    installed: Installed, cartpole: dict[str, object]
+) -> None:
+    shown = installed.command(
+        "cwm.evaluate", "run/world_model.py", "--env", "CartPole-v1", "--seed", "1"
+    )
+    for word in ("strict", "paper", "reference", "score", "do nothing", "true sim"):
+        assert word in shown
+
+
+def test_the_run_is_resumed_and_replayed_to_the_same_tree(
+    installed: Installed, cartpole: dict[str, object]
+) -> None:
+    tree = (installed.work / "run" / "tree.json").read_bytes()
+    shown = installed.command("cwm.synthesize", "--resume", "run", "--json")
+    assert json.loads(shown)["num_calls"] == cartpole["num_calls"]
+    assert (installed.work / "run" / "tree.json").read_bytes() == tree
+    assert "tree.json is the tree" in installed.command("cwm.replay", "run")

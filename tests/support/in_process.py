@@ -1,0 +1,89 @@
+"""An evaluator without a sandbox, for programs that the tests themselves wrote."""
+
+from cwm.core.proposals import Counterexample, Task
+from cwm.core.trajectories import Transition, TransitionBatch
+from cwm.programs.accuracy import SplitScore
+from cwm.programs.evaluation import Evaluation
+
+
+class InProcessEvaluator:
+    """Runs programs of integers in this process; the score is the strict accuracy.
+
+    Attributes:
+        sources: Every program that it was given, oldest first.
+    """
+
+    def __init__(self, task: Task, validation: TransitionBatch | None = None) -> None:
+        self.sources: list[str] = []
+        self._train = task.train
+        self._validation = validation
+
+    def evaluate(self, source: str) -> Evaluation:
+        self.sources.append(source)
+        namespace: dict[str, type] = {}
+        try:
+            exec(source, namespace)
+            train = _score(namespace["Environment"](), self._train)
+            validation = None
+            if self._validation is not None:
+                validation = _score(namespace["Environment"](), self._validation)[0]
+        except (AttributeError, NameError, TypeError, ValueError) as error:
+            return _bug(f"{type(error).__name__}: {error}")
+        score, wrong = train
+        return Evaluation(
+            outcome_kind="completed",
+            score=score.strict,
+            is_bug=False,
+            train=score,
+            validation=validation,
+            counterexamples=tuple(wrong[:3]),
+        )
+
+
+def _bug(feedback: str) -> Evaluation:
+    return Evaluation(
+        outcome_kind="raised",
+        feedback=feedback,
+        failure_line=10,
+        failing_index=0,
+        score=0.0,
+        is_bug=True,
+    )
+
+
+def _score(
+    environment: object, batch: TransitionBatch
+) -> tuple[SplitScore, list[Counterexample]]:
+    right, wrong = 0, []
+    for index in range(len(batch)):
+        transition: Transition = batch.transition(index)
+        environment.set_state(transition.observation)  # type: ignore[attr-defined]
+        predicted = environment.step(transition.action)  # type: ignore[attr-defined]
+        expected = (
+            transition.next_observation,
+            transition.reward,
+            transition.terminated,
+        )
+        if predicted == expected:
+            right += 1
+        else:
+            wrong.append(
+                Counterexample(
+                    index=index,
+                    wrong_parts=("observation",),
+                    observation=transition.observation,
+                    action=transition.action,
+                    expected=expected,
+                    predicted=predicted,
+                )
+            )
+    share = right / len(batch)
+    score = SplitScore(
+        num_transitions=len(batch),
+        strict=share,
+        paper=share,
+        reference=share,
+        score=share,
+        part_accuracy={"observation": share},
+    )
+    return score, wrong
