@@ -6,14 +6,10 @@ is scripted for an environment; `envs.curators` has the general policies.
 """
 
 import importlib.metadata
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
-from cwm.core.codec import decode_columns
 from cwm.core.errors import ConfigError, DataError
 from cwm.core.seeding import child_rng, child_seed
 from cwm.core.spaces import Value
@@ -24,12 +20,12 @@ from cwm.core.trajectories import (
     Transition,
     make_trajectory,
 )
-from envs.actions import ActionSource, is_table_like, to_vector
-from envs.coverage import distinct_pairs, end_labels
+from envs.actions import ActionSource, is_table_like
 from envs.curators import NUM_SEEDS, Curator, ExplorerCurator
 from envs.snapshots import SnapshotEnv, open_with_snapshots, reseed, same_value
 from envs.spaces import to_gymnasium, to_value
 from envs.spec import Env, EnvSpec
+from envs.splits import validation_indices
 from envs.table_curator import TableCurator
 
 NUM_STOCHASTIC_PROBES = 60
@@ -382,80 +378,3 @@ def _instruction(env: Env) -> str | None:
 def by_return(trajectories: list[Trajectory]) -> list[Trajectory]:
     """Returns trajectories from low to high return."""
     return sorted(trajectories, key=lambda t: t.episode_return)
-
-
-def validation_indices(
-    trajectories: list[Trajectory],
-    spec: EnvSpec,
-    fraction: float,
-    *,
-    is_stochastic: bool,
-) -> set[int]:
-    """Returns which trajectories to validate on, at least one.
-
-    Those without which training loses the least: the fewest distinct transitions
-    where observations repeat exactly; else the fewest extremes and kinds of end.
-    Where outcomes vary, to choose by them would change how often each occurs:
-    those are taken evenly from low to high return.
-
-    Args:
-        trajectories: From low to high return.
-        spec: Their environment.
-        fraction: Share of them to validate on.
-        is_stochastic: Whether outcomes vary.
-    """
-    number = max(1, round(fraction * len(trajectories)))
-    spread = (np.arange(number) + 0.5) * len(trajectories) / number
-    if is_stochastic:
-        return set(spread.astype(int).tolist())
-    if is_table_like(spec.observation_space):
-        return _least_missed([distinct_pairs(t) for t in trajectories], number)
-    extremes = _extremes(trajectories, spec)
-    chosen: set[int] = set()
-    for position in spread.astype(int).tolist():
-        # Near the wanted rank by return, so that validation is not all random.
-        order = sorted(
-            set(range(len(trajectories))) - chosen,
-            key=lambda i: (extremes[i], abs(i - position), i),
-        )
-        chosen.add(order[0])
-    return chosen
-
-
-def _least_missed(contents: list[set[Any]], number: int) -> set[int]:
-    """Returns the sets that hold the fewest members found in no other, greedily."""
-    counts = Counter(key for content in contents for key in content)
-    chosen: set[int] = set()
-    for _ in range(number):
-        left = set(range(len(contents))) - chosen
-        losses = {i: sum(counts[key] == 1 for key in contents[i]) for i in left}
-        best = min(left, key=lambda i: (losses[i], i))
-        chosen.add(best)
-        counts.subtract(contents[best])
-    return chosen
-
-
-EXTREME_MARGIN = 0.02
-"""An extreme counts as one trajectory's alone by this share of the whole range."""
-
-
-def _extremes(trajectories: list[Trajectory], spec: EnvSpec) -> list[int]:
-    """Returns how many extremes and kinds of end each trajectory alone has."""
-    space = spec.observation_space
-    ends = end_labels(trajectories, space)
-    lows, highs = [], []
-    for trajectory in trajectories:
-        values = decode_columns(space, trajectory.observations)
-        matrix = np.asarray([to_vector(space, value) for value in values])
-        lows.append(matrix.min(axis=0))
-        highs.append(matrix.max(axis=0))
-    # The sides of a range, all as maxima.
-    sides = np.concatenate([np.asarray(highs), -np.asarray(lows)], axis=1)
-    span = np.tile(np.ptp(np.concatenate([highs, lows]), axis=0), 2)
-    counts = Counter(ends)
-    found = []
-    for index, end in enumerate(ends):
-        others = np.delete(sides, index, axis=0).max(axis=0)
-        alone = int((sides[index] > others + EXTREME_MARGIN * span).sum())
-        found.append(alone + (counts[end] == 1))
-    return found

@@ -3,7 +3,8 @@
 The program predicts in the sandbox; its predictions are compared with the truth
 here, on decoded plain data. The transitions go into two children: no child holds an
 observation together with the one that followed it, so that a program cannot read
-the answers off its inputs.
+the answers off its inputs as they are. What lies between two inputs can still be
+guessed from them (docs/sandbox.md says how far that goes).
 """
 
 import math

@@ -9,10 +9,11 @@ from cwm.core.codec import decode_columns
 from cwm.core.dataset_file import save_dataset
 from cwm.core.errors import ConfigError, DataError
 from cwm.core.trajectories import Dataset, Split, Trajectory
-from envs.collect import CollectConfig, collect, record, validation_indices, varies
+from envs.collect import CollectConfig, collect, record, varies
 from envs.registry import find
 from envs.snapshots import open_with_snapshots
 from envs.spaces import to_gymnasium, to_value
+from envs.splits import validation_indices
 from tests.support.toy_envs import toy
 
 SMALL = CollectConfig(
