@@ -7,7 +7,7 @@ from a midpoint estimate of the accelerations, fitted through the integrator by
 Levenberg-Marquardt steps on the one-step prediction error, then thinned out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from scipy import optimize
 from cwm.proposers.symbolic.continuous.families import Context
 from cwm.proposers.symbolic.continuous.fitting import free_rows
 from cwm.proposers.symbolic.continuous.laws import Blueprint, Ode
+from cwm.proposers.symbolic.continuous.midpoint import midpoint_start
 from cwm.proposers.symbolic.continuous.one_step import (
     OneStepError,
     build,
@@ -41,13 +42,11 @@ _POLISH_STEPS = 6
 _MAX_ROUNDS = 3
 """Fits of an equation, each on the rows that the last one does not rule out."""
 
-_TRIM_SHARE = 0.6
-"""Share of rows that a midpoint regression is judged by."""
+_TRIM_SHARES = (0.95, 0.8, 0.6)
+"""Shares of rows that midpoint regressions are judged by."""
 
 _TYPICAL = 5.0
 """Error, in medians, beyond which a row is taken for a contact."""
-
-_MIN_MIDDLE_ROWS = 60
 
 _NO_WORSE = 1.05
 """Factor by which no output's error may grow when a term goes or is rounded."""
@@ -100,7 +99,7 @@ def identify(
     rows = _fit_rows(view, structure, seed)
     if len(rows) < _MIN_ROWS:
         return None
-    start = _midpoint_start(view, structure)
+    start = _best_start(view, structure, rows)
     if start is None:
         return None
     rows = _typical(OneStepError(view, structure, rows), start, rows)
@@ -192,82 +191,17 @@ def _calm_first(
     return rows[np.argsort(size)[: max(len(rows) // 2, _MIN_ROWS)]]
 
 
-def _midpoint_start(view: View, structure: Structure) -> FloatArray | None:
-    """Returns parameters from a regression of accelerations at the midpoint."""
-    names = (*structure.positions, *structure.velocities)
-    middle = {n: 0.5 * (view.inputs[n] + view.targets[n]) for n in names}
-    middle.update({e.name: view.inputs[e.name] for e in view.actions})
-    acceleration = [view.change(v) / structure.time_step for v in structure.velocities]
-    size = np.zeros(len(view))
-    for name in names:
-        size += np.abs(view.change(name)) / change_scale(view, name)
-    calm = size <= np.quantile(size, 0.6)
-    starts = _starts(view, structure, calm)
-    forces: list[FloatArray] = []
-    masses = np.zeros(len(structure.mass))
-    for i, terms in enumerate(structure.force):
-        columns = [np.broadcast_to(t.evaluate(middle), len(view)) for t in terms]
-        own = [k for k, entry in enumerate(structure.mass) if entry[0] == i]
-        for k in own:
-            _, j, term = structure.mass[k]
-            columns.append(-term.evaluate(middle) * acceleration[j])
-        design = np.stack(columns, axis=1)[calm]
-        if not np.isfinite(design).all() or len(design) < design.shape[1] + 10:
-            return None
-        scale = np.sqrt(np.mean(design**2, axis=0)) + 1e-12
-        ridge = 1e-3 * np.sqrt(len(design)) * np.eye(design.shape[1])
-        left = np.concatenate([design / scale, ridge])
-        right = np.concatenate([acceleration[i][calm], np.zeros(design.shape[1])])
-        solution = _trimmed_solution(left, right, starts) / scale
-        forces.append(solution[: len(terms)])
-        masses[own] = solution[len(terms) :]
-    steps = [structure.time_step] if structure.positions else []
-    return np.concatenate([*forces, masses, steps])
+def _best_start(
+    view: View, structure: Structure, rows: NDArray[np.intp]
+) -> FloatArray | None:
+    """Returns the midpoint estimate that predicts best through the integrator.
 
-
-def _trimmed_solution(
-    design: FloatArray, target: FloatArray, starts: Sequence[NDArray[np.bool_]]
-) -> FloatArray:
-    """Returns the regression with the least median error from several starts.
-
-    Contacts can make up much of the data, so each start is refined by
-    concentration steps: refit on the rows that fit best (least trimmed squares,
-    Rousseeuw and Van Driessen, 2006). The last rows, as many as there are
-    columns, are the ridge and always stay.
-
-    Args:
-        design: `[N + K, K]`, the ridge last.
-        target: `[N + K]`.
-        starts: Rows to begin with, `[N]` each.
+    How many rows are contacts is not known, so several shares are left out.
     """
-    tail = design.shape[1]
-    best = (np.inf, np.zeros(tail))
-    for start in starts:
-        keep = np.concatenate([start, np.ones(tail, dtype=np.bool_)])
-        for _ in range(8):
-            found = np.linalg.lstsq(design[keep], target[keep], rcond=None)[0]
-            error = np.abs(design @ found - target)
-            keep = error <= np.quantile(error[:-tail], _TRIM_SHARE)
-            keep[-tail:] = True
-        loss = float(np.quantile(error[:-tail], _TRIM_SHARE))
-        if loss < best[0]:
-            best = (loss, np.asarray(found, dtype=np.float64))
-    return best[1]
-
-
-def _starts(
-    view: View, structure: Structure, calm: NDArray[np.bool_]
-) -> list[NDArray[np.bool_]]:
-    """Returns rows to start a regression from: all, and the middle of the range."""
-    middle = calm.copy()
-    for name in structure.positions or structure.velocities:
-        values = view.inputs[name]
-        low, high = np.quantile(values, [0.25, 0.75])
-        middle &= (values >= low) & (values <= high)
-    enough = middle.sum() >= _MIN_MIDDLE_ROWS
-    return [np.ones(int(calm.sum()), dtype=np.bool_)] + (
-        [middle[calm]] if enough else []
-    )
+    problem = OneStepError(view, structure, rows)
+    starts = [midpoint_start(view, structure, share) for share in _TRIM_SHARES]
+    known = [start for start in starts if start is not None]
+    return min(known, key=lambda start: _rms(problem, start)) if known else None
 
 
 def _typical(
