@@ -126,3 +126,12 @@ def test_the_run_is_resumed_and_replayed_to_the_same_tree(
     assert json.loads(shown)["num_calls"] == cartpole["num_calls"]
     assert (installed.work / "run" / "tree.json").read_bytes() == tree
     assert "tree.json is the tree" in installed.command("cwm.replay", "run")
+
+
+def test_the_readme_shows_what_the_main_job_prints(installed: Installed) -> None:
+    shown = installed.command("cwm.synthesize", "--env", "CartPole-v1", "--out", "demo")
+    readme = (ROOT / "README.md").read_text()
+    lines = [line for line in shown.splitlines() if line.startswith(("│", "data:"))]
+    assert len(lines) == 4
+    for line in lines:
+        assert line in readme
