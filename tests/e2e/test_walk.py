@@ -130,8 +130,10 @@ def test_the_run_is_resumed_and_replayed_to_the_same_tree(
 
 def test_the_readme_shows_what_the_main_job_prints(installed: Installed) -> None:
     shown = installed.command("cwm.synthesize", "--env", "CartPole-v1", "--out", "demo")
-    readme = (ROOT / "README.md").read_text()
-    lines = [line for line in shown.splitlines() if line.startswith(("│", "data:"))]
-    assert len(lines) == 4
-    for line in lines:
-        assert line in readme
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    # Counts may change with the versions of the libraries; the scores may not.
+    rows = [" ".join(line.split()) for line in shown.splitlines()]
+    rows = [row for row in rows if row.startswith(("│ program", "│ true simulator"))]
+    assert len(rows) == 2
+    for row in rows:
+        assert row in readme
