@@ -308,7 +308,6 @@ class Blueprint:
         terminated: When the episode ends.
         reward: Cases, the first that fires counts; the last has no rule.
         fits: Share of training transitions predicted, by part.
-        tried: Families that were tried in vain, by part.
     """
 
     use_angles: bool = True
@@ -319,7 +318,6 @@ class Blueprint:
     terminated: Rule = Rule()
     reward: tuple[Case, ...] = (Case(None, Sum()),)
     fits: dict[str, float] = field(default_factory=dict)
-    tried: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_json(self) -> Json:
         """Returns a JSON-able form; `from_json` is its inverse."""
@@ -335,7 +333,6 @@ class Blueprint:
             "terminated": self.terminated.to_json(),
             "reward": [c.to_json() for c in self.reward],
             "fits": self.fits,
-            "tried": {k: list(v) for k, v in self.tried.items()},
         }
 
     @staticmethod
@@ -356,5 +353,4 @@ class Blueprint:
             terminated=Rule.from_json(data["terminated"]),
             reward=tuple(Case.from_json(c) for c in data["reward"]),
             fits={k: float(v) for k, v in data["fits"].items()},
-            tried={k: tuple(v) for k, v in data["tried"].items()},
         )

@@ -10,8 +10,6 @@ from cwm.proposers.symbolic.continuous.fitting import snap
 from cwm.proposers.symbolic.continuous.laws import (
     Blueprint,
     Case,
-    Condition,
-    Rule,
     Sum,
 )
 from cwm.proposers.symbolic.continuous.libraries import action_terms, find_roles
@@ -240,7 +238,3 @@ def frequent_reward(view: View) -> float:
     """Returns the most frequent reward."""
     values, counts = np.unique(view.reward, return_counts=True)
     return simplest_near(float(values[int(np.argmax(counts))]), 0.0)
-
-
-NEVER = Rule()
-ENDED = Rule(((Condition(Sum((atom_term("terminated"),), (1.0,)), ">=", 0.5),),))
