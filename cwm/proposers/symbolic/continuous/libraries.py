@@ -1,6 +1,6 @@
 """Which terms a law may be made of: libraries from small to large."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cwm.proposers.symbolic.continuous.laws import Blueprint
@@ -143,9 +143,3 @@ def functions(roles: Roles) -> list[Term]:
 
 def _unique(terms: Iterable[Term]) -> list[Term]:
     return list(dict.fromkeys(terms))[:_MAX_TERMS]
-
-
-def without(terms: Sequence[Term], names: Iterable[str]) -> list[Term]:
-    """Returns the terms that read none of the named variables."""
-    banned = set(names)
-    return [t for t in terms if not t.variables & banned]
