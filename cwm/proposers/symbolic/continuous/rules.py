@@ -8,7 +8,7 @@ gap is taken, a bound of the space (or half of it) first.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import Any
 
@@ -141,7 +141,7 @@ def _disjunction(
     """Covers the positive rows greedily by comparisons without a false alarm."""
     literals = list(_literals(features, positive, negative))
     left = positive.copy()
-    chosen: list[_Literal] = []
+    chosen: list[tuple[_Literal, Mask]] = []
     while left.any() and len(chosen) < _MAX_ALTERNATIVES and literals:
         ranked = sorted(
             range(len(literals)),
@@ -153,12 +153,36 @@ def _disjunction(
         literal, fires = literals[ranked[0]]
         if not (fires & left).any():
             return None
-        chosen.append(literal)
+        chosen.append((literal, fires))
         left &= ~fires
         literals = [item for item in literals if (item[1] & left).any()]
     if left.any() or not _covers_enough(len(chosen), int(positive.sum())):
         return None
-    return Rule(tuple((literal.condition(),) for literal in chosen))
+    return _settled(chosen, positive)
+
+
+def _settled(chosen: Sequence[tuple[_Literal, Mask]], positive: Mask) -> Rule:
+    """Returns the disjunction, each threshold set by the rows that need it.
+
+    A row that another comparison explains (the pole fell while the cart was far
+    out) says nothing about this one's threshold.
+    """
+    settled: list[_Literal] = []
+    for index, (literal, fires) in enumerate(chosen):
+        own = positive & fires
+        for other, (_, explained) in enumerate(chosen):
+            if other != index:
+                own &= ~explained
+        if own.any():
+            high = float((literal.sign * literal.feature.values)[own].min())
+            literal = replace(literal, high=high)  # noqa: PLW2901
+        settled.append(literal)
+    covered = np.zeros(len(positive), dtype=np.bool_)
+    for literal in settled:
+        covered |= literal.sign * literal.feature.values >= literal.high
+    if not covered[positive].all():
+        settled = [literal for literal, _ in chosen]
+    return Rule(tuple((literal.condition(),) for literal in settled))
 
 
 def _covers_enough(num_conditions: int, num_positive: int) -> bool:

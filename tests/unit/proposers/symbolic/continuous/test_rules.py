@@ -73,3 +73,13 @@ def test_a_bound_of_the_space_is_preferred_as_threshold(columns):
     rule = learn_rule([hinted], truth, ~truth)
 
     assert rule.alternatives[0][0].right == pytest.approx(2.0943951, abs=1e-7)
+
+
+def test_a_row_that_another_comparison_explains_does_not_move_a_threshold():
+    x = np.array([1.69, 1.695, 0.2, 1.72, 1.75, 0.1, 0.3, 1.698, 0.0, 0.4])
+    z = np.array([0.1, 0.0, 0.2, 0.1, 0.0, 0.9, 0.8, 0.85, 0.7, 0.95])
+    truth = (x >= 1.7) | (z >= 0.79)
+    rule = learn_rule([feature("x", x), feature("z", z)], truth, ~truth)
+    limits = {c.left.terms[0].render(): c.right for (c,) in rule.alternatives}
+    assert limits["x"] == 1.7
+    assert (rule.evaluate({"x": x, "z": z}, len(x)) == truth).all()
