@@ -99,8 +99,8 @@ def learn_conjunction(
         return None
     masks = [condition_mask(literal, table) for literal in tried]
     search = _BeamSearch(
-        true_on_positive=np.stack([m[positive] for m in masks]).astype(np.float32),
-        true_on_negative=np.stack([m[negative] for m in masks]).astype(np.float32),
+        true_on_positive=_RowSets.of([m[positive] for m in masks]),
+        true_on_negative=_RowSets.of([m[negative] for m in masks]),
         bits=np.asarray([condition_bits(literal, table) for literal in tried]),
         exception_bits=table.exception_bits,
     )
@@ -117,32 +117,58 @@ def learn_conjunction(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _RowSets:
+    """Sets of rows as bits, intersected and counted a byte at a time.
+
+    Attributes:
+        bits: `[L, ceil(size / 8)]`, the sets.
+        size: Number of rows there are.
+    """
+
+    bits: NDArray[np.uint8]
+    size: int
+
+    @classmethod
+    def of(cls, masks: Sequence[BoolArray]) -> "_RowSets":
+        return cls(bits=np.packbits(np.stack(masks), axis=1), size=len(masks[0]))
+
+    def counts_with(self, chosen: Sequence[int]) -> IntArray:
+        """Returns `[L]`, how many rows each set shares with all the chosen ones."""
+        both = self.bits
+        if chosen:
+            both = both & np.bitwise_and.reduce(self.bits[list(chosen)], axis=0)
+        counts: IntArray = np.bitwise_count(both).sum(axis=1, dtype=np.int64)
+        return counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _BeamSearch:
     """Beam search over conjunctions of `L` literals.
 
     Attributes:
-        true_on_positive: `[L, P]`, 1 where a literal holds.
-        true_on_negative: `[L, M]`, likewise.
+        true_on_positive: Where each literal holds among the `P` positive rows.
+        true_on_negative: Likewise among the `M` negative ones.
         bits: `[L]`, their lengths.
         exception_bits: Price of a row that is judged wrongly.
     """
 
-    true_on_positive: NDArray[np.float32]
-    true_on_negative: NDArray[np.float32]
+    true_on_positive: _RowSets
+    true_on_negative: _RowSets
     bits: NDArray[np.float64]
     exception_bits: float
 
     def run(self) -> tuple[tuple[int, ...], int, int]:
         """Returns the chosen literals, and how many rows of each kind they hold on."""
-        num_positive = self.true_on_positive.shape[1]
-        num_negative = self.true_on_negative.shape[1]
+        num_positive = self.true_on_positive.size
+        num_negative = self.true_on_negative.size
         best_cost = self.exception_bits * num_negative
         best: tuple[tuple[int, ...], int, int] = ((), num_positive, num_negative)
         beam: list[tuple[int, ...]] = [()]
         for _ in range(MAX_LITERALS):
             grown: dict[tuple[int, ...], tuple[float, float]] = {}
             for state in beam:
-                covered, wrong = self._counts(state)
+                covered = self.true_on_positive.counts_with(state)
+                wrong = self.true_on_negative.counts_with(state)
                 length = self.bits + self.bits[list(state)].sum()
                 cost = length + self.exception_bits * (num_positive - covered + wrong)
                 at = int(cost.argmin())
@@ -156,18 +182,10 @@ class _BeamSearch:
             beam = sorted(grown, key=lambda key: (*grown[key], key))[:BEAM_WIDTH]
         return best
 
-    def _counts(
-        self, state: tuple[int, ...]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        chosen = list(state)
-        positive = self.true_on_positive[chosen].min(axis=0, initial=1.0)
-        negative = self.true_on_negative[chosen].min(axis=0, initial=1.0)
-        return self.true_on_positive @ positive, self.true_on_negative @ negative
-
 
 def _foil_gain(
-    covered: NDArray[np.float32],
-    wrong: NDArray[np.float32],
+    covered: IntArray,
+    wrong: IntArray,
     num_positive: int,
     num_negative: int,
 ) -> NDArray[np.float64]:

@@ -255,7 +255,9 @@ class _Splitter:
         yes, no = [], []
         for coding in self.codings:
             here = coding[leaf.rows]
-            with_literal = (inside @ here).astype(np.float64)
+            # Some builds of BLAS raise the flag on finite numbers (numpy issue 24067).
+            with np.errstate(invalid="ignore"):
+                with_literal = (inside @ here).astype(np.float64)
             yes.append(code_bits(with_literal))
             no.append(code_bits(here.sum(axis=0, dtype=np.float64) - with_literal))
         total = np.min(yes, axis=0) + np.min(no, axis=0) + self.bits + RULE_BITS
