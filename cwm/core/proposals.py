@@ -98,6 +98,7 @@ class ProposalRequest:
         parent: For improve and fix: the program to change. For generate below
             the root: the program that the prefix was taken from.
         attempt: How many requests of this kind the same node has already had.
+        num_siblings: How many requests of any kind the same node has already had.
         call_index: Position of this call in the run, from 0.
         seed: Seed of whatever is random in answering; differs between calls.
     """
@@ -107,6 +108,7 @@ class ProposalRequest:
     prefix: str = ""
     parent: ParentProgram | None = None
     attempt: int = 0
+    num_siblings: int = 0
     call_index: int = 0
     seed: int = 0
 

@@ -75,6 +75,7 @@ class ProgramSearch:
             prefix=self._prefix(expansion, parent),
             parent=None if parent is None else parent.as_parent(),
             attempt=expansion.attempt,
+            num_siblings=len(self.tree.tree.nodes[expansion.parent_id].children),
             call_index=self.num_calls,
             seed=child_seed(self._seed, "proposal", self.num_calls),
         )
@@ -143,6 +144,7 @@ def _request_hash(request: ProposalRequest, parent: Candidate | None) -> str:
         "parent_call": None if parent is None else parent.call_index,
         "parent_source": None if parent is None else parent.source,
         "attempt": request.attempt,
+        "num_siblings": request.num_siblings,
         "call_index": request.call_index,
         "seed": request.seed,
     }

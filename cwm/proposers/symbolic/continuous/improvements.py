@@ -233,14 +233,18 @@ def _repairs_and_outcomes(context: Context) -> Iterator[Blueprint]:
 def _repairs(context: Context) -> Iterator[Blueprint]:
     """Clips and wraps, then events, where a law holds for many rows.
 
-    Coordinates that others read come first: their repair may be all it takes.
+    Coordinates that others read come first: their repair may be all it takes. An
+    event makes a coordinate right, but not those that read its law; only a clip
+    or a wrap does, so these are looked for there, too.
     """
     graph = dependencies(context.blueprint)
     names = [n for n in _unsolved(context) if context.fits[n] >= _REPAIRABLE]
+    read = {r for n in names if n in graph for r in nx.descendants(graph, n)}
     names.sort(key=lambda n: len(nx.descendants(graph, n)) if n in graph else 0)
-    for search in (adjustment_candidates, event_candidates):
-        for name in names:
-            yield from search(context.blueprint, context.view, name)
+    for name in [*sorted(read.difference(names)), *names]:
+        yield from adjustment_candidates(context.blueprint, context.view, name)
+    for name in names:
+        yield from event_candidates(context.blueprint, context.view, name)
 
 
 def _outcomes(context: Context) -> Iterator[Blueprint]:

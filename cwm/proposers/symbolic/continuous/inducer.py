@@ -19,6 +19,10 @@ _MAX_REMEMBERED = 64
 """Programs whose changes are kept, so that siblings need not search again."""
 
 
+_POOR = 0.5
+"""Share of rows up to which generate starts a law afresh."""
+
+
 class _Changes:
     """The changes that help a program, found one by one as they are asked for."""
 
@@ -86,18 +90,10 @@ class ContinuousInducer:
         if parent is None:
             return self._start(request)
         view = self._view(request, use_angles=parent.use_angles)
-        kept = {n: law for n, law in parent.laws.items() if parent.fits.get(n, 0) > 0.5}
-        start = replace(_first(view, use_angles=parent.use_angles), odes=parent.odes)
-        start = replace(
-            start,
-            laws={**start.laws, **kept} if not parent.odes else parent.laws,
-            adjustments=parent.adjustments,
-            events=parent.events,
-            terminated=parent.terminated,
-            reward=parent.reward,
-        )
-        start = replace(start, fits=measure(start, view))
-        return self._refined(start, view, request, skip=request.attempt + 1)
+        start = _without_poor_laws(parent, view)
+        if start.laws == parent.laws:
+            return self._refined(parent, view, request, skip=request.num_siblings)
+        return self._refined(start, view, request, skip=request.attempt)
 
     def _start(self, request: ProposalRequest) -> Completion:
         view = self._view(request, use_angles=True)
@@ -112,12 +108,16 @@ class ContinuousInducer:
         return self._refined(first, view, request, skip=skip)
 
     def improve(self, request: ProposalRequest) -> Completion:
-        """Answers with the parent's program, one part of it changed."""
+        """Answers with the parent's program, one part of it changed.
+
+        A node's first request gets the first change that helps, later ones the
+        next, whether they were called improve or generate.
+        """
         parent = _blueprint_of(request)
         if parent is None:
             return self.generate(request)
         view = self._view(request, use_angles=parent.use_angles)
-        return self._refined(parent, view, request, skip=request.attempt)
+        return self._refined(parent, view, request, skip=request.num_siblings)
 
     def fix(self, request: ProposalRequest) -> Completion:
         """Answers with the parent's program without the part that raised.
@@ -151,6 +151,16 @@ def _first(view: View, *, use_angles: bool) -> Blueprint:
         reward=(Case(None, Sum((CONSTANT,), (frequent_reward(view),))),),
     )
     return replace(blueprint, fits=measure(blueprint, view))
+
+
+def _without_poor_laws(blueprint: Blueprint, view: View) -> Blueprint:
+    """Returns the blueprint with the laws that are mostly wrong started afresh."""
+    if blueprint.odes:
+        return blueprint
+    first = _first(view, use_angles=blueprint.use_angles)
+    kept = {n: law for n, law in blueprint.laws.items() if blueprint.fits[n] > _POOR}
+    start = replace(blueprint, laws={**first.laws, **kept})
+    return replace(start, fits=measure(start, view))
 
 
 def _copy(name: str) -> Law:

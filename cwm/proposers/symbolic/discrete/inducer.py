@@ -52,13 +52,11 @@ class DiscreteInducer:
         """Returns a first program: a decoding, with copies and offsets.
 
         At the root, attempts take the decodings worth trying in turn, the best
-        first; a second turn begins with one more refinement. Below the root, the
-        parent's exact parts are kept, and one of the others is refined: not the
-        worst, which improve begins with.
+        first; a second turn begins with one more refinement. Below the root it is
+        what improve does: nothing is gained by starting exact parts afresh.
         """
-        parent = self._parent_model(request)
-        if parent is not None:
-            return self._refine(request, parent, request.attempt + 1)
+        if self._parent_model(request) is not None:
+            return self.improve(request)
         facts = self._gather(request)
         ranked = self._rank(facts)
         turn, index = divmod(request.attempt, len(ranked))
@@ -70,13 +68,13 @@ class DiscreteInducer:
     def improve(self, request: ProposalRequest) -> Completion:
         """Returns the parent's program with one part refined by one step.
 
-        Attempt 0 takes the worst part; later attempts take the next parts, then
-        the next best refinements of each.
+        A node's first request takes the worst part; later ones, of whatever kind,
+        take the next parts, then the next best refinements of each.
         """
         model = self._parent_model(request)
         if model is None:
             return self.generate(request)
-        return self._refine(request, model, request.attempt)
+        return self._refine(request, model, request.num_siblings)
 
     def _refine(
         self, request: ProposalRequest, model: Model, attempt: int

@@ -182,18 +182,23 @@ def test_equal_requests_get_equal_answers():
     assert [a.text for a in first] == [a.text for a in second]
 
 
-def test_different_attempts_change_different_parts():
+@pytest.mark.parametrize("kinds", [("improve", "improve"), ("generate", "improve")])
+def test_a_node_gets_the_changes_in_turn_whatever_they_are_called(kinds):
     task = task_of(SYSTEMS["cart"](0))
     inducer = SymbolicProposer()
     start = inducer.propose(ProposalRequest(kind="generate", task=task))
     parent = ParentProgram(source=start.text, annotation=start.annotation)
-    texts = {
-        inducer.propose(
-            ProposalRequest(kind="improve", task=task, parent=parent, attempt=attempt)
-        ).text
-        for attempt in (0, 1)
-    }
-    assert len(texts) == 2
+
+    def answers(kinds):
+        return [
+            inducer.propose(
+                ProposalRequest(kind=kind, task=task, parent=parent, num_siblings=k)
+            ).text
+            for k, kind in enumerate(kinds)
+        ]
+
+    assert answers(kinds) == answers(["improve", "improve"])
+    assert len(set(answers(kinds))) == 2
 
 
 def test_fix_takes_out_the_part_that_raised():

@@ -134,7 +134,7 @@ def test_the_annotation_is_plain_json() -> None:
 def test_attempts_at_one_node_differ() -> None:
     task, inducer, first = first_and_second(grid_world(0, num_walls=4, num_teleports=1))
     texts = {
-        inducer.improve(request("improve", task, first, attempt=k)).text
+        inducer.improve(request("improve", task, first, num_siblings=k)).text
         for k in range(4)
     }
     assert len(texts) == 4

@@ -184,11 +184,17 @@ def share_right(source: str, world: World, cases: list[tuple[State, int]]) -> fl
 
 
 def request(
-    kind: Any, task: Task, parent: Completion | None = None, *, attempt: int = 0
+    kind: Any, task: Task, parent: Completion | None = None, *, num_siblings: int = 0
 ) -> ProposalRequest:
     """Returns a request, the parent being an earlier completion."""
     program = parent and ParentProgram(source=parent.text, annotation=parent.annotation)
-    return ProposalRequest(kind=kind, task=task, parent=program, attempt=attempt)
+    return ProposalRequest(
+        kind=kind,
+        task=task,
+        parent=program,
+        attempt=num_siblings,
+        num_siblings=num_siblings,
+    )
 
 
 def induce(
@@ -202,7 +208,7 @@ def induce(
     for _ in range(max_requests):
         if min(accuracies(best)) == 1.0:
             return
-        found = inducer.improve(request("improve", task, best, attempt=attempt))
+        found = inducer.improve(request("improve", task, best, num_siblings=attempt))
         if sum(accuracies(found)) > sum(accuracies(best)):
             best, attempt = found, 0
             yield best, accuracies(best)
