@@ -5,7 +5,7 @@ answer with laws; the shortest description of the data wins, not the first hit.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import networkx as nx
 import numpy as np
@@ -45,6 +45,9 @@ class Context:
             predicts, by part.
         variables: Inputs, `raw_x` of each coordinate (its law's value where the
             law is trusted, else the true next value) and true `change_x`.
+        integrated: Coordinates whose next value, as recorded, is what another one
+            changes by: velocities of a semi-implicit step. The law of the position
+            says nothing before theirs is found, so their role must be known first.
         seed: Seed of subsampling.
     """
 
@@ -52,6 +55,7 @@ class Context:
     blueprint: Blueprint
     fits: dict[str, float]
     variables: dict[str, FloatArray]
+    integrated: tuple[str, ...] = ()
     seed: int = 0
 
 
@@ -66,9 +70,25 @@ def make_context(view: View, blueprint: Blueprint, seed: int) -> Context:
         value = computed[raw(name)] if trusted else view.targets[name]
         variables[raw(name)] = np.where(np.isfinite(value), value, 0.0)
         variables[f"change_{name}"] = view.change(name)
-    return Context(
+    context = Context(
         view=view, blueprint=blueprint, fits=fits, variables=variables, seed=seed
     )
+    return replace(context, integrated=_integrated(context))
+
+
+def _integrated(context: Context) -> tuple[str, ...]:
+    names = [c.name for c in context.view.coordinates]
+    lawless = [n for n in names if context.fits[n] < _BULK]
+    found = []
+    for velocity in lawless:
+        for position in lawless:
+            if position == velocity:
+                continue
+            fit = _fit(context, position, [atom_term(raw(velocity))], "integrator")
+            if fit is not None and fit.is_exact:
+                found.append(velocity)
+                break
+    return tuple(found)
 
 
 def readable(context: Context, name: str) -> list[str]:
@@ -124,10 +144,16 @@ def _fit(
 
 def _role_variants(context: Context) -> list[Roles]:
     """Returns the roles with the action as a number, then as indicators."""
-    numeric = find_roles(context.view, context.blueprint)
-    if len(context.view.action_values) <= 2:
-        return [numeric]
-    return [numeric, find_roles(context.view, context.blueprint, indicators=True)]
+    flags = (False,) if len(context.view.action_values) <= 2 else (False, True)
+    return [
+        find_roles(
+            context.view,
+            context.blueprint,
+            integrated=context.integrated,
+            indicators=indicators,
+        )
+        for indicators in flags
+    ]
 
 
 def _library_family(
@@ -210,6 +236,27 @@ def coupled_candidates(context: Context) -> Iterator[dict[str, LawFit]]:
                     found[member] = fit
             if len(found) == len(group):
                 yield found
+
+
+def follower_candidates(context: Context, name: str) -> Iterator[LawFit]:
+    """Yields laws of one coordinate in the changes of others that are known.
+
+    `change = f(x) + sum of g_j(x) * change_j`, where the other laws do not read
+    this one: what is left of a coupled pair once one law was found alone.
+    """
+    known = [n for n in readable(context, name) if not _open(context, n)]
+    for roles in _role_variants(context):
+        couplings = [
+            (other, term)
+            for other in known
+            if other in roles.velocities
+            for term in (CONSTANT, *roles.waves)
+        ]
+        if couplings:
+            for build in (libraries.mechanical, libraries.waves):
+                fit = _fit(context, name, build(roles), "coupled", couplings)
+                if fit is not None:
+                    yield fit
 
 
 def _open(context: Context, name: str) -> bool:

@@ -26,6 +26,12 @@ _NUMBER_BITS = 32.0
 _TERM_BITS = 40.0
 """Cost of a term: its number, and the choice of it from the library."""
 
+_BULK = 0.5
+"""Share of rows from which on a law counts as the rule and not the exception."""
+
+_EXACT_DIGITS = 2.0
+"""Bits between residual and rounding up to which a law counts as exact."""
+
 _MIN_FREE_ROWS = 20
 
 _MIN_REPEATS = 3
@@ -48,6 +54,11 @@ class LawFit:
     fraction: float
     bits: float
     digits: float
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it holds for most rows, to the last digits."""
+        return self.fraction >= _BULK and self.digits <= _EXACT_DIGITS
 
 
 def description_bits(

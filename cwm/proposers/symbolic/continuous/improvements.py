@@ -24,6 +24,7 @@ from cwm.proposers.symbolic.continuous.families import (
     SIMPLE_FAMILIES,
     Context,
     coupled_candidates,
+    follower_candidates,
     integrator_candidates,
     law_candidates,
     make_context,
@@ -40,9 +41,6 @@ from cwm.proposers.symbolic.continuous.view import View
 
 _SOLVED = 1.0 - 1e-9
 """Share of rows from which on a part is left alone."""
-
-_EXACT_DIGITS = 2.0
-"""Bits between residual and rounding up to which a law counts as exact."""
 
 _LAW_GAIN = 0.1
 """Share of rows that a new law must gain at once: one that would be right only
@@ -150,10 +148,6 @@ def _lawless(context: Context) -> list[str]:
     ]
 
 
-def _is_exact(fit: LawFit) -> bool:
-    return fit.fraction >= _BULK and fit.digits <= _EXACT_DIGITS
-
-
 def with_law(blueprint: Blueprint, name: str, law: Law) -> Blueprint:
     """Returns the blueprint with another law, and what belonged to the old gone."""
     adjustments = {k: v for k, v in blueprint.adjustments.items() if k != name}
@@ -176,18 +170,19 @@ def _simple_laws(context: Context) -> Iterator[Blueprint]:
     entries: list[dict[str, LawFit]] = []
     short: list[tuple[int, str, LawFit]] = []
     for name in _lawless(context):
-        fits = [f for f in integrator_candidates(context, name) if _is_exact(f)]
+        fits = [f for f in integrator_candidates(context, name) if f.is_exact]
         short += [(num_terms(f.law), name, f) for f in fits]
     for _, name, fit in sorted(short, key=lambda item: item[:2]):
         yield with_law(context.blueprint, name, fit.law)
     for name in _lawless(context):
-        fits = [f for family in SIMPLE_FAMILIES for f in family(context, name)]
-        exact = [f for f in fits if _is_exact(f)]
+        families = (*SIMPLE_FAMILIES, follower_candidates)
+        fits = [f for family in families for f in family(context, name)]
+        exact = [f for f in fits if f.is_exact]
         if exact:
             entries.append({name: min(exact, key=lambda f: f.bits)})
     if _lawless(context):
         for group in coupled_candidates(context):
-            if all(_is_exact(f) for f in group.values()):
+            if all(f.is_exact for f in group.values()):
                 entries.append(group)
     least = {
         name: min(e[name].bits for e in entries if name in e)
@@ -216,7 +211,7 @@ def _rich_laws(context: Context) -> Iterator[Blueprint]:
     for name in _lawless(context):
         fits = [f for family in RICH_FAMILIES for f in family(context, name)]
         fits += list(rational_candidates(context, name))
-        exact = [f for f in fits if _is_exact(f)]
+        exact = [f for f in fits if f.is_exact]
         if exact:
             best = min(exact, key=lambda f: f.bits)
             yield with_law(context.blueprint, name, best.law)

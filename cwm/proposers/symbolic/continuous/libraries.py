@@ -36,15 +36,22 @@ class Roles:
     actions: tuple[Term, ...]
 
 
-def find_roles(view: View, blueprint: Blueprint, *, indicators: bool = False) -> Roles:
+def find_roles(
+    view: View,
+    blueprint: Blueprint,
+    *,
+    integrated: Iterable[str] = (),
+    indicators: bool = False,
+) -> Roles:
     """Returns the roles of a view's variables.
 
     Args:
         view: Training data.
         blueprint: Laws found so far; an integrator law tells position from velocity.
+        integrated: Further coordinates that are known to be velocities.
         indicators: Whether a discrete action becomes one term per value.
     """
-    velocities: dict[str, None] = {}
+    velocities: dict[str, None] = dict.fromkeys(integrated)
     for law in blueprint.laws.values():
         if law.base is not None and len(law.change.terms) == 1 and not law.couplings:
             velocities.update(
