@@ -17,11 +17,16 @@ from cwm.proposers.symbolic.continuous.regression import fit_sparse
 from cwm.proposers.symbolic.continuous.rules import Feature, Mask, learn_rule
 from cwm.proposers.symbolic.continuous.simulate import (
     following,
+    measure,
     raw,
     raw_variables,
     simulate,
 )
-from cwm.proposers.symbolic.continuous.snapping import simplest_near, tidy
+from cwm.proposers.symbolic.continuous.snapping import (
+    round_significant,
+    simplest_near,
+    tidy,
+)
 from cwm.proposers.symbolic.continuous.terms import (
     CONSTANT,
     FloatArray,
@@ -37,20 +42,60 @@ _MIN_JUMP = 20.0
 _MIN_ROWS = 2
 """Rows that an event must explain before it is believed."""
 
+_BULK = 0.5
+"""Share of rows from which on a law is trusted."""
+
+_NEAR_BOUND = 0.7
+"""Part of the way to a bound of the space from which on the bound is a clip."""
+
 
 def adjustment_candidates(
     blueprint: Blueprint, view: View, name: str
 ) -> Iterator[Blueprint]:
-    """Yields the blueprint with a clip or a wrap added to one coordinate."""
-    if blueprint.adjustments.get(name):
+    """Yields the blueprint with a clip or a wrap added to one coordinate.
+
+    A clip at the bounds of the space, which no row asked for, may be replaced.
+    """
+    present = blueprint.adjustments.get(name, ())
+    if present and present != _bound_clip(view, name):
         return
-    value = raw_variables(blueprint, view)[raw(name)]
-    clip = _find_clip(view, name, value)
-    if clip is not None:
-        yield _with_adjustment(blueprint, name, clip)
-    wrap = _find_wrap(view, name, value)
-    if wrap is not None:
-        yield _with_adjustment(blueprint, name, wrap)
+    bare = replace(blueprint, adjustments={**blueprint.adjustments, name: ()})
+    value = raw_variables(bare, view)[raw(name)]
+    for found in (_find_clip(view, name, value), _find_wrap(view, name, value)):
+        if found is not None and (found,) != present:
+            yield _with_adjustment(blueprint, name, found)
+
+
+def with_bounds(blueprint: Blueprint, view: View) -> Blueprint:
+    """Returns the blueprint with laws kept inside the bounds of the space.
+
+    Only where recorded values come near a bound: there the data may hold no row
+    beyond it, and still the next step of a planner may lead there.
+    """
+    for coordinate in view.coordinates:
+        name = coordinate.name
+        clip = _bound_clip(view, name)
+        is_free = not blueprint.adjustments.get(name)
+        if clip and is_free and blueprint.fits[name] >= _BULK:
+            bounded = _with_adjustment(blueprint, name, *clip)
+            fits = measure(bounded, view)
+            if all(fits[part] >= blueprint.fits[part] for part in fits):
+                blueprint = replace(bounded, fits=fits)
+    return blueprint
+
+
+def _bound_clip(view: View, name: str) -> tuple[Adjustment, ...]:
+    """Returns the clip at the bounds of the space; empty if they seem not to matter."""
+    bounds = _bounds(view, name)
+    if len(bounds) != 2:
+        return ()
+    low, high = bounds
+    middle, half = 0.5 * (low + high), 0.5 * (high - low)
+    reached = float(np.abs(view.targets[name] - middle).max())
+    # Values beyond its bounds say that the space is not to be believed.
+    if not _NEAR_BOUND * half <= reached <= half * (1.0 + 1e-6):
+        return ()
+    return (Adjustment("clip", tidy(low), tidy(high)),)
 
 
 def _with_adjustment(blueprint: Blueprint, name: str, new: Adjustment) -> Blueprint:
@@ -67,10 +112,12 @@ def _find_clip(view: View, name: str, value: FloatArray) -> Adjustment | None:
         extreme = sign * float((sign * truth).max())
         beyond = sign * (value - extreme) > tolerance
         stopped = beyond & (np.abs(truth - extreme) <= tolerance)
+        margin = float(rounding(view, name).max())
         hinted = any(abs(extreme - h) <= 1e-6 for h in _bounds(view, name))
+        # That an extreme is a round number to the last digit is no chance either.
+        hinted |= abs(round_significant(extreme, 2) - extreme) <= margin
         enough = stopped.sum() >= (1 if hinted else _MIN_ROWS)
         if enough and stopped.sum() >= 0.5 * beyond.sum():
-            margin = float(rounding(view, name).max())
             ends.append(simplest_near(extreme, margin))
         else:
             ends.append(sign * np.inf)
@@ -139,7 +186,7 @@ def event_candidates(
     wrong |= ~np.isfinite(result.variables[following(name)])
     if wrong.sum() < 1:
         return
-    features = event_features(view, result.variables)
+    features = event_features(blueprint, view, result.variables)
     for value in _event_values(view, name, wrong, result.variables):
         given = value.evaluate(result.variables, len(view))
         explained = wrong & (np.abs(given - truth) <= tolerance)
@@ -210,13 +257,18 @@ def _event_laws(
         yield Sum(tuple(t for t, _ in pairs), tuple(c for _, c in pairs))
 
 
-def event_features(view: View, variables: Mapping[str, FloatArray]) -> list[Feature]:
+def event_features(
+    blueprint: Blueprint, view: View, variables: Mapping[str, FloatArray]
+) -> list[Feature]:
     """Returns what the condition of an event may look at: law values, inputs."""
     found: list[Feature] = []
     for coordinate in view.coordinates:
         hints = _bounds(view, coordinate.name)
-        for variable in (raw(coordinate.name), coordinate.name):
-            found.append(_feature(variable, variables, hints))
+        # What is clipped at a wall stands exactly there.
+        clips = blueprint.adjustments.get(coordinate.name, ())
+        ends = tuple(e for c in clips for e in (c.low, c.high) if np.isfinite(e))
+        found.append(_feature(raw(coordinate.name), variables, (*ends, *hints)))
+        found.append(_feature(coordinate.name, variables, hints))
     for element in view.actions:
         found.append(_feature(element.name, variables, ()))
     for coordinate in view.coordinates:

@@ -18,6 +18,7 @@ from cwm.proposers.symbolic.continuous.equations import ode_candidates
 from cwm.proposers.symbolic.continuous.events import (
     adjustment_candidates,
     event_candidates,
+    with_bounds,
 )
 from cwm.proposers.symbolic.continuous.families import (
     RICH_FAMILIES,
@@ -93,7 +94,7 @@ def improvements(blueprint: Blueprint, view: View, seed: int) -> Iterator[Bluepr
             fits = measure(changed, view)
             if _gain(fits, blueprint.fits) > stage.least_gain * (not stage.is_law):
                 found = True
-                yield prune(replace(changed, fits=fits), view)
+                yield prune(with_bounds(replace(changed, fits=fits), view), view)
 
 
 def _gain(new: Mapping[str, float], old: Mapping[str, float]) -> float:
