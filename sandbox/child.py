@@ -5,17 +5,20 @@ driver, telling how it ended. Does not cover: watching the clock, judging anythi
 nothing that this process says about itself is believed.
 """
 
+import functools
 import os
 import resource
-import signal
+import socket
 import sys
 import types
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+import msgspec
+
 from sandbox import wire
 from sandbox.isolation import Layer
-from sandbox.linux import Kernel
+from sandbox.linux import JOB_FD, Kernel
 
 CANDIDATE = "candidate"
 """Name of the module that a candidate's source becomes."""
@@ -23,8 +26,12 @@ CANDIDATE = "candidate"
 CANDIDATE_FILE = "<candidate>"
 """Its file name in tracebacks."""
 
-JOB_FD = 3
 EXIT_LOCK_FAILED = 77
+
+_FLUSH_BYTES = 1 << 16
+
+Step = tuple[Callable[..., object], tuple[Any, ...]]
+"""A call with its arguments, made before the fork: looking up either costs pages."""
 
 
 class At(Exception):  # noqa: N818 - a note on another exception, not an error itself
@@ -39,10 +46,15 @@ class At(Exception):  # noqa: N818 - a note on another exception, not an error i
 
 
 class Channel:
-    """The way out of a child for a driver's results."""
+    """The way out of a child for a driver's results.
 
-    def __init__(self, max_frame_bytes: int) -> None:
+    Small messages leave together: each write wakes the caller.
+    """
+
+    def __init__(self, max_frame_bytes: int, fd: int = JOB_FD) -> None:
         self._max_frame_bytes = max_frame_bytes
+        self._fd = fd
+        self._waiting = b""
 
     def emit(self, value: Any) -> None:
         """Sends one message of plain data, arrays or message structs.
@@ -57,120 +69,172 @@ class Channel:
                 f"a message must have at most {self._max_frame_bytes} bytes, "
                 f"got {len(payload)}."
             )
-        write_all(wire.frame(wire.VALUE, payload))
+        self._waiting += wire.frame(wire.VALUE, payload)
+        if len(self._waiting) >= _FLUSH_BYTES:
+            self.flush()
+
+    def flush(self, last: bytes = b"") -> None:
+        """Writes what is waiting, and `last`."""
+        data, self._waiting = self._waiting + last, b""
+        write_all(data, self._fd)
 
 
 Driver = Callable[[Callable[[], dict[str, Any]], Any, Channel], None]
 """`run(load, request, channel)` of a driver module.
 
-A driver module may also have `warm_up()`: trusted work on a program of its own that
-a worker does once, before it forks, so that every child starts with warm code.
-
 `load()` executes the candidate and returns its namespace; `request` is what the
-caller passed, as plain data; `channel.emit` sends results. An exception that leaves
-the driver is the candidate's.
+caller passed, as plain data or of the type `REQUEST` of the driver module;
+`channel.emit` sends results. An exception that leaves the driver is the candidate's.
+
+A driver module may also have `rehearsal()`, which returns a source and a request of
+its own that a worker runs a few times before it forks (`rehearse`).
 """
 
+_request_decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {}
 
-def lock(
-    order: wire.Order, kernel: Kernel, layers: frozenset[Layer], mapped_bytes: int
-) -> None:
-    """Takes from the calling process, for good, what a candidate must not have.
+
+def add_driver(name: str) -> None:
+    """Prepares for jobs of a driver that has been imported."""
+    kind = getattr(sys.modules[name], "REQUEST", Any)
+    _request_decoders[name] = wire.trusted_decoder(kind)
+
+
+def rehearse(name: str, times: int = 12) -> None:
+    """Runs a driver's rehearsal in this process, locks and exit left out.
+
+    The interpreter rewrites code that it has seen a few times, and remembers where
+    it found attributes; done before the fork, children share the pages with the
+    result instead of each copying them.
+    """
+    example = getattr(sys.modules[name], "rehearsal", None)
+    if example is None:
+        return
+    source, request = example()
+    job = wire.encode(wire.make_job(b"", name, source, request))
+    for _ in range(times):
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.sendall(wire.frame(wire.VALUE, job))
+            do_job(1 << 20, theirs.fileno())
+            take_steps(((os.getpid, ()), (check_parent, (os.getppid(),))))
+
+
+def steps_after_fork(
+    order: wire.Order,
+    kernel: Kernel,
+    layers: frozenset[Layer],
+    *,
+    worker_pid: int,
+    mapped_bytes: int,
+) -> tuple[Step, ...]:
+    """Returns what takes from a child, for good, what a candidate must not have.
+
+    Its own process group, no descriptors but 0 to 2 and the job's, death with the
+    worker; then the locks. If any step raises, the process must end.
 
     Args:
         order: The limits.
         kernel: The calls, looked up before.
         layers: Which locks to close.
+        worker_pid: Who must be the child's parent.
         mapped_bytes: Address space that the worker had before it forked; 0 if it
             is not known, and then memory is not limited.
-
-    Raises:
-        OSError: If a lock cannot be closed; the process must then end.
     """
+    steps: list[Step] = [(os.setpgid, (0, 0)), (kernel.close_the_rest, ())]
+    if sys.platform == "linux":
+        steps.append((kernel.die_with_parent, ()))
+        steps.append((check_parent, (worker_pid,)))
     if "rlimits" in layers:
-        _set_limits(order, mapped_bytes)
+        steps += [
+            (resource.setrlimit, (name, pair))
+            for name, pair in _limits(order, mapped_bytes)
+        ]
     if "seccomp" in layers:
-        kernel.install_filter()
+        steps.append((kernel.install_filter, ()))
+    return tuple(steps)
 
 
-def _set_limits(order: wire.Order, mapped_bytes: int) -> None:
-    memory = mapped_bytes + (order.memory_mib << 20)
-    limits = [
-        (resource.RLIMIT_CPU, order.cpu_s, order.cpu_s + 1),
-        (resource.RLIMIT_FSIZE, 0, 0),
-        (resource.RLIMIT_CORE, 0, 0),
-        (resource.RLIMIT_NOFILE, JOB_FD + 1, JOB_FD + 1),
-        (resource.RLIMIT_NPROC, 0, 0),
-        (resource.RLIMIT_MEMLOCK, 0, 0),
-    ]
-    if mapped_bytes:
-        limits.append((resource.RLIMIT_AS, memory, memory))
-    for name, soft, hard in limits:
-        resource.setrlimit(name, (soft, hard))
+def _limits(order: wire.Order, mapped_bytes: int) -> list[tuple[int, tuple[int, int]]]:
     _, hard_stack = resource.getrlimit(resource.RLIMIT_STACK)
     stack = order.stack_mib << 20
     if hard_stack != resource.RLIM_INFINITY:
         stack = min(stack, hard_stack)
-    resource.setrlimit(resource.RLIMIT_STACK, (stack, stack))
+    limits = [
+        (resource.RLIMIT_CPU, (order.cpu_s, order.cpu_s + 1)),
+        (resource.RLIMIT_FSIZE, (0, 0)),
+        (resource.RLIMIT_CORE, (0, 0)),
+        (resource.RLIMIT_NOFILE, (JOB_FD + 1, JOB_FD + 1)),
+        (resource.RLIMIT_NPROC, (0, 0)),
+        (resource.RLIMIT_MEMLOCK, (0, 0)),
+        (resource.RLIMIT_STACK, (stack, stack)),
+    ]
+    if mapped_bytes:
+        memory = mapped_bytes + (order.memory_mib << 20)
+        limits.append((resource.RLIMIT_AS, (memory, memory)))
+    return limits
 
 
-def become_child(job_fd: int, kernel: Kernel, worker_pid: int) -> None:
-    """Leaves the worker's signals, group and descriptors behind.
-
-    The job's socket becomes descriptor 3, the only one besides 0 to 2.
-    """
-    if signal.getsignal(signal.SIGCHLD) is not signal.SIG_DFL:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os.setpgid(0, 0)
-    if job_fd != JOB_FD:
-        os.dup2(job_fd, JOB_FD, inheritable=False)
-    kernel.close_from(JOB_FD + 1)
-    if sys.platform == "linux":
-        kernel.die_with_parent(signal.SIGKILL)
-        if os.getppid() != worker_pid:
-            os._exit(EXIT_LOCK_FAILED)
+def take_steps(steps: tuple[Step, ...]) -> None:
+    """Makes the calls in turn."""
+    for call, arguments in steps:
+        call(*arguments)
 
 
-def write_all(data: bytes) -> None:
+def check_parent(pid: int) -> None:
+    """Ends the process if its parent is another one: it would never be told."""
+    if os.getppid() != pid:
+        os._exit(EXIT_LOCK_FAILED)
+
+
+def write_all(data: bytes, fd: int = JOB_FD) -> None:
     """Writes to the job's socket; by `write`, as the filter allows no `send`."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(JOB_FD, view) :]
+    written = os.write(fd, data)
+    while written < len(data):
+        written += os.write(fd, memoryview(data)[written:])
 
 
-def run_candidate(order: wire.Order) -> NoReturn:
-    """Reads a job, runs it and ends the process; call it after `lock`."""
-    write_all(wire.frame(wire.READY))
-    job = _read_job()
-    failure = _run(job, Channel(order.max_frame_bytes))
-    if failure is None:
-        write_all(wire.frame(wire.DONE, job.nonce))
-    else:
-        write_all(wire.frame(wire.RAISED, wire.encode(failure)))
+def run_candidate(max_frame_bytes: int) -> NoReturn:
+    """Reads a job, runs it and ends the process; call it after the locks."""
+    do_job(max_frame_bytes, JOB_FD)
     # No atexit, no __del__, no joining of threads: the candidate had its turn.
     os._exit(0)
 
 
-def _read_job() -> wire.Job:
-    length, _ = wire.HEADER.unpack(_read(wire.HEADER.size))
-    return wire.decode_job(_read(length - 1))
+def do_job(max_frame_bytes: int, fd: int) -> None:
+    """Reads a job from a socket, runs it and writes what comes of it."""
+    write_all(_READY, fd)
+    length, _ = wire.HEADER.unpack(_read(fd, wire.HEADER.size))
+    job = wire.decode_job(_read(fd, length - 1))
+    channel = Channel(max_frame_bytes, fd)
+    failure = _run(job, channel)
+    if failure is None:
+        channel.flush(wire.frame(wire.DONE, job.nonce))
+    else:
+        # Nobody reads the results of a candidate that raised: what waits is dropped.
+        write_all(wire.frame(wire.RAISED, wire.encode(failure)), fd)
 
 
-def _read(size: int) -> bytes:
-    data = bytearray()
-    while len(data) < size:
-        chunk = os.read(JOB_FD, min(size - len(data), 1 << 20))
-        if not chunk:
+_READY = wire.frame(wire.READY)
+
+
+def _read(fd: int, size: int) -> bytes:
+    data = os.read(fd, min(size, 1 << 20))
+    if len(data) == size:
+        return data
+    parts = bytearray(data)
+    while len(parts) < size:
+        part = os.read(fd, min(size - len(parts), 1 << 20))
+        if not part:
             os._exit(EXIT_LOCK_FAILED)
-        data += chunk
-    return bytes(data)
+        parts += part
+    return bytes(parts)
 
 
 def _run(job: wire.Job, channel: Channel) -> wire.Failure | None:
     try:
         driver: Driver = sys.modules[job.driver].run
-        driver(make_loader(job.source), job.request, channel)
+        request = _request_decoders[job.driver].decode(job.request)
+        driver(make_loader(job.source), request, channel)
     except BaseException as error:  # noqa: BLE001 - the top frame of a candidate
         failure = describe_error(error)
         if failure.error_type != "MemoryError":
@@ -185,16 +249,16 @@ def _run(job: wire.Job, channel: Channel) -> wire.Failure | None:
 
 def make_loader(source: str) -> Callable[[], dict[str, Any]]:
     """Returns the function that executes a source and returns its namespace."""
+    return functools.partial(_load, source)
 
-    def load() -> dict[str, Any]:
-        module = types.ModuleType(CANDIDATE)
-        # Where dataclasses and typing look up the names of a class's module.
-        sys.modules[CANDIDATE] = module
-        code = compile(source, CANDIDATE_FILE, "exec", dont_inherit=True)
-        exec(code, module.__dict__)  # noqa: S102 - what all the locks are for
-        return module.__dict__
 
-    return load
+def _load(source: str) -> dict[str, Any]:
+    module = types.ModuleType(CANDIDATE)
+    # Where dataclasses and typing look up the names of a class's module.
+    sys.modules[CANDIDATE] = module
+    code = compile(source, CANDIDATE_FILE, "exec", dont_inherit=True)
+    exec(code, module.__dict__)  # noqa: S102 - what all the locks are for
+    return module.__dict__
 
 
 def describe_error(error: BaseException) -> wire.Failure:

@@ -12,9 +12,14 @@ import ctypes.util
 import errno
 import os
 import platform
+import signal
 import struct
 import sys
 from dataclasses import dataclass
+from typing import Any
+
+JOB_FD = 3
+"""The one descriptor that a child has besides 0 to 2."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
@@ -220,28 +225,43 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
 
+def _prctl_arguments(option: int, argument: int, third: int = 0) -> tuple[Any, ...]:
+    numbers = (argument, third, 0, 0)
+    return (ctypes.c_int(option), *(ctypes.c_ulong(number) for number in numbers))
+
+
+def _close_range_arguments(first: int) -> tuple[Any, ...]:
+    numbers = (first, 0xFFFFFFFF, 0)
+    return (
+        ctypes.c_long(_SYS_CLOSE_RANGE),
+        *(ctypes.c_uint(number) for number in numbers),
+    )
+
+
 class Kernel:
-    """The C library's calls, looked up once, before anything is locked."""
+    """The C library's calls, looked up once, before anything is locked.
+
+    What a child calls has its arguments made here: between fork and candidate, every
+    object that is made or looked up costs a copied page.
+    """
 
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
-        self._filter = b""
+        if sys.platform == "linux":
+            self._call_prctl = self._libc.prctl
+            self._system_call = self._libc.syscall
+        self._close_arguments = _close_range_arguments(JOB_FD + 1)
+        self._die_arguments = _prctl_arguments(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if supports_seccomp():
-            self._filter = filter_program(platform.machine())
-            self._buffer = ctypes.create_string_buffer(self._filter, len(self._filter))
-            self._program = _Program(
-                len(self._filter) // 8, ctypes.addressof(self._buffer)
+            program = filter_program(platform.machine())
+            self._buffer = ctypes.create_string_buffer(program, len(program))
+            self._program = _Program(len(program) // 8, ctypes.addressof(self._buffer))
+            self._filter_arguments = _prctl_arguments(
+                _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(self._program)
             )
 
-    def _prctl(self, option: int, argument: int, third: int = 0) -> None:
-        result = self._libc.prctl(
-            ctypes.c_int(option),
-            ctypes.c_ulong(argument),
-            ctypes.c_ulong(third),
-            ctypes.c_ulong(0),
-            ctypes.c_ulong(0),
-        )
-        if result != 0:
+    def _prctl(self, arguments: tuple[Any, ...]) -> None:
+        if self._call_prctl(*arguments) != 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
 
@@ -251,25 +271,23 @@ class Kernel:
         Raises:
             OSError: If the kernel refuses; nothing is locked then.
         """
-        self._prctl(
-            _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(self._program)
-        )
+        self._prctl(self._filter_arguments)
 
     def set_no_new_privileges(self) -> None:
         """Makes set-user-id programs powerless; a filter needs it."""
-        self._prctl(_PR_SET_NO_NEW_PRIVS, 1)
+        self._prctl(_prctl_arguments(_PR_SET_NO_NEW_PRIVS, 1))
 
     def set_dumpable(self) -> None:
         """Gives `/proc/self` back to the process after a change of user."""
-        self._prctl(_PR_SET_DUMPABLE, 1)
+        self._prctl(_prctl_arguments(_PR_SET_DUMPABLE, 1))
 
-    def die_with_parent(self, signal_number: int) -> None:
-        """Asks for a signal when the parent thread ends."""
-        self._prctl(_PR_SET_PDEATHSIG, signal_number)
+    def die_with_parent(self) -> None:
+        """Asks to be killed when the parent thread ends."""
+        self._prctl(self._die_arguments)
 
     def adopt_orphans(self) -> None:
         """Makes grandchildren whose parents died children of this process."""
-        self._prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        self._prctl(_prctl_arguments(_PR_SET_CHILD_SUBREAPER, 1))
 
     def enter_namespaces(self) -> None:
         """Moves to user, network, IPC and host-name namespaces of its own.
@@ -292,20 +310,10 @@ class Kernel:
             with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
                 file.write(text)
 
-    def close_from(self, first: int) -> None:
-        """Closes every descriptor from `first` on."""
-        is_closed = (
-            sys.platform == "linux"
-            and self._libc.syscall(
-                ctypes.c_long(_SYS_CLOSE_RANGE),
-                ctypes.c_uint(first),
-                ctypes.c_uint(0xFFFFFFFF),
-                ctypes.c_uint(0),
-            )
-            == 0
-        )
-        if not is_closed:
-            os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+    def close_the_rest(self) -> None:
+        """Closes every descriptor but 0 to 2 and the job's."""
+        if sys.platform != "linux" or self._system_call(*self._close_arguments) != 0:
+            os.closerange(JOB_FD + 1, os.sysconf("SC_OPEN_MAX"))
 
 
 def address_space_bytes() -> int:

@@ -8,34 +8,21 @@ means. Any number of threads may use one `Sandbox`.
 import contextlib
 import math
 import secrets
-import signal
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 from typing import Any, TypeVar
 
 from sandbox import wire
 from sandbox.child import EXIT_LOCK_FAILED
-from sandbox.errors import ProtocolError, SandboxUnavailable
+from sandbox.errors import SandboxUnavailable
+from sandbox.interpretation import interpret
 from sandbox.isolation import LAYERS, LEVELS, IsolationReport, Layer, Level
 from sandbox.limits import Limits
-from sandbox.outcome import (
-    Completed,
-    Crashed,
-    MemoryExceeded,
-    Outcome,
-    OutputExceeded,
-    ProtocolBroken,
-    Raised,
-    Rejected,
-    TimedOut,
-    Usage,
-    printable,
-    source_line,
-)
+from sandbox.outcome import Crashed, Outcome, Rejected
 from sandbox.policy import PolicyMode, check_size, check_source
-from sandbox.worker import RawResult, Worker, WorkerLost
+from sandbox.worker import RawResult, Run, Worker, WorkerLost, finish
 from sandbox.zygote import Settings
 
 CANARY_DRIVER = "sandbox.canary"
@@ -91,6 +78,7 @@ class Sandbox:
         )
         self._condition = threading.Condition()
         self._idle: list[Worker | None] = [None] * (num_workers - 1)
+        self._num_callers = 0
         self._is_closed = False
         first = self._start_worker()
         self._report = replace(first.report, limits=asdict(self.limits))
@@ -146,23 +134,55 @@ class Sandbox:
             SandboxUnavailable: If workers die and a harmless program fails, too.
             ValueError: If the sandbox was not made with this driver.
         """
+        return self.run_all(
+            source, [request], driver=driver, reply=reply, limits=[limits]
+        )[0]
+
+    def run_all(
+        self,
+        source: str,
+        requests: Sequence[Any],
+        *,
+        driver: str,
+        reply: type[T],
+        limits: Sequence[Limits | None],
+    ) -> list[Outcome[T]]:
+        """Runs a source once for each request, each time in a process of its own.
+
+        As many at the same time as workers are idle. Arguments are as in `run`, one
+        of `limits` for each request.
+
+        Returns:
+            The outcomes in the order of the requests, up to the first that is not
+            `Completed`.
+        """
         if driver not in self._settings.drivers:
             raise ValueError(
                 f"driver must be one of {self._settings.drivers[1:]}, got {driver!r}."
             )
-        limits = limits or self.limits
-        rejected, warnings = self._check(source, limits)
+        chosen = [one or self.limits for one in limits]
+        rejected, warnings = self._check(source, chosen[0])
         if rejected is not None:
-            return rejected
-        nonce = secrets.token_bytes(16)
-        job = wire.encode(
-            wire.Job(nonce=nonce, driver=driver, source=source, request=request)
-        )
-        raw = self._run_with_retry(job, nonce, limits)
-        if raw is None:
-            return Crashed(exit_code=None, warnings=warnings)
-        outcome = _interpret(raw, source, reply, limits)
-        return replace(outcome, warnings=warnings) if warnings else outcome
+            return [rejected]
+        jobs = [
+            _Job.of(driver, source, request, one)
+            for request, one in zip(requests, chosen, strict=True)
+        ]
+        outcomes: list[Outcome[T]] = []
+        while len(outcomes) < len(jobs):
+            waiting = jobs[len(outcomes) :]
+            for job, raw in zip(waiting, self._run_some(waiting), strict=False):
+                outcome: Outcome[T] = (
+                    Crashed(exit_code=None)
+                    if raw is None
+                    else interpret(raw, source, reply, job.limits)
+                )
+                if warnings:
+                    outcome = replace(outcome, warnings=warnings)
+                outcomes.append(outcome)
+                if outcome.kind != "completed":
+                    return outcomes
+        return outcomes
 
     def _check(
         self, source: str, limits: Limits
@@ -177,78 +197,85 @@ class Sandbox:
             return Rejected(reasons=reasons, line=problems[0].line), ()
         return None, reasons
 
-    def _run_with_retry(
-        self, job: bytes, nonce: bytes, limits: Limits
-    ) -> RawResult | None:
-        """Returns the result; `None` if the candidate ends every worker it meets."""
-        reasons: list[str] = []
-        for _ in range(2):
-            try:
-                return self._run_once(job, nonce, limits)
-            except WorkerLost as error:
-                reasons.append(str(error))
-        canary_nonce = secrets.token_bytes(16)
-        canary = wire.encode(
-            wire.Job(nonce=canary_nonce, driver=CANARY_DRIVER, source="", request=None)
-        )
-        try:
-            raw = self._run_once(canary, canary_nonce, limits)
-        except WorkerLost as error:
-            reasons.append(str(error))
-            raw = RawResult()
-        if raw.is_done:
-            return None
+    def _run_some(self, jobs: list["_Job"]) -> list[RawResult | None]:
+        """Runs the first jobs, as many as workers are idle, at least one.
+
+        A result is `None` if the candidate ends every worker it meets.
+        """
+        return [
+            self._run_again(job, result) if isinstance(result, WorkerLost) else result
+            for job, result in zip(jobs, self._attempt(jobs), strict=False)
+        ]
+
+    def _run_again(self, job: "_Job", first: WorkerLost) -> RawResult | None:
+        reasons = [str(first)]
+        canary = _Job.of(CANARY_DRIVER, "", None, job.limits)
+        for attempt in (job, canary):
+            (result,) = self._attempt([attempt])
+            if not isinstance(result, WorkerLost):
+                if attempt is job:
+                    return result
+                if result.is_done:
+                    return None
+                break
+            reasons.append(str(result))
         raise SandboxUnavailable(
             "Workers die, with a harmless program, too: "
             f"{'; '.join(reasons)}. No candidate was scored."
         )
 
-    def _run_once(self, job: bytes, nonce: bytes, limits: Limits) -> RawResult:
-        order = wire.Order(
-            wall_s=limits.wall_s,
-            cpu_s=limits.cpu_s or math.ceil(limits.wall_s),
-            memory_mib=limits.memory_mib,
-            stack_mib=limits.stack_mib,
-            max_frame_bytes=limits.max_frame_mib << 20,
-        )
-        worker = self._take_worker()
-        survivor: Worker | None = None
+    def _attempt(self, jobs: list["_Job"]) -> list[RawResult | WorkerLost]:
+        with self._condition:
+            self._num_callers += 1
         try:
-            raw = worker.run(
-                job,
-                nonce=nonce,
-                order=order,
-                grace_s=limits.grace_s,
-                max_output_bytes=limits.max_output_mib << 20,
-                max_messages=limits.max_messages,
-            )
-            if raw.report is None:
-                raise WorkerLost("no report")
-            if not raw.is_ready and raw.report.exit_code == EXIT_LOCK_FAILED:
-                # Before "ready" no candidate's code has run: this is our failure.
-                raise WorkerLost("a child could not be locked")
-            survivor = worker
+            return self._attempt_now(jobs)
         finally:
-            if survivor is None:
-                worker.close()
-            self._give_back(survivor)
-        return raw
+            with self._condition:
+                self._num_callers -= 1
 
-    def _take_worker(self) -> Worker:
+    def _attempt_now(self, jobs: list["_Job"]) -> list[RawResult | WorkerLost]:
+        workers = self._take_workers(len(jobs))
+        survivors: list[Worker] = []
+        results: list[RawResult | WorkerLost] = []
+        try:
+            runs = [
+                job.start(worker) for job, worker in zip(jobs, workers, strict=False)
+            ]
+            finish(runs)
+            for run, worker in zip(runs, workers, strict=True):
+                result = _checked(run)
+                results.append(result)
+                if not isinstance(result, WorkerLost):
+                    survivors.append(worker)
+        finally:
+            for worker in workers:
+                if worker not in survivors:
+                    worker.close()
+                self._give_back(worker if worker in survivors else None)
+        return results
+
+    def _take_workers(self, wanted: int) -> list[Worker]:
+        """Waits for an idle worker; returns it, and more if nobody else wants one.
+
+        Workers come back together: several callers with one each wait less.
+        """
         with self._condition:
             while not self._idle and not self._is_closed:
                 self._condition.wait()
             if self._is_closed:
                 raise SandboxUnavailable("The sandbox is closed.")
+            number = min(wanted, len(self._idle)) if self._num_callers == 1 else 1
             # Warm ones are at the end.
-            worker = self._idle.pop()
-        if worker is not None:
-            return worker
+            taken = [self._idle.pop() for _ in range(number)]
+        workers: list[Worker] = []
         try:
-            return self._start_worker()
+            for worker in taken:
+                workers.append(worker or self._start_worker())
         except BaseException:
-            self._give_back(None)
+            for index in range(len(taken)):
+                self._give_back(workers[index] if index < len(workers) else None)
             raise
+        return workers
 
     def _give_back(self, worker: Worker | None) -> None:
         with self._condition:
@@ -284,60 +311,51 @@ class Sandbox:
                         worker.kill()
 
 
-def _interpret(
-    raw: RawResult, source: str, reply: type[T], limits: Limits
-) -> Outcome[T]:
-    report = raw.report
-    assert report is not None, "a result without a report was let through"
-    usage = Usage(
-        wall_s=report.wall_s, cpu_s=report.cpu_s, max_rss_mib=report.max_rss_mib
-    )
-    if raw.exceeded:
-        return OutputExceeded(limit=raw.exceeded, usage=usage)
-    if raw.breach:
-        return ProtocolBroken(reason=raw.breach, usage=usage)
-    if report.killed == "wall" or report.exit_code == -_SIGXCPU:
-        return TimedOut(limit_s=limits.wall_s, usage=usage)
-    if raw.failure is not None and report.exit_code == 0:
-        return _failed(raw.failure, source, limits, usage)
-    if report.exit_code != 0 or not raw.is_done:
-        return Crashed(exit_code=report.exit_code, usage=usage)
-    return _decoded(raw.values, reply, limits, usage)
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One run, as a worker needs it.
 
+    Attributes:
+        nonce: Its own, to be echoed.
+        payload: Encoded `wire.Job`.
+        limits: Its limits.
+    """
 
-def _decoded(
-    values: list[bytes], reply: type[T], limits: Limits, usage: Usage
-) -> Completed[T] | ProtocolBroken:
-    max_array_bytes = limits.max_array_mib << 20
-    try:
-        messages = tuple(
-            wire.decode(payload, reply, max_array_bytes=max_array_bytes)
-            for payload in values
+    nonce: bytes
+    payload: bytes
+    limits: Limits
+
+    @classmethod
+    def of(cls, driver: str, source: str, request: Any, limits: Limits) -> "_Job":
+        nonce = secrets.token_bytes(16)
+        payload = wire.encode(wire.make_job(nonce, driver, source, request))
+        return cls(nonce, payload, limits)
+
+    def start(self, worker: Worker) -> Run:
+        limits = self.limits
+        return worker.start(
+            self.payload,
+            nonce=self.nonce,
+            order=wire.Order(
+                wall_s=limits.wall_s,
+                cpu_s=limits.cpu_s or math.ceil(limits.wall_s),
+                memory_mib=limits.memory_mib,
+                stack_mib=limits.stack_mib,
+                max_frame_bytes=limits.max_frame_mib << 20,
+            ),
+            grace_s=limits.grace_s,
+            max_output_bytes=limits.max_output_mib << 20,
+            max_messages=limits.max_messages,
         )
-    except ProtocolError as error:
-        return ProtocolBroken(reason=str(error), usage=usage)
-    return Completed(messages=messages, usage=usage)
 
 
-_SIGXCPU = int(signal.SIGXCPU)
-
-
-def _failed(
-    failure: wire.Failure, source: str, limits: Limits, usage: Usage
-) -> Raised | MemoryExceeded:
-    line = failure.line if failure.line > 0 else None
-    if failure.error_type == "MemoryError":
-        return MemoryExceeded(
-            limit_mib=limits.memory_mib,
-            line=line,
-            source_line=source_line(source, line),
-            usage=usage,
-        )
-    return Raised(
-        error_type=printable(failure.error_type, 80),
-        message=printable(failure.message),
-        line=line,
-        source_line=source_line(source, line),
-        position=failure.position if failure.position >= 0 else None,
-        usage=usage,
-    )
+def _checked(run: Run) -> RawResult | WorkerLost:
+    if run.lost is not None:
+        return run.lost
+    report = run.result.report
+    if report is None:
+        return WorkerLost("no report")
+    if not run.result.is_ready and report.exit_code == EXIT_LOCK_FAILED:
+        # Before "ready" no candidate's code has run: this is our failure.
+        return WorkerLost("a child could not be locked")
+    return run.result

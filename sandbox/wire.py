@@ -7,8 +7,9 @@ ever unpickled or evaluated, and each is decoded into a stated type: decoding
 without one lets eight megabytes of empty lists grow to half a gigabyte.
 """
 
+import functools
 import struct
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -71,13 +72,13 @@ class Job(msgspec.Struct, array_like=True):
             another job.
         driver: Name of a module that the worker has imported.
         source: The candidate.
-        request: The driver's business.
+        request: The driver's business, as `encode` has it.
     """
 
     nonce: bytes
     driver: str
     source: str
-    request: Any
+    request: msgspec.Raw
 
 
 class Order(msgspec.Struct, array_like=True):
@@ -124,6 +125,18 @@ def encode(value: Any) -> bytes:
             list, tuple, dict, numeric arrays and message structs.
     """
     return _ENCODER.encode(value)
+
+
+def encode_once(value: Any) -> msgspec.Raw:
+    """Returns a value that `encode` copies, wherever it is part of another one."""
+    return msgspec.Raw(encode(value))
+
+
+def make_job(nonce: bytes, driver: str, source: str, request: Any) -> Job:
+    """Returns a job; a request of `encode_once` is taken as it is."""
+    if not isinstance(request, msgspec.Raw):
+        request = encode_once(request)
+    return Job(nonce=nonce, driver=driver, source=source, request=request)
 
 
 def _encode_extension(value: Any) -> Any:
@@ -178,6 +191,16 @@ def _decode_array(data: memoryview, max_bytes: int) -> NDArray[Any]:
     return np.frombuffer(bytes(data[start:]), dtype=dtype).reshape(shape)
 
 
+@functools.lru_cache(maxsize=64)
+def _decoder(type_: Any, max_array_bytes: int) -> msgspec.msgpack.Decoder[Any]:
+    def extension(code: int, data: memoryview) -> NDArray[Any]:
+        if code != ARRAY_EXT:
+            raise ProtocolError(f"extension {code} is unknown.")
+        return _decode_array(data, max_array_bytes)
+
+    return msgspec.msgpack.Decoder(type_, ext_hook=extension)
+
+
 def decode(payload: bytes | memoryview, type_: type[T], *, max_array_bytes: int) -> T:
     """Returns the value of a payload.
 
@@ -189,14 +212,9 @@ def decode(payload: bytes | memoryview, type_: type[T], *, max_array_bytes: int)
     Raises:
         ProtocolError: If it is not of the type, or not MessagePack at all.
     """
-
-    def extension(code: int, data: memoryview) -> NDArray[Any]:
-        if code != ARRAY_EXT:
-            raise ProtocolError(f"extension {code} is unknown.")
-        return _decode_array(data, max_array_bytes)
-
     try:
-        return msgspec.msgpack.decode(payload, type=type_, ext_hook=extension)
+        value: T = _decoder(cast(Any, type_), max_array_bytes).decode(payload)
+        return value
     except ProtocolError:
         raise
     except (msgspec.DecodeError, ValueError, RecursionError, OverflowError) as error:
@@ -208,19 +226,37 @@ def decode_trusted(payload: bytes | memoryview, type_: type[T]) -> T:
     return decode(payload, type_, max_array_bytes=_NO_CAP)
 
 
-def decode_job(payload: bytes | memoryview) -> Job:
-    """Returns a job; its decoder is built before the fork, once for all children."""
+def decode_job(payload: bytes) -> Job:
+    """Returns a job; its request is still encoded."""
     return _JOB_DECODER.decode(payload)
 
 
-def _trusted_extension(code: int, data: memoryview) -> NDArray[Any]:
-    if code != ARRAY_EXT:
-        raise ProtocolError(f"extension {code} is unknown.")
-    return _decode_array(data, _NO_CAP)
+def decode_order(payload: bytes) -> Order:
+    """Returns an order."""
+    return _ORDER_DECODER.decode(payload)
+
+
+def decode_report(payload: bytes) -> Report:
+    """Returns a worker's report.
+
+    Raises:
+        ProtocolError: If it is none.
+    """
+    try:
+        return _REPORT_DECODER.decode(payload)
+    except msgspec.DecodeError as error:
+        raise ProtocolError(f"{type(error).__name__} while decoding.") from error
+
+
+def trusted_decoder(type_: Any) -> msgspec.msgpack.Decoder[Any]:
+    """Returns a decoder of payloads of our own; made before the fork, for speed."""
+    return _decoder(type_, _NO_CAP)
 
 
 _NO_CAP = 1 << 40
-_JOB_DECODER = msgspec.msgpack.Decoder(Job, ext_hook=_trusted_extension)
+_JOB_DECODER = msgspec.msgpack.Decoder(Job)
+_REPORT_DECODER = msgspec.msgpack.Decoder(Report)
+_ORDER_DECODER = msgspec.msgpack.Decoder(Order)
 
 
 def frame(kind: int, payload: bytes = b"") -> bytes:

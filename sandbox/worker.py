@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -126,7 +127,7 @@ class Worker:
             self._process.kill()
         self._process.wait()
 
-    def run(
+    def start(
         self,
         job: bytes,
         *,
@@ -135,8 +136,8 @@ class Worker:
         grace_s: float,
         max_output_bytes: int,
         max_messages: int,
-    ) -> RawResult:
-        """Runs one job to its end.
+    ) -> "Run":
+        """Starts one job; `finish` sees it to its end.
 
         Args:
             job: Encoded `wire.Job`.
@@ -145,76 +146,147 @@ class Worker:
             grace_s: How long past the wall limit the worker may take to report.
             max_output_bytes: Bytes after which the child is stopped.
             max_messages: Messages after which it is stopped.
-
-        Raises:
-            WorkerLost: If the worker died or did not report in time.
         """
         ours, theirs = socket.socketpair()
+        intake = _Intake(
+            RawResult(),
+            nonce,
+            max_frame_bytes=order.max_frame_bytes,
+            max_output_bytes=max_output_bytes,
+            max_messages=max_messages,
+        )
         deadline = time.monotonic() + order.wall_s + grace_s
-        result = RawResult()
-        with ours:
-            try:
-                with theirs:
-                    payload = wire.encode(order)
-                    message = ORDER + LENGTH.pack(len(payload)) + payload
-                    socket.send_fds(self._control, [message], [theirs.fileno()])
-                ours.settimeout(max(deadline - time.monotonic(), 0.001))
-                # A child that died early is told by its exit status, not by this.
-                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                    ours.sendall(wire.frame(wire.VALUE, job))
-            except OSError as error:
-                raise WorkerLost(f"{type(error).__name__} while sending") from error
-            ours.setblocking(False)
-            intake = _Intake(
-                result,
-                nonce,
-                max_frame_bytes=order.max_frame_bytes,
-                max_output_bytes=max_output_bytes,
-                max_messages=max_messages,
-            )
-            self._pump(ours, intake, deadline)
-        intake.finish()
-        return result
-
-    def _pump(self, ours: socket.socket, intake: "_Intake", deadline: float) -> None:
-        """Reads until the worker reports; what the child sent before is all there."""
-        poller = select.poll()
-        poller.register(self._control, select.POLLIN)
-        poller.register(ours, select.POLLIN)
-        is_open, stopped = True, False
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise WorkerLost("no report in time")
-            ready = {fd for fd, _ in poller.poll(left * 1000)}
-            if is_open and ours.fileno() in ready:
-                is_open = intake.take(ours)
-                if not is_open:
-                    poller.unregister(ours)
-            if not intake.is_wanted and not stopped:
-                stopped = True
-                with contextlib.suppress(OSError):
-                    self._control.sendall(STOP)
-            if self._control.fileno() in ready:
-                payload = self._receive(max(deadline - time.monotonic(), 0.001))
-                intake.result.report = wire.decode_trusted(payload, wire.Report)
-                while is_open and intake.is_wanted and intake.take(ours):
-                    pass
-                return
+        run = Run(self._control, ours, intake, deadline)
+        with theirs:
+            run.send(wire.encode(order), theirs.fileno(), job)
+        return run
 
     def _receive(self, timeout_s: float) -> bytes:
-        self._control.settimeout(timeout_s)
-        try:
-            head = self._control.recv(LENGTH.size, socket.MSG_WAITALL)
-            if len(head) < LENGTH.size:
-                raise WorkerLost("the worker ended")
-            (size,) = LENGTH.unpack(head)
-            payload = self._control.recv(size, socket.MSG_WAITALL)
-        except OSError as error:
-            raise WorkerLost(type(error).__name__) from error
-        if len(payload) < size:
+        return _receive(self._control, timeout_s)
+
+
+def _receive(control: socket.socket, timeout_s: float) -> bytes:
+    control.settimeout(timeout_s)
+    try:
+        head = control.recv(LENGTH.size, socket.MSG_WAITALL)
+        if len(head) < LENGTH.size:
             raise WorkerLost("the worker ended")
-        return payload
+        (size,) = LENGTH.unpack(head)
+        payload = control.recv(size, socket.MSG_WAITALL)
+    except OSError as error:
+        raise WorkerLost(type(error).__name__) from error
+    if len(payload) < size:
+        raise WorkerLost("the worker ended")
+    return payload
+
+
+class Run:
+    """A job that a worker is at.
+
+    Attributes:
+        lost: Why there is no result, if the worker died or did not report in time.
+        is_over: Whether the worker reported, or is lost.
+    """
+
+    def __init__(
+        self,
+        control: socket.socket,
+        ours: socket.socket,
+        intake: "_Intake",
+        deadline: float,
+    ) -> None:
+        self._control = control
+        self._ours = ours
+        self._intake = intake
+        self._is_open = True
+        self._is_stopped = False
+        self.deadline = deadline
+        self.lost: WorkerLost | None = None
+        self.is_over = False
+
+    @property
+    def result(self) -> RawResult:
+        """What came out so far."""
+        return self._intake.result
+
+    def send(self, order: bytes, job_fd: int, job: bytes) -> None:
+        """Sends the job on its way."""
+        try:
+            message = ORDER + LENGTH.pack(len(order)) + order
+            socket.send_fds(self._control, [message], [job_fd])
+            self._ours.settimeout(max(self.deadline - time.monotonic(), 0.001))
+            # A child that died early is told by its exit status, not by this.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self._ours.sendall(wire.frame(wire.VALUE, job))
+            self._ours.setblocking(False)
+        except OSError as error:
+            self.lose(f"{type(error).__name__} while sending")
+
+    def lose(self, reason: str) -> None:
+        """Gives up: the worker is not to be used again."""
+        self.lost = WorkerLost(reason)
+        self._end()
+
+    def _end(self) -> None:
+        self.is_over = True
+        self._ours.close()
+
+    def watch(self, poller: select.poll) -> dict[int, "Run"]:
+        """Registers what to wait for; returns it as keys."""
+        files = {self._control.fileno(): self, self._ours.fileno(): self}
+        for fd in files:
+            poller.register(fd, select.POLLIN)
+        return files
+
+    def go_on(self, ready: set[int], poller: select.poll) -> None:
+        """Reads what is there; what the child sent before the report is all there."""
+        control, intake = self._control.fileno(), self._intake
+        if self._is_open and self._ours.fileno() in ready:
+            self._is_open = intake.take(self._ours)
+            if not self._is_open:
+                poller.unregister(self._ours)
+        if not intake.is_wanted and not self._is_stopped:
+            self._is_stopped = True
+            with contextlib.suppress(OSError):
+                self._control.sendall(STOP)
+        if control in ready:
+            poller.unregister(control)
+            if self._is_open:
+                poller.unregister(self._ours)
+            self._take_report()
+
+    def _take_report(self) -> None:
+        try:
+            left = max(self.deadline - time.monotonic(), 0.001)
+            self.result.report = wire.decode_report(_receive(self._control, left))
+        except (WorkerLost, ProtocolError) as error:
+            self.lose(str(error))
+            return
+        intake = self._intake
+        while self._is_open and intake.is_wanted and intake.take(self._ours):
+            pass
+        intake.finish()
+        self._end()
+
+
+def finish(runs: Sequence[Run]) -> None:
+    """Reads from several runs until all of them are over."""
+    poller = select.poll()
+    files: dict[int, Run] = {}
+    for run in runs:
+        if not run.is_over:
+            files |= run.watch(poller)
+    while waiting := [run for run in runs if not run.is_over]:
+        left = min(run.deadline for run in waiting) - time.monotonic()
+        ready = {fd for fd, _ in poller.poll(max(left, 0.0) * 1000)}
+        for run in waiting:
+            run.go_on({fd for fd in ready if files[fd] is run}, poller)
+            if not run.is_over and run.deadline <= time.monotonic():
+                for fd in [fd for fd in files if files[fd] is run]:
+                    # The child's end may have been left alone before.
+                    with contextlib.suppress(KeyError):
+                        poller.unregister(fd)
+                run.lose("no report in time")
 
 
 class _Intake:
@@ -290,6 +362,8 @@ def _environment() -> dict[str, str]:
     fixed = {
         "PYTHONHASHSEED": "0",
         "PYTHONUTF8": "1",
+        # Symbols that were looked up before the fork need no page of each child's.
+        "LD_BIND_NOW": "1",
         "LANG": "C.UTF-8",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",

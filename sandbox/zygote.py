@@ -3,90 +3,39 @@
 It is executed, not forked from the caller, so that nothing of the caller's memory
 (true outcomes, keys) can be found in a child. It serves one job at a time.
 
-Covers: imports, dropping root, namespaces, probing, fork, the wall clock, SIGKILL,
-exit status and resource use. Does not cover: reading results, judging them.
+Covers: probing, fork, the wall clock, SIGKILL, exit status and resource use. Does not
+cover: imports and the worker's own locks (`preparation`), reading results, judging
+them.
 """
 
 import gc
-import importlib
 import os
 import platform
-import random  # noqa: TID251 - the candidates' generator
 import select
 import signal
 import socket
 import struct
 import sys
 import time
-from collections.abc import Callable
 from typing import NoReturn
 
 import msgspec
-import numpy as np
 
 from sandbox import child, wire
 from sandbox.isolation import Layer
-from sandbox.linux import Kernel, address_space_bytes, supports_seccomp
+from sandbox.linux import JOB_FD, Kernel, address_space_bytes
+from sandbox.memory import close_gaps
+from sandbox.preparation import import_everything, lock_worker
 from sandbox.probes import Probes
 
 LENGTH = struct.Struct("<I")
+_ORDER_HEAD = struct.Struct("<cI")
+_ORDER_BYTES = 4096
+_FD = struct.Struct("@i")
+_FD_SPACE = socket.CMSG_SPACE(_FD.size)
 ORDER = b"O"
 STOP = b"K"
-NOBODY = 65534
 NO_REPORT = "probe"
-
-PRELOAD = (
-    "_strptime",
-    "abc",
-    "bisect",
-    "calendar",
-    "cmath",
-    "collections.abc",
-    "contextlib",
-    "copy",
-    "dataclasses",
-    "datetime",
-    "decimal",
-    "encodings.ascii",
-    "encodings.cp1252",
-    "encodings.idna",
-    "encodings.latin_1",
-    "enum",
-    "fractions",
-    "functools",
-    "heapq",
-    "itertools",
-    "json",
-    "linecache",
-    "math",
-    "numbers",
-    "numpy",
-    "numpy.char",
-    "numpy.fft",
-    "numpy.linalg",
-    "numpy.ma",
-    "numpy.polynomial",
-    "numpy.random",
-    "numpy.rec",
-    "numpy.typing",
-    "operator",
-    "queue",
-    "random",
-    "re",
-    "statistics",
-    "string",
-    "struct",
-    "textwrap",
-    "time",
-    "traceback",
-    "types",
-    "typing",
-    "typing_extensions",
-    "warnings",
-)
-"""What candidates may import: later, nothing can be opened any more."""
-
-_OPTIONAL = frozenset({"typing_extensions"})
 
 
 class Settings(msgspec.Struct):
@@ -123,14 +72,15 @@ def main(control_fd: int, settings_text: str) -> NoReturn:
     """Serves jobs until the control socket is closed."""
     control = socket.socket(fileno=control_fd)
     settings = msgspec.json.decode(settings_text, type=Settings)
-    _import_everything(settings.drivers)
+    import_everything(settings.drivers)
     kernel = Kernel()
-    states = _lock_worker(frozenset(settings.layers), kernel)
+    states = lock_worker(frozenset(settings.layers), kernel)
     layers = frozenset(
         layer for layer in settings.layers if not states[layer].startswith("absent")
     )
     worker = _Worker(control, kernel, layers, use_pidfd=settings.use_pidfd)
     gc.collect()
+    close_gaps()
     gc.freeze()
     worker.measure()
     probes = worker.probe()
@@ -155,76 +105,6 @@ def main(control_fd: int, settings_text: str) -> NoReturn:
 def send_message(sock: socket.socket, payload: bytes) -> None:
     """Sends one message of the control socket."""
     sock.sendall(LENGTH.pack(len(payload)) + payload)
-
-
-def _import_everything(drivers: list[str]) -> None:
-    for name in PRELOAD:
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            if name not in _OPTIONAL:
-                raise
-    for name in drivers:
-        module = importlib.import_module(name)
-        if not callable(getattr(module, "run", None)):
-            raise TypeError(f"Driver {name!r} must have a function 'run'.")
-        getattr(module, "warm_up", lambda: None)()
-    sys.modules.pop(child.CANDIDATE, None)
-    os.environ.clear()
-    os.chdir("/")
-    os.umask(0o077)
-    # What is random without a seed is at least alike in all children.
-    random.seed(0)
-    np.random.seed(0)  # noqa: NPY002, TID251 - the candidates' generator
-    # A candidate may print anything; nobody reads it.
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _lock_worker(layers: frozenset[Layer], kernel: Kernel) -> dict[str, str]:
-    """Closes the locks that children inherit; returns each layer's state."""
-    steps: dict[Layer, Callable[[], str]] = {
-        "drop_root": lambda: _drop_root(kernel),
-        "namespaces": lambda: _attempt(kernel.enter_namespaces),
-        "no_new_privs": lambda: _attempt(kernel.set_no_new_privileges),
-        "rlimits": lambda: "active",
-        "seccomp": lambda: (
-            "active" if supports_seccomp() else "absent: no filter for this system"
-        ),
-    }
-    states: dict[str, str] = {}
-    for layer, step in steps.items():
-        states[layer] = step() if layer in layers else "absent: switched off"
-    if states["seccomp"] == "active" and states["no_new_privs"] != "active":
-        states["seccomp"] = "absent: needs no_new_privs"
-    if sys.platform == "linux":
-        kernel.adopt_orphans()
-    return states
-
-
-def _drop_root(kernel: Kernel) -> str:
-    if os.geteuid() != 0:
-        return "active"
-    try:
-        os.setgroups([])
-        # As root, these set the real, effective and saved ids alike.
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
-    except OSError as error:
-        return f"absent: {error.strerror}"
-    if sys.platform == "linux":
-        kernel.set_dumpable()
-    return "active"
-
-
-def _attempt(step: Callable[[], None]) -> str:
-    if sys.platform != "linux":
-        return "absent: needs Linux"
-    try:
-        step()
-    except OSError as error:
-        return f"absent: {error.strerror}"
-    return "active"
 
 
 class _ChildWatch:
@@ -267,6 +147,12 @@ class _ChildWatch:
         except BlockingIOError:
             pass
 
+    def leave_to_parent(self) -> None:
+        """Takes the handler from a child, which watches nobody."""
+        if not self._use_pidfd:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
 
 class _Worker:
     """Forks, watches and reports; one job at a time."""
@@ -285,6 +171,9 @@ class _Worker:
         self._watch = _ChildWatch(use_pidfd=use_pidfd)
         self._pid = os.getpid()
         self._mapped_bytes = 0
+        self._poller = select.poll()
+        self._poller.register(control, select.POLLIN | select.POLLHUP)
+        self._last: tuple[bytes, wire.Order, tuple[child.Step, ...]] | None = None
 
     def measure(self) -> None:
         """Notes how much address space children start with; call it when warm."""
@@ -300,41 +189,54 @@ class _Worker:
             received = _receive_order(self._control)
             if received is None:
                 return
-            order, job_fd = received
-            pid = self._fork(order, job_fd)
+            payload, job_fd = received
+            order, steps = self._prepared(payload)
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    self._become_child(job_fd, steps)
+                    child.run_candidate(order.max_frame_bytes)
+                finally:
+                    # An unlocked child must end before it sees a candidate; one that
+                    # cannot report must end, too.
+                    os._exit(child.EXIT_LOCK_FAILED)
             os.close(job_fd)
-            report = self._wait(pid, order)
+            report = self._wait(pid, order.wall_s)
             send_message(self._control, wire.encode(report))
 
-    def _fork(self, order: wire.Order, job_fd: int) -> int:
-        pid = os.fork()
-        if pid == 0:
-            try:
-                child.become_child(job_fd, self._kernel, self._pid)
-                child.lock(order, self._kernel, self._layers, self._mapped_bytes)
-                child.run_candidate(order)
-            finally:
-                # An unlocked child must end before it sees a candidate; one that
-                # cannot report must end, too.
-                os._exit(child.EXIT_LOCK_FAILED)
-        return pid
+    def _prepared(self, payload: bytes) -> tuple[wire.Order, tuple[child.Step, ...]]:
+        """Returns the order and its children's first steps; most orders are alike."""
+        if self._last is None or self._last[0] != payload:
+            order = wire.decode_order(payload)
+            self._last = (payload, order, self._steps(order))
+        return self._last[1:]
 
-    def _wait(self, pid: int, order: wire.Order) -> wire.Report:
+    def _steps(self, order: wire.Order) -> tuple[child.Step, ...]:
+        return child.steps_after_fork(
+            order,
+            self._kernel,
+            self._layers,
+            worker_pid=self._pid,
+            mapped_bytes=self._mapped_bytes,
+        )
+
+    def _become_child(self, job_fd: int, steps: tuple[child.Step, ...]) -> None:
+        self._watch.leave_to_parent()
+        if job_fd != JOB_FD:
+            os.dup2(job_fd, JOB_FD, False)
+        child.take_steps(steps)
+
+    def _wait(self, pid: int, wall_s: float) -> wire.Report:
         start = time.monotonic()
         watched = self._watch.open(pid)
         killed = ""
-        poller = select.poll()
-        poller.register(watched, select.POLLIN)
-        poller.register(self._control, select.POLLIN | select.POLLHUP)
+        self._poller.register(watched, select.POLLIN)
         while True:
-            status = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if status is not None:
-                break
-            left = order.wall_s - (time.monotonic() - start)
+            left = wall_s - (time.monotonic() - start)
             if left <= 0:
                 killed = killed or "wall"
                 self._kill(pid)
-            ready = poller.poll(max(left, 0.0) * 1000 + 1 if not killed else 1000)
+            ready = self._poller.poll(1000.0 if killed else left * 1000 + 1)
             if any(fd == self._control.fileno() for fd, _ in ready):
                 # A byte asks for the end of this job; so does the caller's own end.
                 if not self._control.recv(1):
@@ -343,6 +245,9 @@ class _Worker:
                 killed = killed or "asked"
                 self._kill(pid)
             self._watch.drain()
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                break
+        self._poller.unregister(watched)
         self._watch.close(watched)
         self._kill(pid)
         _, code, usage = os.wait4(pid, 0)
@@ -385,17 +290,17 @@ class _Worker:
             wall_s=5.0, cpu_s=5, memory_mib=64, stack_mib=16, max_frame_bytes=1 << 16
         )
         ours, theirs = socket.socketpair()
+        steps = self._steps(order)
         pid = os.fork()
         if pid == 0:
             try:
-                child.become_child(theirs.fileno(), self._kernel, self._pid)
                 probes = Probes()
-                child.lock(order, self._kernel, self._layers, self._mapped_bytes)
+                self._become_child(theirs.fileno(), steps)
                 child.write_all(wire.encode(probes.run()))
             finally:
                 os._exit(0)
         theirs.close()
-        self._wait(pid, order)
+        self._wait(pid, order.wall_s)
         ours.setblocking(False)
         try:
             payload = ours.recv(1 << 16)
@@ -407,18 +312,21 @@ class _Worker:
         return wire.decode_trusted(payload, dict[str, str])
 
 
-def _receive_order(control: socket.socket) -> tuple[wire.Order, int] | None:
+def _receive_order(control: socket.socket) -> tuple[bytes, int] | None:
     """Returns the next order with its job's socket; `None` when nobody is left."""
     while True:
-        mark, fds, _, _ = socket.recv_fds(control, 1, 1)
-        if not mark:
+        data, ancillary, _, _ = control.recvmsg(_ORDER_BYTES, _FD_SPACE)
+        if not data:
             return None
-        if mark == ORDER:
+        # Requests to stop that crossed with the report of their job.
+        data = data.lstrip(STOP)
+        if data:
             break
-        # A request to stop that crossed with the report of its job.
-    head = control.recv(LENGTH.size, socket.MSG_WAITALL)
-    if len(head) < LENGTH.size or not fds:
+    if len(data) < _ORDER_HEAD.size or not ancillary:
         return None
-    (size,) = LENGTH.unpack(head)
-    payload = control.recv(size, socket.MSG_WAITALL)
-    return wire.decode_trusted(payload, wire.Order), fds[0]
+    _, size = _ORDER_HEAD.unpack_from(data)
+    payload = data[_ORDER_HEAD.size :]
+    if len(payload) < size:
+        payload += control.recv(size - len(payload), socket.MSG_WAITALL)
+    (job_fd,) = _FD.unpack(ancillary[0][2])
+    return payload, job_fd

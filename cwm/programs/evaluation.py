@@ -7,20 +7,15 @@ the answers off its inputs as they are. What lies between two inputs can still b
 guessed from them (docs/sandbox.md says how far that goes).
 """
 
-import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cwm.core.codec import select_rows
 from cwm.core.predictions import Predictions
 from cwm.core.proposals import Counterexample, Task
-from cwm.core.seeding import child_rng
-from cwm.core.spaces import space_to_json
 from cwm.core.trajectories import TransitionBatch
 from cwm.programs.accuracy import (
     SplitScore,
@@ -29,24 +24,15 @@ from cwm.programs.accuracy import (
     score_predictions,
     strict_matches,
 )
-from cwm.programs.batches import (
-    concatenate_batches,
-    rows_to_predict,
-    slice_predictions,
-)
+from cwm.programs.batches import concatenate_batches, slice_predictions
 from cwm.programs.counterexamples import find_counterexamples
 from cwm.programs.json_values import value_from_json, value_to_json
+from cwm.programs.plans import Plan, make_plan
 from cwm.programs.received import join_predictions
 from cwm.programs.tolerances import Tolerances
-from cwm.programs.unit_tests import (
-    DRIVER as UNIT_TEST_DRIVER,
-)
-from cwm.programs.unit_tests import (
-    UnitTest,
-    UnitTestScore,
-    run_unit_tests,
-)
-from cwm.programs.wire_types import PredictedRows, StepsRequest, rows_per_message
+from cwm.programs.unit_tests import DRIVER as UNIT_TEST_DRIVER
+from cwm.programs.unit_tests import UnitTest, UnitTestScore, run_unit_tests
+from cwm.programs.wire_types import PredictedRows
 from sandbox.errors import ProtocolError
 from sandbox.isolation import Level
 from sandbox.limits import Limits
@@ -54,7 +40,6 @@ from sandbox.outcome import (
     AnyOutcome,
     Completed,
     MemoryExceeded,
-    Outcome,
     ProtocolBroken,
     Raised,
     Rejected,
@@ -66,6 +51,9 @@ STEPS_DRIVER = "cwm.programs.world_model_driver"
 
 DRIVERS = (STEPS_DRIVER, UNIT_TEST_DRIVER)
 """What a sandbox must be made with to evaluate programs."""
+
+_MAX_KEPT_BYTES = 64 << 20
+"""Largest encoded transitions that are kept for the next program."""
 
 NUM_DRAWS = 32
 """Predictions of each distinct (observation, action) of a stochastic task."""
@@ -242,6 +230,7 @@ class ProgramEvaluator:
         if validation is not None:
             batch = concatenate_batches(batch, validation)
         self._everything = batch
+        self._plans: dict[tuple[int, bool, bool], Plan] = {}
         self._isolation = sandbox.isolation.to_json()
 
     def evaluate(self, source: str) -> Evaluation:
@@ -322,75 +311,48 @@ class ProgramEvaluator:
             # All draws would be alike.
             outcome, single = self._predict(source, batch, 1)
             return outcome, None if single is None else single * num_draws
-        rows, inverse = rows_to_predict(batch, distinct=num_draws > 1)
-        halves = [half for half in self._halves(batch, rows) if len(half)]
-        outcomes = self._run_halves(source, batch, halves, num_draws)
-        for half, outcome in zip(halves, outcomes, strict=False):
-            if not isinstance(outcome, Completed):
-                return _at_row(outcome, half), None
+        plan = self._plan(batch, num_draws, "rng" in source, "random" in source)
+        outcomes = self._sandbox.run_all(
+            source,
+            plan.requests,
+            driver=STEPS_DRIVER,
+            reply=PredictedRows,
+            limits=plan.limits,
+        )
+        last = outcomes[-1]
+        if not isinstance(last, Completed):
+            return _at_row(last, plan.halves[len(outcomes) - 1]), None
         messages = [o.messages for o in outcomes if isinstance(o, Completed)]
         try:
             draws = join_predictions(
-                messages, halves, batch.observation_space, inverse, num_draws
+                messages, plan.halves, batch.observation_space, plan.inverse, num_draws
             )
         except ProtocolError as error:
-            return ProtocolBroken(reason=str(error), usage=outcomes[-1].usage), None
-        return outcomes[-1], draws
+            return ProtocolBroken(reason=str(error), usage=last.usage), None
+        return last, draws
 
-    def _halves(
-        self, batch: TransitionBatch, rows: NDArray[np.intp]
-    ) -> list[NDArray[np.intp]]:
-        """Rows of even and of odd times, in an order that is not that of time."""
-        shuffled = child_rng(self._seed, "evaluation order").permutation(rows)
-        is_odd = batch.time[shuffled] % 2 == 1
-        return [shuffled[~is_odd], shuffled[is_odd]]
-
-    def _run_halves(
+    def _plan(
         self,
-        source: str,
         batch: TransitionBatch,
-        halves: list[NDArray[np.intp]],
         num_draws: int,
-    ) -> list[Outcome[PredictedRows]]:
-        requests = [
-            StepsRequest(
-                observation_space=space_to_json(batch.observation_space),
-                action_space=space_to_json(batch.action_space),
-                observations=select_rows(batch.observations, half),
-                actions=select_rows(batch.actions, half),
-                indices=half.astype(np.int64),
+        uses_generator: bool,
+        uses_random: bool,
+    ) -> Plan:
+        """Returns what to send; the evaluator's own transitions are encoded once."""
+        key = (num_draws, uses_generator, uses_random)
+        plan = self._plans.get(key) if batch is self._everything else None
+        if plan is None:
+            plan = make_plan(
+                batch,
+                num_draws,
+                limits=self._sandbox.limits,
                 seed=self._seed,
-                num_draws=num_draws,
-                uses_generator="rng" in source,
-                uses_random="random" in source,
+                uses_generator=uses_generator,
+                uses_random=uses_random,
             )
-            for half in halves
-        ]
-
-        message_rows = rows_per_message(batch.observation_space)
-
-        def run(request: StepsRequest) -> Outcome[PredictedRows]:
-            num_rows = len(request.indices) * num_draws
-            return self._sandbox.run(
-                source,
-                request,
-                driver=STEPS_DRIVER,
-                reply=PredictedRows,
-                limits=replace(
-                    self._sandbox.limits,
-                    max_messages=math.ceil(num_rows / message_rows),
-                ),
-            )
-
-        if self._sandbox.num_workers > 1 and len(requests) > 1:
-            with ThreadPoolExecutor(len(requests)) as threads:
-                return list(threads.map(run, requests))
-        outcomes: list[Outcome[PredictedRows]] = []
-        for request in requests:
-            outcomes.append(run(request))
-            if outcomes[-1].kind != "completed":
-                break
-        return outcomes
+            if batch is self._everything and plan.num_bytes <= _MAX_KEPT_BYTES:
+                self._plans[key] = plan
+        return plan
 
     def _failed(self, outcome: AnyOutcome) -> Evaluation:
         feedback = outcome.feedback()

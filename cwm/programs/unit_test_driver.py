@@ -5,7 +5,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from cwm.programs.wire_types import TestResult, TestsRequest
@@ -15,13 +14,17 @@ from sandbox.child import CANDIDATE_FILE, Channel, describe_error
 TESTS_FILE = "<tests>"
 
 
-def run(load: Callable[[], dict[str, Any]], request: Any, channel: Channel) -> None:
-    """Runs every function of a `TestsRequest`; emits one `TestResult` each.
+REQUEST = TestsRequest
+
+
+def run(
+    load: Callable[[], dict[str, Any]], tests: TestsRequest, channel: Channel
+) -> None:
+    """Runs every function of a request; emits one `TestResult` each.
 
     Raises:
         ContractViolation: If the program does not define its class.
     """
-    tests = msgspec.convert(request, TestsRequest)
     program_class = find_class(load)
     namespace: dict[str, Any] = {"__name__": "tests"}
     code = compile(tests.source, TESTS_FILE, "exec", dont_inherit=True)

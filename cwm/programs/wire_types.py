@@ -48,6 +48,7 @@ class StepsRequest(msgspec.Struct, array_like=True):
         indices: `[N]`, the number that each transition's randomness is seeded by.
         seed: Seed of the evaluation.
         num_draws: How often each transition is predicted.
+        message_rows: Rows of each `PredictedRows` but the last (`rows_per_message`).
         uses_generator: Whether the source mentions `rng`.
         uses_random: Whether it mentions `random`, the global generators. Neither is
             seeded in vain: it takes longer than a step.
@@ -60,6 +61,7 @@ class StepsRequest(msgspec.Struct, array_like=True):
     indices: np.ndarray
     seed: int
     num_draws: int
+    message_rows: int
     uses_generator: bool
     uses_random: bool
 

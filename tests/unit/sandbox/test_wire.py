@@ -136,3 +136,16 @@ def test_half_a_frame_is_noticed() -> None:
     reader = wire.FrameReader(64)
     assert reader.feed(wire.frame(1, b"abc")[:-1]) == []
     assert reader.has_rest
+
+
+@given(plain)
+def test_request_that_was_encoded_once_makes_the_same_job(value: Any) -> None:
+    once = wire.encode_once(value)
+    job = wire.encode(wire.make_job(b"n", "driver", "source", value))
+    assert wire.encode(wire.make_job(b"n", "driver", "source", once)) == job
+    assert wire.trusted_decoder(Any).decode(wire.decode_job(job).request) == value
+
+
+def test_report_that_is_none_is_a_protocol_error() -> None:
+    with pytest.raises(ProtocolError):
+        wire.decode_report(b"\x93\x01\x02")

@@ -1,0 +1,102 @@
+"""How transitions are shared out to children, so that none sees an answer.
+
+No child holds an observation together with the one that followed it: even times go
+into one, odd times into the other.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from cwm.core.codec import select_rows
+from cwm.core.seeding import child_rng
+from cwm.core.spaces import space_to_json
+from cwm.core.trajectories import TransitionBatch
+from cwm.programs.batches import rows_to_predict
+from cwm.programs.wire_types import StepsRequest, rows_per_message
+from sandbox.limits import Limits
+from sandbox.wire import encode_once
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How transitions are shared out to children.
+
+    Attributes:
+        halves: Rows of the batch that each child has, in its order.
+        inverse: For each row of the batch, which of the rows that are run is its.
+        requests: An encoded `StepsRequest` for each child.
+        limits: Limits of each child: as many messages as are due.
+    """
+
+    halves: list[NDArray[np.intp]]
+    inverse: NDArray[np.intp]
+    requests: list[msgspec.Raw]
+    limits: list[Limits]
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the requests."""
+        return sum(memoryview(request).nbytes for request in self.requests)
+
+
+def make_plan(
+    batch: TransitionBatch,
+    num_draws: int,
+    *,
+    limits: Limits,
+    seed: int,
+    uses_generator: bool,
+    uses_random: bool,
+) -> Plan:
+    """Returns the plan for a batch.
+
+    Args:
+        batch: The transitions.
+        num_draws: How often each is predicted; above 1, equal ones only once.
+        limits: Limits of each child, but for the number of messages.
+        seed: Seed of the order and of stochastic programs.
+        uses_generator: Whether the program mentions `rng`.
+        uses_random: Whether it mentions `random`.
+    """
+    rows, inverse = rows_to_predict(batch, distinct=num_draws > 1)
+    halves = [half for half in _halves(batch, rows, seed) if len(half)]
+    message_rows = rows_per_message(batch.observation_space)
+    requests = [
+        encode_once(
+            StepsRequest(
+                observation_space=space_to_json(batch.observation_space),
+                action_space=space_to_json(batch.action_space),
+                observations=select_rows(batch.observations, half),
+                actions=select_rows(batch.actions, half),
+                indices=half.astype(np.int64),
+                seed=seed,
+                num_draws=num_draws,
+                message_rows=message_rows,
+                uses_generator=uses_generator,
+                uses_random=uses_random,
+            )
+        )
+        for half in halves
+    ]
+    return Plan(
+        halves=halves,
+        inverse=inverse,
+        requests=requests,
+        limits=[
+            replace(limits, max_messages=math.ceil(len(h) * num_draws / message_rows))
+            for h in halves
+        ],
+    )
+
+
+def _halves(
+    batch: TransitionBatch, rows: NDArray[np.intp], seed: int
+) -> list[NDArray[np.intp]]:
+    """Rows of even and of odd times, in an order that is not that of time."""
+    shuffled = child_rng(seed, "evaluation order").permutation(rows)
+    is_odd = batch.time[shuffled] % 2 == 1
+    return [shuffled[~is_odd], shuffled[is_odd]]
