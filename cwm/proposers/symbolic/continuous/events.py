@@ -42,9 +42,6 @@ _MIN_JUMP = 20.0
 _MIN_ROWS = 2
 """Rows that an event must explain before it is believed."""
 
-_BULK = 0.5
-"""Share of rows from which on a law is trusted."""
-
 _NEAR_BOUND = 0.7
 """Part of the way to a bound of the space from which on the bound is a clip."""
 
@@ -52,17 +49,12 @@ _NEAR_BOUND = 0.7
 def adjustment_candidates(
     blueprint: Blueprint, view: View, name: str
 ) -> Iterator[Blueprint]:
-    """Yields the blueprint with a clip or a wrap added to one coordinate.
-
-    A clip at the bounds of the space, which no row asked for, may be replaced.
-    """
-    present = blueprint.adjustments.get(name, ())
-    if present and present != _bound_clip(view, name):
+    """Yields the blueprint with a clip or a wrap added to one coordinate."""
+    if blueprint.adjustments.get(name):
         return
-    bare = replace(blueprint, adjustments={**blueprint.adjustments, name: ()})
-    value = raw_variables(bare, view)[raw(name)]
+    value = raw_variables(blueprint, view)[raw(name)]
     for found in (_find_clip(view, name, value), _find_wrap(view, name, value)):
-        if found is not None and (found,) != present:
+        if found is not None:
             yield _with_adjustment(blueprint, name, found)
 
 
@@ -70,13 +62,17 @@ def with_bounds(blueprint: Blueprint, view: View) -> Blueprint:
     """Returns the blueprint with laws kept inside the bounds of the space.
 
     Only where recorded values come near a bound: there the data may hold no row
-    beyond it, and still the next step of a planner may lead there.
+    beyond it, and still the next step of a planner may lead there. And only once
+    everything is right: a clip before that hides what a bounce starts from, and
+    from laws that read the value before it is clipped.
     """
+    if any(blueprint.fits[c.name] < 1.0 for c in view.coordinates):
+        return blueprint
     for coordinate in view.coordinates:
         name = coordinate.name
         clip = _bound_clip(view, name)
         is_free = not blueprint.adjustments.get(name)
-        if clip and is_free and blueprint.fits[name] >= _BULK:
+        if clip and is_free:
             bounded = _with_adjustment(blueprint, name, *clip)
             fits = measure(bounded, view)
             if all(fits[part] >= blueprint.fits[part] for part in fits):
