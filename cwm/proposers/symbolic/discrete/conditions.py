@@ -228,15 +228,15 @@ def learn_sets(
         negative: `[N]`, where it must not.
         max_size: Most features of a key.
     """
-    fits = {
-        subset: _fit_set(table, subset, positive, negative)
+    costs = {
+        subset: _set_cost(table, subset, positive, negative)
         for subset in subsets(features, max_size=max_size)
         if table.key_space(subset) <= MAX_KEY_SPACE
     }
-    if not fits:
+    if not costs:
         return []
-    best = min(fits, key=lambda subset: fits[subset].cost)
-    results: list[tuple[Guard, ...]] = [(fits[best],)]
+    best = min(costs, key=lambda subset: costs[subset])
+    results: list[tuple[Guard, ...]] = [(_fit_set(table, best, positive, negative),)]
     split = _split_set(table, best, positive, negative)
     if split is not None:
         results.append(split)
@@ -253,6 +253,17 @@ def _counts_by_key(
     same = keys[at] == others if len(keys) else np.zeros(len(others), dtype=np.bool_)
     misses = np.bincount(at[same], minlength=len(keys))
     return keys, hits.astype(np.int64), misses.astype(np.int64)
+
+
+def _set_cost(
+    table: Table, subset: tuple[str, ...], positive: BoolArray, negative: BoolArray
+) -> float:
+    """Returns the cost of the guard that `_fit_set` returns, without its keys."""
+    _, hits, misses = _counts_by_key(table.codes(subset), positive, negative)
+    chosen = hits > misses
+    left = int(positive.sum() - hits[chosen].sum() + misses[chosen].sum())
+    bits = 2 + set_bits(table, subset, int(chosen.sum()))
+    return bits + table.exception_bits * left
 
 
 def _fit_set(

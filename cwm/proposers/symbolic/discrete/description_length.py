@@ -127,6 +127,16 @@ def description_length(part: Part, table: Table) -> float:
     return part_bits(part, table) + table.exception_bits * num_wrong(part, table)
 
 
+def listed_length(part: Part, table: Table) -> float:
+    """Returns the bits of a part and of a plain list of its exceptions.
+
+    Softer than `description_length`: an exception costs no more than writing it
+    down, so that what is still unexplained can be left to rules that come later.
+    """
+    per_row = math.log2(len(table) + 1) + value_bits(table, part.target)
+    return part_bits(part, table) + num_wrong(part, table) * per_row
+
+
 def shared_bits(parts: Sequence[Part], table: Table) -> float:
     """Returns the bits that parts save by having conditions or keys in common."""
     seen: set[object] = set()

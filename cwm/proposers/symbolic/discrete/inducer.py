@@ -85,7 +85,8 @@ class DiscreteInducer:
         targets = wrong or ranked
         current = bench.candidate_of(()).cost
         spare: Completion | None = None
-        for shift in range(min(len(targets), MAX_TARGETS_TRIED)):
+        # Where nothing is wrong, a part that gets no shorter is not worth waiting for.
+        for shift in range(min(len(targets), MAX_TARGETS_TRIED if wrong else 1)):
             turn, position = divmod(attempt + shift, len(targets))
             # What also changes an earlier part is the answer to an earlier attempt.
             found = [

@@ -1,7 +1,7 @@
 """The ladder that one part climbs, from simple to complex, and what it may read."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -9,6 +9,7 @@ import numpy as np
 
 from cwm.proposers.symbolic.discrete.description_length import (
     description_length,
+    listed_length,
     num_wrong,
     relation_bits,
     shared_bits,
@@ -27,7 +28,9 @@ from cwm.proposers.symbolic.discrete.families import (
     pairs_with_action,
 )
 from cwm.proposers.symbolic.discrete.joint import amend_together
+from cwm.proposers.symbolic.discrete.lookups import fit_lookup
 from cwm.proposers.symbolic.discrete.model import (
+    Feature,
     Model,
     Part,
     Relation,
@@ -36,6 +39,7 @@ from cwm.proposers.symbolic.discrete.model import (
 from cwm.proposers.symbolic.discrete.relations import find_relations
 from cwm.proposers.symbolic.discrete.render import needs
 from cwm.proposers.symbolic.discrete.rules import (
+    Amendment,
     Learner,
     amend,
     conjunction_rules,
@@ -188,6 +192,23 @@ def offsets(bench: Workbench, target: str) -> list[Candidate]:
     return [] if part is None else [bench.candidate(part)]
 
 
+def tables(bench: Workbench, target: str) -> list[Candidate]:
+    """Returns all wrong digits that neither stay nor move as tables by few inputs.
+
+    They change together: a code is wrong as long as one of its digits is, and no
+    score would tell which of them had become right.
+    """
+    digits = [digit for digit in bench.table.digits if bench.num_wrong(digit)]
+    if target not in digits or bench.varies(target):
+        return []
+    own = fit_lookup(bench.table, target)
+    if own is None:
+        return []
+    others = [fit_lookup(bench.table, digit) for digit in digits if digit != target]
+    together = (own, *(part for part in others if part is not None))
+    return [bench.candidate_of(parts) for parts in dict.fromkeys((together, (own,)))]
+
+
 def rule_lists(bench: Workbench, target: str) -> list[Candidate]:
     """Returns the part's base with rules, learned in several styles."""
     table, features = bench.table, bench.features(target)
@@ -202,8 +223,9 @@ def rule_lists(bench: Workbench, target: str) -> list[Candidate]:
         if part is not None and all(part.base != known.base for known in bases):
             bases.append(msgspec.structs.replace(part, family="rules"))
     found: list[Candidate] = []
+    styles = _with_memory(_STYLES)
     for start in bases:
-        for learners in _STYLES:
+        for learners in styles:
             found.append(bench.candidate(amend(table, start, features, learners)))
         for relation in find_relations(table, start, features):
             if any(name.startswith("next:") for name in relation.features):
@@ -216,8 +238,55 @@ def rule_lists(bench: Workbench, target: str) -> list[Candidate]:
     return found
 
 
+def _with_memory(
+    styles: Sequence[tuple[Learner, ...]],
+) -> tuple[tuple[Learner, ...], ...]:
+    """Returns the styles for use on one table and one set of features.
+
+    Styles that begin alike ask their learners the same questions.
+    """
+    known: dict[tuple[Learner, Part], list[Amendment]] = {}
+
+    def remembering(learner: Learner) -> Learner:
+        def learn(
+            table: Table, part: Part, features: Sequence[str]
+        ) -> Iterator[Amendment]:
+            if (learner, part) not in known:
+                known[learner, part] = list(learner(table, part, features))
+            yield from known[learner, part]
+
+        return learn
+
+    return tuple(tuple(remembering(one) for one in style) for style in styles)
+
+
+def _with_moves(bench: Workbench, target: str) -> Workbench:
+    """Returns the workbench with digits moving that still stay for lack of rules.
+
+    Where walls stop most moves, offsets alone explain little.
+    """
+    by = tuple((action,) for action in bench.table.actions)
+    parts: list[Part] = []
+    for digit in bench.table.digits:
+        plain = bench.model.part(digit)
+        stays = plain.base == Feature(name=digit) and not plain.rules
+        if not stays or bench.varies(digit):
+            continue
+        shifted = fit_shift(bench.table, digit, by=by)
+        if shifted is not None and _is_shorter(shifted, plain, bench.table):
+            parts.append(shifted)
+    if target not in {part.target for part in parts}:
+        return bench
+    return Workbench.of(bench.facts, bench.candidate_of(tuple(parts)).model)
+
+
+def _is_shorter(part: Part, other: Part, table: Table) -> bool:
+    return listed_length(part, table) < listed_length(other, table)
+
+
 def shared_rules(bench: Workbench, target: str) -> list[Candidate]:
     """Returns rules for all digits that actions move, if the part is one of several."""
+    bench = _with_moves(bench, target)
     starts = tuple(
         Part(target=move.feature, base=move, family="shared rules")
         for move in bench.model.moves
@@ -263,7 +332,7 @@ _STYLES: tuple[tuple[Learner, ...], ...] = (
     (conjunction_rules, set_rules),
 )
 
-LADDER: tuple[Step, ...] = (offsets, rules, trees, memory)
+LADDER: tuple[Step, ...] = (offsets, tables, rules, trees, memory)
 
 
 def draw_tables(bench: Workbench, target: str) -> list[Candidate]:
@@ -282,6 +351,16 @@ VARYING_LADDER: tuple[Step, ...] = (draw_tables, draw_trees)
 """The ladder of parts whose outcome varies; all steps count as one."""
 
 
+def _suffices(candidate: Candidate, target: str) -> bool:
+    """Returns whether an improvement ends the climb.
+
+    An offset that leaves errors does not: rules bring their own, and a step that
+    leaves most rows wrong is one that no score notices.
+    """
+    part = candidate.model.part(target)
+    return part.family != "offset" or part.accuracy == 1.0
+
+
 def refinements(bench: Workbench, target: str) -> list[Candidate]:
     """Returns the candidates of the first step that improves a part, best first.
 
@@ -294,7 +373,8 @@ def refinements(bench: Workbench, target: str) -> list[Candidate]:
     for step in VARYING_LADDER if varies else LADDER:
         for candidate in step(bench, target):
             collected.setdefault(candidate.model.parts, candidate)
-        if not varies and any(c.cost < current.cost for c in collected.values()):
+        best = min(collected.values(), key=lambda candidate: candidate.cost)
+        if not varies and best is not current and _suffices(best, target):
             break
     changed = [c for c in collected.values() if c is not current]
     return sorted(changed, key=lambda candidate: candidate.cost)

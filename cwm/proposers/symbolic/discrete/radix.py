@@ -10,13 +10,12 @@ from cwm.proposers.symbolic.discrete.conditions import subsets
 from cwm.proposers.symbolic.discrete.description_length import (
     PART_BITS,
     entries_bits,
+    listed_length,
     num_wrong,
-    part_bits,
     value_bits,
 )
 from cwm.proposers.symbolic.discrete.draws import chances_length
 from cwm.proposers.symbolic.discrete.families import fit_most_frequent, fit_shift
-from cwm.proposers.symbolic.discrete.model import Part
 from cwm.proposers.symbolic.discrete.rules import (
     MAX_TABLE_CELLS,
     amend,
@@ -123,13 +122,15 @@ def _shortlist(facts: Facts, index: int, whole: Radices) -> list[tuple[int, ...]
 def _first_look(facts: Facts, radices: Radices, index: int) -> float:
     """Returns the bits of all digits of one element, each by its best small table."""
     table = facts.table(radices)
+    names = table.digits[index : index + len(radices[index])]
+    return sum(_shortest_table(table, name) for name in names)
+
+
+def _shortest_table(table: Table, name: str) -> float:
+    """Returns the bits of a digit by its best small table."""
     features = (*table.actions, *table.digits)
-    return sum(
-        min(
-            _table_length(table, name, subset)
-            for subset in subsets(features, max_size=3)
-        )
-        for name in table.digits[index : index + len(radices[index])]
+    return min(
+        _table_length(table, name, subset) for subset in subsets(features, max_size=3)
     )
 
 
@@ -166,7 +167,7 @@ def _link_cost(
         fit_most_frequent(table, name),
         fit_shift(table, name, by=(table.actions,)),
     ]
-    costs = [_soft_cost(part, table) for part in parts if part is not None]
+    costs = [listed_length(part, table) for part in parts if part is not None]
     if not facts.is_deterministic:
         costs.append(PART_BITS + chances_length(table, name, table.actions))
     return min(costs)
@@ -183,7 +184,7 @@ def _close_look(facts: Facts, radices: Radices, index: int) -> float:
     features = (*table.actions, *table.digits)
     costs = (
         min(
-            _soft_cost(fit_most_frequent(table, name), table),
+            listed_length(fit_most_frequent(table, name), table),
             PART_BITS
             + min(
                 chances_length(table, name, subset)
@@ -201,23 +202,12 @@ def _digit_cost(table: Table, name: str) -> float:
         fit_most_frequent(table, name),
         fit_shift(table, name, by=(table.actions,)),
     ]
-    costs: list[float] = []
+    costs = [_shortest_table(table, name)]
     for base in bases:
         if base is None:
             continue
-        costs.append(_soft_cost(base, table))
+        costs.append(listed_length(base, table))
         if num_wrong(base, table):
             amended = amend(table, base, features, (table_rules,), max_rules=1)
-            costs.append(_soft_cost(amended, table))
+            costs.append(listed_length(amended, table))
     return min(costs)
-
-
-def _soft_cost(part: Part, table: Table) -> float:
-    """Returns the length of a part and of a plain list of its exceptions.
-
-    Softer than `description_length`: what is still unexplained here is left to
-    rules that come later.
-    """
-    wrong = num_wrong(part, table)
-    per_row = math.log2(len(table) + 1) + value_bits(table, part.target)
-    return PART_BITS + part_bits(part, table) + wrong * per_row

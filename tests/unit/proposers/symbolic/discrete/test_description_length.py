@@ -5,6 +5,7 @@ from cwm.proposers.symbolic.discrete.description_length import (
     condition_bits,
     description_length,
     entries_bits,
+    listed_length,
     name_bits,
     part_bits,
     shared_bits,
@@ -37,6 +38,12 @@ def test_a_constant_costs_its_value_and_each_exception_its_price() -> None:
     constant = Part(target="x0", base=Constant(value=1))
     # 8 rows, 2 of which have the value 1: 6 are wrong.
     assert description_length(constant, TABLE) == pytest.approx(3 + 2 + 2 + 6 * 40)
+
+
+def test_a_list_of_exceptions_costs_a_row_and_a_value_for_each() -> None:
+    constant = Part(target="x0", base=Constant(value=1))
+    row = np.log2(9)
+    assert listed_length(constant, TABLE) == pytest.approx(3 + 2 + 2 + 6 * (row + 2))
 
 
 def test_a_comparison_costs_a_name_an_operator_and_a_value() -> None:
