@@ -16,6 +16,7 @@ from cwm.proposers.symbolic.continuous.laws import (
 from cwm.proposers.symbolic.continuous.regression import fit_sparse
 from cwm.proposers.symbolic.continuous.rules import Feature, Mask, learn_rule
 from cwm.proposers.symbolic.continuous.simulate import (
+    dependencies,
     following,
     measure,
     raw,
@@ -53,9 +54,22 @@ def adjustment_candidates(
     if blueprint.adjustments.get(name):
         return
     value = raw_variables(blueprint, view)[raw(name)]
-    for found in (_find_clip(view, name, value), _find_wrap(view, name, value)):
-        if found is not None:
-            yield _with_adjustment(blueprint, name, found)
+    clip = _find_clip(view, name, value)
+    if clip is not None:
+        for timed in _timings(blueprint, name, clip):
+            yield _with_adjustment(blueprint, name, timed)
+    wrap = _find_wrap(view, name, value)
+    if wrap is not None:
+        yield _with_adjustment(blueprint, name, wrap)
+
+
+def _timings(
+    blueprint: Blueprint, name: str, clip: Adjustment
+) -> tuple[Adjustment, ...]:
+    """Returns the clip before other laws read the value and, if any do, after."""
+    graph = dependencies(blueprint)
+    is_read = name in graph and graph.in_degree(name) > 0
+    return (clip, replace(clip, is_late=True)) if is_read else (clip,)
 
 
 def with_bounds(blueprint: Blueprint, view: View) -> Blueprint:
@@ -70,14 +84,19 @@ def with_bounds(blueprint: Blueprint, view: View) -> Blueprint:
         return blueprint
     for coordinate in view.coordinates:
         name = coordinate.name
-        clip = _bound_clip(view, name)
-        is_free = not blueprint.adjustments.get(name)
-        if clip and is_free:
-            bounded = _with_adjustment(blueprint, name, *clip)
-            fits = measure(bounded, view)
-            if all(fits[part] >= blueprint.fits[part] for part in fits):
-                blueprint = replace(bounded, fits=fits)
+        if blueprint.adjustments.get(name):
+            continue
+        for clip in _bound_clip(view, name):
+            timings = _timings(blueprint, name, clip)
+            options = [_with_adjustment(blueprint, name, timed) for timed in timings]
+            harmless = [o for o in options if _keeps(o, blueprint, view)]
+            blueprint = harmless[0] if harmless else blueprint
     return blueprint
+
+
+def _keeps(changed: Blueprint, blueprint: Blueprint, view: View) -> bool:
+    fits = measure(changed, view)
+    return all(fits[part] >= blueprint.fits[part] for part in fits)
 
 
 def _bound_clip(view: View, name: str) -> tuple[Adjustment, ...]:

@@ -234,7 +234,9 @@ def coupled_candidates(context: Context) -> Iterator[dict[str, LawFit]]:
                 fit = _fit(context, member, build(roles), "coupled", couplings)
                 if fit is not None:
                     found[member] = fit
-            if len(found) == len(group):
+            # One that depends on no other can be found alone, and first.
+            coupled = [fit for fit in found.values() if fit.law.couplings]
+            if len(coupled) == len(group):
                 yield found
 
 

@@ -137,17 +137,21 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Adjustment:
-    """What happens to a coordinate right after its law: a clip, or a wrap.
+    """What happens to a coordinate after its law: a clip, or a wrap.
 
     Attributes:
         kind: `"clip"` to `[low, high]`, or `"wrap"` into `[low, high)`.
         low: Lower end; may be infinite for a clip.
         high: Upper end; may be infinite for a clip.
+        is_late: Whether the laws of other coordinates read the value before this
+            (a speed limit that comes after the position has moved), and only
+            events and what follows them the value after it.
     """
 
     kind: Literal["clip", "wrap"]
     low: float
     high: float
+    is_late: bool = False
 
     def apply(self, values: FloatArray) -> FloatArray:
         """Returns the adjusted values, `[N]`."""
@@ -157,12 +161,19 @@ class Adjustment:
 
     def to_json(self) -> Json:
         """Returns a JSON-able form."""
-        return {"kind": self.kind, "low": repr(self.low), "high": repr(self.high)}
+        return {
+            "kind": self.kind,
+            "low": repr(self.low),
+            "high": repr(self.high),
+            "is_late": self.is_late,
+        }
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "Adjustment":
         """Returns the adjustment that `to_json` described."""
-        return Adjustment(data["kind"], float(data["low"]), float(data["high"]))
+        return Adjustment(
+            data["kind"], float(data["low"]), float(data["high"]), data["is_late"]
+        )
 
 
 @dataclass(frozen=True, slots=True)

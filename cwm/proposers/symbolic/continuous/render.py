@@ -29,7 +29,7 @@ from cwm.proposers.symbolic.continuous.writer import (
     Writer,
     comment,
     join_sum,
-    write_adjustment,
+    write_adjustments,
 )
 
 _HEADER = '''"""World model of {environment}, induced from {num} transitions.
@@ -159,8 +159,7 @@ def _write_group(
     else:
         _write_system(writer, group, laws)
     for name in group:
-        for adjustment in blueprint.adjustments.get(name, ()):
-            write_adjustment(writer, name, adjustment)
+        write_adjustments(writer, name, blueprint)
 
 
 def with_base(law: Law) -> Sum:
@@ -243,6 +242,8 @@ def _rule(writer: Writer, rule: Rule, owner: str) -> str:
 
 
 def _write_events(writer: Writer, blueprint: Blueprint, view: View) -> None:
+    for coordinate in view.coordinates:
+        write_adjustments(writer, coordinate.name, blueprint, is_late=True)
     for coordinate in view.coordinates:
         name = coordinate.name
         writer.add(f"next_{name} = raw_{name}")

@@ -7,7 +7,7 @@ from cwm.proposers.symbolic.continuous.writer import (
     INDENT,
     Writer,
     comment,
-    write_adjustment,
+    write_adjustments,
 )
 
 
@@ -21,8 +21,7 @@ def write_ode_step(writer: Writer, ode: Ode, blueprint: Blueprint, view: View) -
     writer.add(f"state = self._integrate_{index}(({', '.join(names)}){actions})")
     writer.add(", ".join(f"raw_{name}" for name in names) + " = state")
     for name in names:
-        for adjustment in blueprint.adjustments.get(name, ()):
-            write_adjustment(writer, name, adjustment)
+        write_adjustments(writer, name, blueprint)
 
 
 _SCHEMES = {

@@ -44,6 +44,11 @@ def simulate(blueprint: Blueprint, view: View) -> Simulation:
     with np.errstate(all="ignore"):
         variables = raw_variables(blueprint, view)
         for coordinate in view.coordinates:
+            name = raw(coordinate.name)
+            variables[name] = _adjust(
+                blueprint, coordinate.name, variables[name], is_late=True
+            )
+        for coordinate in view.coordinates:
             value = variables[raw(coordinate.name)]
             for event in blueprint.events.get(coordinate.name, ()):
                 fires = event.rule.evaluate(variables, num_rows)
@@ -59,7 +64,7 @@ def simulate(blueprint: Blueprint, view: View) -> Simulation:
 
 
 def raw_variables(blueprint: Blueprint, view: View) -> dict[str, FloatArray]:
-    """Returns the inputs and every coordinate's adjusted law value."""
+    """Returns the inputs and every coordinate's law value, as other laws read it."""
     variables: dict[str, FloatArray] = dict(view.inputs)
     for ode in blueprint.odes:
         for name, value in integrate(ode, variables).items():
@@ -98,9 +103,12 @@ def evaluate_reward(
     return reward
 
 
-def _adjust(blueprint: Blueprint, name: str, value: FloatArray) -> FloatArray:
+def _adjust(
+    blueprint: Blueprint, name: str, value: FloatArray, *, is_late: bool = False
+) -> FloatArray:
     for adjustment in blueprint.adjustments.get(name, ()):
-        value = adjustment.apply(value)
+        if adjustment.is_late == is_late:
+            value = adjustment.apply(value)
     return value
 
 

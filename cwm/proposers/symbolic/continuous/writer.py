@@ -73,8 +73,16 @@ def comment(blueprint: Blueprint, name: str, family: str) -> str:
     return f"# {name}: {family}{share}"
 
 
-def write_adjustment(writer: Writer, name: str, adjustment: Adjustment) -> None:
-    """Writes the clip or wrap that follows a coordinate's law."""
+def write_adjustments(
+    writer: Writer, name: str, blueprint: Blueprint, *, is_late: bool = False
+) -> None:
+    """Writes the clips and wraps that follow a coordinate's law, or all laws."""
+    for adjustment in blueprint.adjustments.get(name, ()):
+        if adjustment.is_late == is_late:
+            _write_adjustment(writer, name, adjustment)
+
+
+def _write_adjustment(writer: Writer, name: str, adjustment: Adjustment) -> None:
     variable = f"raw_{name}"
     if adjustment.kind == "wrap":
         low = writer.constant(f"{name}_low", adjustment.low)

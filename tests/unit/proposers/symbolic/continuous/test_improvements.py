@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from cwm.core.spaces import DiscreteSpec
+from cwm.core.trajectories import TransitionBatch
 from cwm.proposers.symbolic.continuous.improvements import improvements
 from cwm.proposers.symbolic.continuous.laws import (
     Blueprint,
@@ -14,10 +15,15 @@ from cwm.proposers.symbolic.continuous.laws import (
     Rule,
     Sum,
 )
+from cwm.proposers.symbolic.continuous.render import render
 from cwm.proposers.symbolic.continuous.simulate import measure
 from cwm.proposers.symbolic.continuous.terms import CONSTANT, atom_term
 from cwm.proposers.symbolic.continuous.view import View, make_view
-from tests.unit.proposers.symbolic.continuous.systems import record
+from tests.unit.proposers.symbolic.continuous.systems import (
+    Step,
+    record,
+    task_of,
+)
 
 LIMIT = 0.25
 
@@ -28,15 +34,18 @@ def governed(state: np.ndarray, action: float) -> tuple[np.ndarray, float, bool]
     return np.array([state[0] + speed, speed]), 0.0, False
 
 
-def governed_view() -> View:
-    batch = record(
-        governed,
+def recorded(step: Step) -> TransitionBatch:
+    return record(
+        step,
         lambda rng: rng.uniform(-0.2, 0.2, 2),
         size=2,
         action_space=DiscreteSpec(3),
         num_steps=400,
     )
-    return make_view(batch, use_angles=False)
+
+
+def view_of(step: Step) -> View:
+    return make_view(recorded(step), use_angles=False)
 
 
 def with_events_for_the_limit(view: View) -> Blueprint:
@@ -62,7 +71,7 @@ def with_events_for_the_limit(view: View) -> Blueprint:
 
 
 def test_a_right_coordinate_is_clipped_for_those_that_read_its_law() -> None:
-    view = governed_view()
+    view = view_of(governed)
     start = with_events_for_the_limit(view)
     assert start.fits["s1"] == 1.0
     assert start.fits["s0"] < 1.0
@@ -72,3 +81,37 @@ def test_a_right_coordinate_is_clipped_for_those_that_read_its_law() -> None:
     assert (clip.kind, clip.low, clip.high) == ("clip", -LIMIT, LIMIT)
     # What the clip does now, no event does a second time.
     assert not first.events["s1"]
+
+
+def braked(state: np.ndarray, action: float) -> tuple[np.ndarray, float, bool]:
+    """A car that moves by its new speed, which is limited only afterwards."""
+    speed = state[1] + 0.1 * (action - 1.0)
+    limited = float(np.clip(speed, -LIMIT, LIMIT))
+    return np.array([state[0] + speed, limited]), 0.0, False
+
+
+def test_a_limit_that_comes_after_others_have_read_the_value_is_late() -> None:
+    view = view_of(braked)
+    start = replace(with_events_for_the_limit(view), events={})
+    start = replace(start, fits=measure(start, view))
+    assert start.fits["s0"] == 1.0
+    assert start.fits["s1"] < 1.0
+    first = next(improvements(start, view, seed=0))
+    assert first.fits["s0"] == first.fits["s1"] == 1.0
+    (clip,) = first.adjustments["s1"]
+    assert (clip.kind, clip.is_late) == ("clip", True)
+
+
+def test_a_late_limit_survives_the_journal_and_the_program() -> None:
+    view = view_of(braked)
+    start = replace(with_events_for_the_limit(view), events={})
+    late = next(improvements(replace(start, fits=measure(start, view)), view, seed=0))
+    again = Blueprint.from_json(late.to_json())
+    assert again == late
+    task = task_of(recorded(braked))
+    lines = render(again, view, task).splitlines()
+    moved, limited = (
+        next(i for i, line in enumerate(lines) if line.strip().startswith(start))
+        for start in ("raw_s0 = ", "raw_s1 = min(")
+    )
+    assert moved < limited
