@@ -10,25 +10,21 @@ Three ways to run a correct CartPole program on the same transitions:
 Each repeat runs them one after the other, so that a machine with other work slows
 all of them down; the ratios are taken within a repeat.
 
-    python benchmarks/evaluation_throughput.py
-    python benchmarks/evaluation_throughput.py --repeats 1 --num-transitions 50
+    python -m benchmarks.evaluation_throughput
+    python -m benchmarks.evaluation_throughput --repeats 1 --num-transitions 50
 """
 
 import copy
-import json
 import multiprocessing
-import os
-import statistics
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tyro
 
+from benchmarks.recording import append_record, print_table, seconds
 from cwm.core.proposals import Task
 from cwm.core.spaces import BoxSpec, DiscreteSpec
 from cwm.core.trajectories import (
@@ -37,7 +33,6 @@ from cwm.core.trajectories import (
     batch_trajectories,
     make_trajectory,
 )
-from cwm.execution.provenance import environment_report
 from cwm.programs.evaluation import ProgramEvaluator, open_sandbox
 from sandbox.pool import Sandbox
 
@@ -173,13 +168,6 @@ def _usual_child(batch: TransitionBatch, queue: Any) -> None:
     queue.put(right / len(batch))
 
 
-def seconds(action: Callable[[], object]) -> float:
-    """Returns how long a call takes."""
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
-
-
 def evaluator(batch: TransitionBatch, sandbox: Sandbox) -> ProgramEvaluator:
     """Returns an evaluator on a batch."""
     task = Task(
@@ -235,23 +223,8 @@ def measure(config: BenchmarkConfig) -> dict[str, list[float]]:
 def main(config: BenchmarkConfig) -> None:
     """Measures, prints a table and appends a line to the results."""
     figures = measure(config)
-    print(f"{'':32}{'min':>12}{'median':>12}{'max':>12}")
-    for name, values in figures.items():
-        low, middle, high = min(values), statistics.median(values), max(values)
-        print(f"{name:32}{low:12,.2f}{middle:12,.2f}{high:12,.2f}")
-    if config.output:
-        record = {
-            "benchmark": "evaluation_throughput",
-            "environment": environment_report(),
-            # What else ran: above the number of processors, figures are too low.
-            "load_average": os.getloadavg()[0],
-            "config": asdict(config) | {"output": Path(config.output).name},
-            "repeats": figures,
-        }
-        path = Path(config.output)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+    print_table(figures)
+    append_record("evaluation_throughput", config, figures)
 
 
 if __name__ == "__main__":

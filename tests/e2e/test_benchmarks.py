@@ -33,6 +33,16 @@ def test_the_throughput_benchmark_compares_three_ways() -> None:
         assert way in shown
 
 
+def test_the_latency_benchmark_stands_beside_a_fresh_python() -> None:
+    shown = run(
+        "benchmarks.sandbox_latency",
+        *("--repeats", "1", "--num-transitions", "50"),
+        *("--num-calls", "2", "--output", ""),
+    )
+    for figure in ("nothing_ms", "fresh_python_over_cartpole", "past_wall_limit_ms"):
+        assert figure in shown
+
+
 @pytest.mark.parametrize("family", ["mechanical", "first_order", "grid", "table"])
 def test_a_random_system_of_each_family_is_drawn_and_scored(family: str) -> None:
     shown = run(
