@@ -43,8 +43,9 @@ _MIN_JUMP = 20.0
 _MIN_ROWS = 2
 """Rows that an event must explain before it is believed."""
 
-_NEAR_BOUND = 0.7
-"""Part of the way to a bound of the space from which on the bound is a clip."""
+_NEAR_BOUND = 0.25
+"""Part of the way to a bound of the space from which on the bound is a clip: wide
+bounds are often just large numbers."""
 
 
 def adjustment_candidates(
