@@ -1,8 +1,9 @@
 """The process of one candidate, from fork to exit.
 
 Covers: closing descriptors, limits, the filter, loading the source, calling the
-driver, telling how it ended. Does not cover: watching the clock, judging anything;
-nothing that this process says about itself is believed.
+driver, once or for each request of a session, telling how it ended. Does not cover:
+watching the clock, judging anything; nothing that this process says about itself is
+believed.
 """
 
 import functools
@@ -12,23 +13,30 @@ import socket
 import sys
 import types
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import msgspec
 
 from sandbox import wire
 from sandbox.isolation import Layer
 from sandbox.linux import JOB_FD, Kernel
+from sandbox.rlimits import limits_of
 
 CANDIDATE = "candidate"
 """Name of the module that a candidate's source becomes."""
+
+MAIN = "__main__"
+"""Its name if it is to run as a program, for `load(MAIN)`."""
 
 CANDIDATE_FILE = "<candidate>"
 """Its file name in tracebacks."""
 
 EXIT_LOCK_FAILED = 77
 
+_MAX_NAME_CHARS = 200
+
 _FLUSH_BYTES = 1 << 16
+_READ_BYTES = 1 << 16
 
 Step = tuple[Callable[..., object], tuple[Any, ...]]
 """A call with its arguments, made before the fork: looking up either costs pages."""
@@ -51,9 +59,12 @@ class Channel:
     Small messages leave together: each write wakes the caller.
     """
 
-    def __init__(self, max_frame_bytes: int, fd: int = JOB_FD) -> None:
+    def __init__(
+        self, max_frame_bytes: int, fd: int = JOB_FD, nonce: bytes = b""
+    ) -> None:
         self._max_frame_bytes = max_frame_bytes
         self._fd = fd
+        self._nonce = nonce
         self._waiting = b""
 
     def emit(self, value: Any) -> None:
@@ -78,25 +89,74 @@ class Channel:
         data, self._waiting = self._waiting + last, b""
         write_all(data, self._fd)
 
+    def end(self, failure: wire.Failure | None, token: bytes) -> None:
+        """Says how the request ended, to which `token` belongs."""
+        if failure is None:
+            self.flush(wire.frame(wire.DONE, token))
+            return
+        # Nobody reads the results of a candidate that raised: what waits is dropped.
+        self._waiting = b""
+        self.flush(wire.frame(wire.RAISED, wire.encode(failure)))
 
-Driver = Callable[[Callable[[], dict[str, Any]], Any, Channel], None]
+    def leave(self) -> NoReturn:
+        """Ends the process as if the driver's `run` had returned; not for sessions."""
+        self.end(None, self._nonce)
+        os._exit(0)
+
+
+Load: TypeAlias = Callable[..., dict[str, Any]]
+"""`load()` executes the candidate and returns its namespace.
+
+`load(MAIN)` executes it as a program, not as a module.
+"""
+
+Driver: TypeAlias = Callable[[Load, Any, Channel], None]
 """`run(load, request, channel)` of a driver module.
 
-`load()` executes the candidate and returns its namespace; `request` is what the
-caller passed, as plain data or of the type `REQUEST` of the driver module;
-`channel.emit` sends results. An exception that leaves the driver is the candidate's.
+`request` is what the caller passed, as plain data or of the type `REQUEST` of the
+driver module; `channel.emit` sends results. An exception that leaves the driver is
+the candidate's.
 
 A driver module may also have `rehearsal()`, which returns a source and a request of
 its own that a worker runs a few times before it forks (`rehearse`).
 """
 
+Handler: TypeAlias = Callable[[Any, Channel], None]
+"""`handle(ask, channel)`: answers one request of a session, by `channel.emit`.
+
+An exception that leaves it ends this answer, not the session.
+"""
+
+SessionDriver: TypeAlias = Callable[[Load, Any, Channel], Handler]
+"""`open(load, request, channel)` of a driver module for sessions.
+
+It is called once, may emit results, and returns what answers the requests that
+follow; those are plain data, or of the type `ASK` of the driver module. An exception
+that leaves it is the candidate's, and there is no session then.
+"""
+
 _request_decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {}
+_ask_decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {}
 
 
 def add_driver(name: str) -> None:
-    """Prepares for jobs of a driver that has been imported."""
-    kind = getattr(sys.modules[name], "REQUEST", Any)
-    _request_decoders[name] = wire.trusted_decoder(kind)
+    """Prepares for jobs of a driver that has been imported.
+
+    Raises:
+        TypeError: If it does not have either `run` or `open`.
+    """
+    module = sys.modules[name]
+    if callable(getattr(module, "run", None)) == has_sessions(name):
+        raise TypeError(
+            f"Driver {name!r} must have either a function 'run' or a function 'open'."
+        )
+    _request_decoders[name] = wire.trusted_decoder(getattr(module, "REQUEST", Any))
+    _ask_decoders[name] = wire.trusted_decoder(getattr(module, "ASK", Any))
+
+
+def has_sessions(name: str) -> bool:
+    """Returns whether a driver that has been imported opens sessions."""
+    return callable(getattr(sys.modules[name], "open", None))
 
 
 def rehearse(name: str, times: int = 12) -> None:
@@ -110,11 +170,14 @@ def rehearse(name: str, times: int = 12) -> None:
     if example is None:
         return
     source, request = example()
-    job = wire.encode(wire.make_job(b"", name, source, request))
+    job = wire.encode(
+        wire.make_job(b"", name, source, request, is_session=has_sessions(name))
+    )
     for _ in range(times):
         ours, theirs = socket.socketpair()
         with ours, theirs:
             ours.sendall(wire.frame(wire.VALUE, job))
+            ours.shutdown(socket.SHUT_WR)
             do_job(1 << 20, theirs.fileno())
             take_steps(((os.getpid, ()), (check_parent, (os.getppid(),))))
 
@@ -147,31 +210,11 @@ def steps_after_fork(
     if "rlimits" in layers:
         steps += [
             (resource.setrlimit, (name, pair))
-            for name, pair in _limits(order, mapped_bytes)
+            for name, pair in limits_of(order, mapped_bytes)
         ]
     if "seccomp" in layers:
         steps.append((kernel.install_filter, ()))
     return tuple(steps)
-
-
-def _limits(order: wire.Order, mapped_bytes: int) -> list[tuple[int, tuple[int, int]]]:
-    _, hard_stack = resource.getrlimit(resource.RLIMIT_STACK)
-    stack = order.stack_mib << 20
-    if hard_stack != resource.RLIM_INFINITY:
-        stack = min(stack, hard_stack)
-    limits = [
-        (resource.RLIMIT_CPU, (order.cpu_s, order.cpu_s + 1)),
-        (resource.RLIMIT_FSIZE, (0, 0)),
-        (resource.RLIMIT_CORE, (0, 0)),
-        (resource.RLIMIT_NOFILE, (JOB_FD + 1, JOB_FD + 1)),
-        (resource.RLIMIT_NPROC, (0, 0)),
-        (resource.RLIMIT_MEMLOCK, (0, 0)),
-        (resource.RLIMIT_STACK, (stack, stack)),
-    ]
-    if mapped_bytes:
-        memory = mapped_bytes + (order.memory_mib << 20)
-        limits.append((resource.RLIMIT_AS, (memory, memory)))
-    return limits
 
 
 def take_steps(steps: tuple[Step, ...]) -> None:
@@ -205,13 +248,11 @@ def do_job(max_frame_bytes: int, fd: int) -> None:
     write_all(_READY, fd)
     length, _ = wire.HEADER.unpack(_read(fd, wire.HEADER.size))
     job = wire.decode_job(_read(fd, length - 1))
-    channel = Channel(max_frame_bytes, fd)
-    failure = _run(job, channel)
-    if failure is None:
-        channel.flush(wire.frame(wire.DONE, job.nonce))
+    channel = Channel(max_frame_bytes, fd, job.nonce)
+    if job.is_session:
+        _serve(job, channel, fd)
     else:
-        # Nobody reads the results of a candidate that raised: what waits is dropped.
-        write_all(wire.frame(wire.RAISED, wire.encode(failure)), fd)
+        channel.end(_run(job, channel), job.nonce)
 
 
 _READY = wire.frame(wire.READY)
@@ -236,26 +277,66 @@ def _run(job: wire.Job, channel: Channel) -> wire.Failure | None:
         request = _request_decoders[job.driver].decode(job.request)
         driver(make_loader(job.source), request, channel)
     except BaseException as error:  # noqa: BLE001 - the top frame of a candidate
-        failure = describe_error(error)
-        if failure.error_type != "MemoryError":
-            return failure
+        return _failure(error)
+    return None
+
+
+def _failure(error: BaseException) -> wire.Failure:
+    failure = describe_error(error)
+    if failure.error_type == "MemoryError":
         # The frames hold what the candidate allocated; give it back first.
         error.__traceback__ = None
         if error.__cause__ is not None:
             error.__cause__.__traceback__ = None
-        return failure
-    return None
+    return failure
 
 
-def make_loader(source: str) -> Callable[[], dict[str, Any]]:
+def _serve(job: wire.Job, channel: Channel, fd: int) -> None:
+    """Opens a session and answers its requests until the caller closes it."""
+    try:
+        driver: SessionDriver = sys.modules[job.driver].open
+        request = _request_decoders[job.driver].decode(job.request)
+        handle = driver(make_loader(job.source), request, channel)
+    except BaseException as error:  # noqa: BLE001 - as in `_run`
+        channel.end(_failure(error), b"")
+        return
+    number = 0
+    channel.end(None, wire.answer_token(job.nonce, number))
+    decode = _ask_decoders[job.driver].decode
+    while (payload := _read_ask(fd)) is not None:
+        number += 1
+        failure: wire.Failure | None = None
+        try:
+            handle(decode(payload), channel)
+        except BaseException as error:  # noqa: BLE001 - likewise
+            failure = _failure(error)
+        channel.end(failure, wire.answer_token(job.nonce, number))
+
+
+def _read_ask(fd: int) -> bytes | None:
+    """Returns the next request; `None` when there will be none."""
+    data = os.read(fd, _READ_BYTES)
+    if not data:
+        return None
+    # The caller waits for the answer: there is never more than one request.
+    if len(data) < wire.HEADER.size:
+        data += _read(fd, wire.HEADER.size - len(data))
+    length, _ = wire.HEADER.unpack_from(data)
+    missing = wire.HEADER.size + length - 1 - len(data)
+    if missing:
+        data += _read(fd, missing)
+    return data[wire.HEADER.size :]
+
+
+def make_loader(source: str) -> Load:
     """Returns the function that executes a source and returns its namespace."""
     return functools.partial(_load, source)
 
 
-def _load(source: str) -> dict[str, Any]:
-    module = types.ModuleType(CANDIDATE)
+def _load(source: str, name: str = CANDIDATE) -> dict[str, Any]:
+    module = types.ModuleType(name)
     # Where dataclasses and typing look up the names of a class's module.
-    sys.modules[CANDIDATE] = module
+    sys.modules[name] = module
     code = compile(source, CANDIDATE_FILE, "exec", dont_inherit=True)
     exec(code, module.__dict__)  # noqa: S102 - what all the locks are for
     return module.__dict__
@@ -274,7 +355,7 @@ def describe_error(error: BaseException) -> wire.Failure:
     except BaseException:  # noqa: BLE001 - `__str__` is the candidate's code, too
         message, name = "", "Exception"
     return wire.Failure(
-        error_type=_encodable(name) or "Exception",
+        error_type=_encodable(name)[:_MAX_NAME_CHARS] or "Exception",
         message=_encodable(message),
         line=line,
         position=position,

@@ -1,10 +1,12 @@
 """Turns what came out of a child and its worker into an `Outcome`."""
 
+import math
 import signal
 from typing import TypeVar
 
 from sandbox import wire
 from sandbox.errors import ProtocolError
+from sandbox.intake import RawResult
 from sandbox.limits import Limits
 from sandbox.outcome import (
     Completed,
@@ -19,11 +21,14 @@ from sandbox.outcome import (
     printable,
     source_line,
 )
-from sandbox.worker import RawResult
 
 T = TypeVar("T")
 
 _SIGXCPU = int(signal.SIGXCPU)
+_SIGKILL = int(signal.SIGKILL)
+_OUT_OF_MEMORY = wire.Failure(
+    error_type="MemoryError", message="", line=-1, position=-1
+)
 
 
 def interpret(
@@ -32,20 +37,66 @@ def interpret(
     """Returns how a run ended; the report must be there."""
     report = raw.report
     assert report is not None, "a result without a report was let through"
-    usage = Usage(
-        wall_s=report.wall_s, cpu_s=report.cpu_s, max_rss_mib=report.max_rss_mib
-    )
+    usage = usage_of(report)
     if raw.exceeded:
         return OutputExceeded(limit=raw.exceeded, usage=usage)
     if raw.breach:
         return ProtocolBroken(reason=raw.breach, usage=usage)
     if report.killed == "wall" or report.exit_code == -_SIGXCPU:
         return TimedOut(limit_s=limits.wall_s, usage=usage)
-    if raw.failure is not None and report.exit_code == 0:
-        return _failed(raw.failure, source, limits, usage)
+    failure = raw.failure if report.exit_code == 0 else None
+    if report.killed == "memory":
+        failure = _OUT_OF_MEMORY
+    if failure is not None:
+        return _failed(failure, source, limits, usage)
     if report.exit_code != 0 or not raw.is_done:
         return Crashed(exit_code=report.exit_code, usage=usage)
     return _decoded(raw.values, reply, limits, usage)
+
+
+def interpret_answer(
+    raw: RawResult, source: str, reply: type[T], limits: Limits, wall_s: float
+) -> Outcome[T]:
+    """Returns how a request ended that a living child answered in `wall_s`."""
+    usage = Usage(wall_s=wall_s)
+    if raw.exceeded:
+        return OutputExceeded(limit=raw.exceeded, usage=usage)
+    if raw.breach:
+        return ProtocolBroken(reason=raw.breach, usage=usage)
+    if raw.failure is not None:
+        return _failed(raw.failure, source, limits, usage)
+    return _decoded(raw.values, reply, limits, usage)
+
+
+def interpret_death(
+    report: wire.Report, limits: Limits
+) -> TimedOut | MemoryExceeded | Crashed:
+    """Returns how a session's child ended that did not answer."""
+    usage = usage_of(report)
+    if report.killed == "wall":
+        return TimedOut(limit_s=limits.session_s, usage=usage)
+    if report.killed == "memory":
+        return MemoryExceeded(limit_mib=limits.memory_mib, usage=usage)
+    cpu_s = cpu_seconds(limits, is_session=True)
+    # The first signal can be ignored, the second one, SIGKILL, cannot.
+    if report.exit_code == -_SIGXCPU or (
+        report.exit_code == -_SIGKILL and report.cpu_s >= cpu_s
+    ):
+        return TimedOut(limit_s=cpu_s, usage=usage)
+    return Crashed(exit_code=report.exit_code, usage=usage)
+
+
+def cpu_seconds(limits: Limits, *, is_session: bool) -> int:
+    """Returns the processor time that a run or a session may use."""
+    wall_s = limits.session_s if is_session else limits.wall_s
+    return limits.cpu_s or math.ceil(wall_s)
+
+
+def usage_of(report: wire.Report) -> Usage:
+    """Returns what a child used, by its worker's report."""
+    return Usage(
+        wall_s=report.wall_s, cpu_s=report.cpu_s, max_rss_mib=report.max_rss_mib
+    )
 
 
 def _decoded(

@@ -8,10 +8,14 @@ class Limits:
     """Limits of one run; every one of them is enforced from outside the source.
 
     Attributes:
-        wall_s: Seconds from fork to the end, by the clock on the wall. The process
-            group is killed then.
-        cpu_s: Seconds of processor time; `None` for `wall_s` rounded up. A backstop
-            in the kernel for the case that nobody is left to kill the child.
+        wall_s: Seconds from fork to the end, by the clock on the wall; at most a
+            million. The process group is killed then. In a session, seconds for each
+            answer.
+        cpu_s: Seconds of processor time; `None` for `wall_s` (in a session,
+            `session_s`) rounded up. A backstop in the kernel for the case that
+            nobody is left to kill the child.
+        session_s: Seconds from a session's fork to its end, by the clock on the
+            wall, idle time included; at most a million.
         memory_mib: Address space that the candidate may add to what the warm
             interpreter already maps.
         stack_mib: Largest stack of the main thread.
@@ -20,13 +24,15 @@ class Limits:
         max_frame_mib: Bytes of one result message; at most `max_output_mib`.
         max_array_mib: Bytes of one array inside a message.
         max_messages: Result messages: small ones take more memory and time to decode
-            than to send. Callers that know how many are due should say so.
+            than to send. Callers that know how many are due should say so. In a
+            session, the limits on output hold for each answer.
         grace_s: How long past `wall_s` the worker itself may stay silent before it
             is replaced.
     """
 
     wall_s: float = 10.0
     cpu_s: int | None = None
+    session_s: float = 3600.0
     memory_mib: int = 512
     stack_mib: int = 16
     max_source_kib: int = 64
@@ -39,6 +45,7 @@ class Limits:
     def __post_init__(self) -> None:
         for name, unit in (
             ("wall_s", "seconds"),
+            ("session_s", "seconds"),
             ("memory_mib", "MiB"),
             ("stack_mib", "MiB"),
             ("max_source_kib", "KiB"),
@@ -51,6 +58,12 @@ class Limits:
             value = getattr(self, name)
             if not value > 0:
                 raise ValueError(f"{name} must be positive, got {value!r} ({unit}).")
+        for name in ("wall_s", "session_s"):
+            value = getattr(self, name)
+            if value > 1e6:
+                raise ValueError(
+                    f"{name} must be at most 1e6, got {value!r} (seconds)."
+                )
         if self.cpu_s is not None and self.cpu_s < 1:
             raise ValueError(f"cpu_s must be at least 1, got {self.cpu_s!r} (seconds).")
         if self.max_frame_mib > self.max_output_mib:

@@ -207,6 +207,33 @@ Outcome: TypeAlias = (
 AnyOutcome: TypeAlias = Outcome[Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnded(_Ended):
+    """There is no answer: the session was over before it was asked.
+
+    Attributes:
+        reason: What ended it.
+        cause: The outcome that ended it; `None` if nothing that the candidate did
+            is known to have: the session or its sandbox was closed, or the worker
+            that held it was lost. Whoever opens another one learns more.
+    """
+
+    kind: ClassVar[str] = "session_ended"
+    reason: str
+    cause: AnyOutcome | None = None
+
+    def _text(self) -> str:
+        if self.cause is None:
+            return f"The session is over: {self.reason}."
+        return (
+            f"The session is over: {self.reason}. It ended so:\n{self.cause.feedback()}"
+        )
+
+
+Answer: TypeAlias = Outcome[T] | SessionEnded
+"""How one request of a session ended."""
+
+
 def shorten(text: str, max_chars: int) -> str:
     """Returns `text` cut in the middle, saying how many characters are missing.
 

@@ -6,7 +6,6 @@ it gives instant, readable errors, and shows which programs try to look around.
 """
 
 import ast
-import builtins
 import functools
 import threading
 import warnings
@@ -14,152 +13,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from RestrictedPython.transformer import (
-    INSPECT_ATTRIBUTES,
-    RestrictingNodeTransformer,
+from RestrictedPython.transformer import RestrictingNodeTransformer
+
+from sandbox.limits import Limits
+from sandbox.outcome import Rejected
+from sandbox.policy_rules import (
+    ALLOWED_DUNDER_ATTRIBUTES,
+    ALLOWED_DUNDER_NAMES,
+    ALLOWED_OS_ATTRIBUTES,
+    DENIED_ATTRIBUTES,
+    PLAIN_NODES,
+    RULES,
+    USUAL_MODULES,
+    PolicyProfile,
+    Rules,
 )
+
+POLICY_VERSION = "v1"
+"""To be raised when other sources are refused than before: it is in every report."""
 
 PolicyMode: TypeAlias = Literal["enforce", "warn", "off"]
 
 Node = TypeVar("Node", bound=ast.AST)
-
-ALLOWED_MODULES = frozenset(
-    {
-        "__future__",
-        "abc",
-        "bisect",
-        "cmath",
-        "collections",
-        "contextlib",
-        "copy",
-        "dataclasses",
-        "datetime",
-        "decimal",
-        "enum",
-        "fractions",
-        "functools",
-        "heapq",
-        "itertools",
-        "json",
-        "math",
-        "numbers",
-        "numpy",
-        "operator",
-        "random",
-        "re",
-        "statistics",
-        "string",
-        "textwrap",
-        "time",
-        "types",
-        "typing",
-        "typing_extensions",
-        "warnings",
-    }
-)
-"""Modules that a program may import, with their submodules unless denied below."""
-
-_DENIED_NAMES = {
-    "eval": "write the expression out",
-    "exec": "write the statements out",
-    "compile": "write the code out",
-    "open": "there are no files to read or write",
-    "input": "there is nobody to ask",
-    "__import__": "use an import statement",
-    "globals": "use names directly",
-    "locals": "use names directly",
-    "vars": "use attributes directly",
-    "breakpoint": "there is no debugger",
-    "exit": "return from step instead",
-    "quit": "return from step instead",
-}
-
-_DENIED_ATTRIBUTES = INSPECT_ATTRIBUTES | {
-    "DataSource",
-    "builtins",
-    "codecs",
-    "ctypes",
-    "ctypeslib",
-    "distutils",
-    "f2py",
-    "fromfile",
-    "genfromtxt",
-    "inspect",
-    "loadtxt",
-    "memmap",
-    "modules",
-    "savetxt",
-    "savez",
-    "savez_compressed",
-    "subprocess",
-    "sys",
-    "testing",
-    "tofile",
-}
-
-_ALLOWED_DUNDER_ATTRIBUTES = frozenset(
-    {
-        "__abs__",
-        "__add__",
-        "__annotations__",
-        "__bool__",
-        "__call__",
-        "__class__",
-        "__contains__",
-        "__copy__",
-        "__deepcopy__",
-        "__doc__",
-        "__enter__",
-        "__eq__",
-        "__exit__",
-        "__float__",
-        "__floordiv__",
-        "__ge__",
-        "__getitem__",
-        "__getattr__",
-        "__gt__",
-        "__hash__",
-        "__index__",
-        "__init__",
-        "__init_subclass__",
-        "__int__",
-        "__iter__",
-        "__le__",
-        "__len__",
-        "__lt__",
-        "__matmul__",
-        "__mod__",
-        "__mul__",
-        "__name__",
-        "__ne__",
-        "__neg__",
-        "__new__",
-        "__next__",
-        "__post_init__",
-        "__pow__",
-        "__qualname__",
-        "__radd__",
-        "__repr__",
-        "__reversed__",
-        "__rmul__",
-        "__rsub__",
-        "__rtruediv__",
-        "__setattr__",
-        "__setitem__",
-        "__slots__",
-        "__str__",
-        "__sub__",
-        "__truediv__",
-        "__version__",
-    }
-)
-_ALLOWED_DUNDER_NAMES = _ALLOWED_DUNDER_ATTRIBUTES | {
-    "__all__",
-    "__author__",
-    "__debug__",
-    "__name__",
-    "__file__",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,22 +70,46 @@ def check_size(source: str, max_source_kib: int) -> tuple[Problem, ...]:
     return ()
 
 
+def review(
+    source: str, limits: Limits, mode: PolicyMode, profile: PolicyProfile
+) -> tuple[Rejected | None, tuple[str, ...]]:
+    """Returns the refusal of a source, if any, and what only deserves a warning."""
+    problems = check_size(source, limits.max_source_kib)
+    is_refused = bool(problems) or mode == "enforce"
+    if not problems and mode != "off":
+        problems = check_source(source, profile)
+    reasons = tuple(str(problem) for problem in problems)
+    if problems and is_refused:
+        return Rejected(reasons=reasons, line=problems[0].line), ()
+    return None, reasons
+
+
 _WARNINGS_LOCK = threading.Lock()
 """The process has one set of filters: threads that overlap would not restore it."""
 
 
 @functools.lru_cache(maxsize=32)
-def check_source(source: str) -> tuple[Problem, ...]:
+def parse_quietly(source: str) -> ast.Module:
+    """Returns the syntax tree of a source, without the parser's warnings about it.
+
+    Raises:
+        SyntaxError, ValueError: If it is no Python text.
+        RecursionError, MemoryError: If it is nested too deeply.
+    """
+    with _WARNINGS_LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
+
+
+def check_source(source: str, profile: PolicyProfile = "module") -> tuple[Problem, ...]:
     """Returns what the policy refuses in a source, in order of lines.
 
     A source that does not parse has no problems here: the child reports the syntax
     error, as it does any other exception.
     """
     try:
-        with _WARNINGS_LOCK, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(source)
-        checker = _Checker()
+        tree = parse_quietly(source)
+        checker = _Checker(RULES[profile])
         checker.visit(tree)
     except (SyntaxError, ValueError):
         return ()
@@ -240,8 +139,9 @@ _LEAVES = frozenset(
 class _Checker(RestrictingNodeTransformer):
     """RestrictedPython's walk with our rules; changes nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules) -> None:
         super().__init__()
+        self._rules = rules
         self.problems: list[Problem] = []
 
     def visit(self, node: ast.AST) -> Any:
@@ -282,9 +182,10 @@ class _Checker(RestrictingNodeTransformer):
     ) -> None:
         if name is None:
             return
-        if name in _DENIED_NAMES:
-            self.error(node, f"{name} is not allowed; {_DENIED_NAMES[name]}.")
-        elif _is_dunder(name) and name not in _ALLOWED_DUNDER_NAMES:
+        if name in self._rules.denied_names:
+            instead = self._rules.denied_names[name]
+            self.error(node, f"{name} is not allowed; {instead}.")
+        elif _is_dunder(name) and name not in ALLOWED_DUNDER_NAMES:
             self.error(node, f"the name {name} is not allowed; it reaches into Python.")
 
     def check_import_names(self, node: Any) -> ast.AST:
@@ -292,29 +193,39 @@ class _Checker(RestrictingNodeTransformer):
         names = [alias.name for alias in node.names] if module is None else [module]
         for name in names:
             parts = name.split(".")
-            denied = next((p for p in parts if p in _DENIED_ATTRIBUTES), None)
-            if parts[0] not in ALLOWED_MODULES or denied:
+            denied = next((p for p in parts[1:] if p in DENIED_ATTRIBUTES), None)
+            if parts[0] not in self._rules.modules or denied:
                 self.error(
                     node,
                     f"import of {name} is not allowed; a program may import "
-                    "numpy and " + ", ".join(sorted(_USUAL_MODULES)) + ".",
+                    "numpy and " + ", ".join(sorted(USUAL_MODULES)) + ".",
                 )
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 self._check_attribute(node, alias.name)
+                if module == "os":
+                    self._check_os(node, alias.name)
         for alias in node.names:
             self.check_name(node, alias.asname)
         return self._pass(node)
 
     def _check_attribute(self, node: ast.AST, name: str) -> None:
-        if name in _DENIED_ATTRIBUTES:
+        if name in DENIED_ATTRIBUTES:
             self.error(
                 node,
                 f"the attribute {name} is not allowed; it leads out of the program.",
             )
-        elif _is_dunder(name) and name not in _ALLOWED_DUNDER_ATTRIBUTES:
+        elif _is_dunder(name) and name not in ALLOWED_DUNDER_ATTRIBUTES:
             self.error(
                 node, f"the attribute {name} is not allowed; it reaches into Python."
+            )
+
+    def _check_os(self, node: ast.AST, name: str) -> None:
+        if "os" in self._rules.modules and name not in ALLOWED_OS_ATTRIBUTES:
+            self.error(
+                node,
+                f"os.{name} is not allowed; there are no files and no other "
+                "processes, only standard input and output.",
             )
 
     def visit_Name(self, node: ast.Name) -> ast.AST:  # noqa: N802
@@ -325,6 +236,8 @@ class _Checker(RestrictingNodeTransformer):
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:  # noqa: N802
         self._check_attribute(node, node.attr)
+        if isinstance(node.value, ast.Name) and node.value.id == "os":
+            self._check_os(node, node.attr)
         return self._pass(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # noqa: N802
@@ -336,62 +249,7 @@ class _Checker(RestrictingNodeTransformer):
         return self.node_contents_visit(node)
 
 
-_USUAL_MODULES = {
-    "collections",
-    "copy",
-    "dataclasses",
-    "enum",
-    "functools",
-    "itertools",
-    "math",
-    "random",
-    "typing",
-}
-
-_PLAIN_NODES = (
-    "AnnAssign",
-    "Assign",
-    "AugAssign",
-    "Call",
-    "ClassDef",
-    "Constant",
-    "Delete",
-    "DictComp",
-    "For",
-    "GeneratorExp",
-    "Global",
-    "Lambda",
-    "ListComp",
-    "MatMult",
-    "Match",
-    "MatchAs",
-    "MatchClass",
-    "MatchMapping",
-    "MatchOr",
-    "MatchSequence",
-    "MatchSingleton",
-    "MatchStar",
-    "MatchValue",
-    "Module",
-    "NamedExpr",
-    "Nonlocal",
-    "SetComp",
-    "Slice",
-    "Starred",
-    "Subscript",
-    "Try",
-    "Tuple",
-    "With",
-    "Yield",
-    "YieldFrom",
-    "comprehension",
-    "match_case",
-    "withitem",
-)
-# Nodes that RestrictedPython rewrites or refuses for its own way of running code,
-# which is not ours. Whatever is neither here nor known to it stays refused, so that
-# new syntax is looked at before it is allowed.
-for _name in _PLAIN_NODES:
+# Whatever is neither here nor known to RestrictedPython stays refused, so that new
+# syntax is looked at before it is allowed.
+for _name in PLAIN_NODES:
     setattr(_Checker, f"visit_{_name}", _Checker._pass)
-
-assert set(_DENIED_NAMES) <= set(dir(builtins)) | {"exit", "quit"}

@@ -6,23 +6,31 @@ means. Any number of threads may use one `Sandbox`.
 """
 
 import contextlib
-import math
-import secrets
+import os
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Any, TypeVar
 
-from sandbox import wire
-from sandbox.child import EXIT_LOCK_FAILED
 from sandbox.errors import SandboxUnavailable
+from sandbox.intake import RawResult
 from sandbox.interpretation import interpret
-from sandbox.isolation import LAYERS, LEVELS, IsolationReport, Layer, Level
+from sandbox.isolation import (
+    LAYERS,
+    LEVELS,
+    IsolationReport,
+    Layer,
+    Level,
+    shortfall,
+)
+from sandbox.job import Job, checked
 from sandbox.limits import Limits
-from sandbox.outcome import Crashed, Outcome, Rejected
-from sandbox.policy import PolicyMode, check_size, check_source
-from sandbox.worker import RawResult, Run, Worker, WorkerLost, finish
+from sandbox.outcome import Crashed, Outcome
+from sandbox.policy import POLICY_VERSION, PolicyMode, review
+from sandbox.policy_rules import PolicyProfile
+from sandbox.session import Session, refuse_to_wait_forever
+from sandbox.worker import Worker, WorkerLost, finish
 from sandbox.zygote import Settings
 
 CANARY_DRIVER = "sandbox.canary"
@@ -79,9 +87,17 @@ class Sandbox:
         self._condition = threading.Condition()
         self._idle: list[Worker | None] = [None] * (num_workers - 1)
         self._num_callers = 0
+        # Sessions that hold a worker, and the thread that opened each.
+        self._sessions: dict[Session[Any], int] = {}
         self._is_closed = False
+        self._owner = os.getpid()
         first = self._start_worker()
-        self._report = replace(first.report, limits=asdict(self.limits))
+        self._session_drivers = first.session_drivers
+        self._report = replace(
+            first.report,
+            policy=f"{POLICY_VERSION}, {policy}",
+            limits=asdict(self.limits),
+        )
         self._idle.append(first)
 
     def __enter__(self) -> "Sandbox":
@@ -96,11 +112,14 @@ class Sandbox:
         self.close()
 
     def close(self) -> None:
-        """Ends the idle workers, and the busy ones when their jobs end."""
+        """Ends sessions and idle workers, and the busy ones when their jobs end."""
         with self._condition:
             self._is_closed = True
             idle, self._idle = self._idle, []
+            sessions = list(self._sessions)
             self._condition.notify_all()
+        for session in sessions:
+            session.end("its sandbox was closed")
         for worker in idle:
             if worker is not None:
                 worker.close()
@@ -118,6 +137,7 @@ class Sandbox:
         driver: str,
         reply: type[T],
         limits: Limits | None = None,
+        profile: PolicyProfile = "module",
     ) -> Outcome[T]:
         """Runs a source through a driver and returns how it ended.
 
@@ -129,13 +149,19 @@ class Sandbox:
             reply: Type of the messages that the driver emits; anything else that
                 comes out is `ProtocolBroken`.
             limits: Limits of this run; the sandbox's own by default.
+            profile: What kind of source the policy expects.
 
         Raises:
             SandboxUnavailable: If workers die and a harmless program fails, too.
             ValueError: If the sandbox was not made with this driver.
         """
         return self.run_all(
-            source, [request], driver=driver, reply=reply, limits=[limits]
+            source,
+            [request],
+            driver=driver,
+            reply=reply,
+            limits=[limits],
+            profile=profile,
         )[0]
 
     def run_all(
@@ -146,6 +172,7 @@ class Sandbox:
         driver: str,
         reply: type[T],
         limits: Sequence[Limits | None],
+        profile: PolicyProfile = "module",
     ) -> list[Outcome[T]]:
         """Runs a source once for each request, each time in a process of its own.
 
@@ -156,16 +183,13 @@ class Sandbox:
             The outcomes in the order of the requests, up to the first that is not
             `Completed`.
         """
-        if driver not in self._settings.drivers:
-            raise ValueError(
-                f"driver must be one of {self._settings.drivers[1:]}, got {driver!r}."
-            )
+        self._check_driver(driver, has_sessions=False)
         chosen = [one or self.limits for one in limits]
-        rejected, warnings = self._check(source, chosen[0])
+        rejected, warnings = review(source, chosen[0], self.policy, profile)
         if rejected is not None:
             return [rejected]
         jobs = [
-            _Job.of(driver, source, request, one)
+            Job.of(driver, source, request, one)
             for request, one in zip(requests, chosen, strict=True)
         ]
         outcomes: list[Outcome[T]] = []
@@ -184,20 +208,76 @@ class Sandbox:
                     return outcomes
         return outcomes
 
-    def _check(
-        self, source: str, limits: Limits
-    ) -> tuple[Rejected | None, tuple[str, ...]]:
-        """Returns the refusal, if any, and what only deserves a warning."""
-        problems = check_size(source, limits.max_source_kib)
-        is_refused = bool(problems) or self.policy == "enforce"
-        if not problems and self.policy != "off":
-            problems = check_source(source)
-        reasons = tuple(str(problem) for problem in problems)
-        if problems and is_refused:
-            return Rejected(reasons=reasons, line=problems[0].line), ()
-        return None, reasons
+    def open_session(
+        self,
+        source: str,
+        request: Any = None,
+        *,
+        driver: str,
+        reply: type[T],
+        limits: Limits | None = None,
+        profile: PolicyProfile = "module",
+    ) -> Session[T]:
+        """Loads a source into a child that stays, to answer request after request.
 
-    def _run_some(self, jobs: list["_Job"]) -> list[RawResult | None]:
+        The session holds a worker until it is closed, or over; it is over with this
+        sandbox at the latest. Look at `Session.opening` for how loading ended.
+
+        Args:
+            source: The candidate.
+            request: What the driver's `open` is told.
+            driver: One of the modules that the sandbox was made with, with `open`.
+            reply: Type of the messages of every answer.
+            limits: Limits of the session; the sandbox's own by default.
+            profile: What kind of source the policy expects.
+
+        Raises:
+            SandboxUnavailable: If workers die and a harmless program fails, too.
+            ValueError: If the sandbox was not made with this driver.
+            RuntimeError: If sessions of this thread hold all workers: none of them
+                could ever be given back.
+        """
+        self._check_driver(driver, has_sessions=True)
+        limits = limits or self.limits
+        session: Session[T] = Session(source, reply, limits)
+        rejected, warnings = review(source, limits, self.policy, profile)
+        if rejected is not None:
+            session.refuse(rejected)
+            return session
+        job = Job.of(driver, source, request, limits, is_session=True)
+        self._begin(session, job)
+        if warnings:
+            session.opening = replace(session.opening, warnings=warnings)
+        return session
+
+    def _begin(self, session: Session[Any], job: Job) -> None:
+        def release(worker: Worker | None) -> None:
+            with self._condition:
+                self._sessions.pop(session, None)
+            self._give_back(worker)
+
+        reasons: list[str] = []
+        while len(reasons) < 2:
+            (worker,) = self._take_workers(1, session)
+            try:
+                session.begin(worker, job, release)
+            except WorkerLost as lost:
+                reasons.append(str(lost))
+            else:
+                return
+        self._clear_ourselves(reasons, job.limits)
+        session.refuse(Crashed(exit_code=None))
+
+    def _check_driver(self, driver: str, *, has_sessions: bool) -> None:
+        known = [
+            name
+            for name in self._settings.drivers[1:]
+            if (name in self._session_drivers) == has_sessions
+        ]
+        if driver not in known:
+            raise ValueError(f"driver must be one of {known}, got {driver!r}.")
+
+    def _run_some(self, jobs: list[Job]) -> list[RawResult | None]:
         """Runs the first jobs, as many as workers are idle, at least one.
 
         A result is `None` if the candidate ends every worker it meets.
@@ -207,24 +287,31 @@ class Sandbox:
             for job, result in zip(jobs, self._attempt(jobs), strict=False)
         ]
 
-    def _run_again(self, job: "_Job", first: WorkerLost) -> RawResult | None:
-        reasons = [str(first)]
-        canary = _Job.of(CANARY_DRIVER, "", None, job.limits)
-        for attempt in (job, canary):
-            (result,) = self._attempt([attempt])
-            if not isinstance(result, WorkerLost):
-                if attempt is job:
-                    return result
-                if result.is_done:
-                    return None
-                break
-            reasons.append(str(result))
+    def _run_again(self, job: Job, first: WorkerLost) -> RawResult | None:
+        (result,) = self._attempt([job])
+        if not isinstance(result, WorkerLost):
+            return result
+        self._clear_ourselves([str(first), str(result)], job.limits)
+        return None
+
+    def _clear_ourselves(self, reasons: list[str], limits: Limits) -> None:
+        """Runs a harmless program where workers were lost with a candidate.
+
+        Raises:
+            SandboxUnavailable: If that fails, too: the candidate is not to blame.
+        """
+        (result,) = self._attempt([Job.of(CANARY_DRIVER, "", None, limits)])
+        if not isinstance(result, WorkerLost):
+            if result.is_done:
+                return
+        else:
+            reasons = [*reasons, str(result)]
         raise SandboxUnavailable(
             "Workers die, with a harmless program, too: "
             f"{'; '.join(reasons)}. No candidate was scored."
         )
 
-    def _attempt(self, jobs: list["_Job"]) -> list[RawResult | WorkerLost]:
+    def _attempt(self, jobs: list[Job]) -> list[RawResult | WorkerLost]:
         with self._condition:
             self._num_callers += 1
         try:
@@ -233,7 +320,7 @@ class Sandbox:
             with self._condition:
                 self._num_callers -= 1
 
-    def _attempt_now(self, jobs: list["_Job"]) -> list[RawResult | WorkerLost]:
+    def _attempt_now(self, jobs: list[Job]) -> list[RawResult | WorkerLost]:
         workers = self._take_workers(len(jobs))
         survivors: list[Worker] = []
         results: list[RawResult | WorkerLost] = []
@@ -243,7 +330,7 @@ class Sandbox:
             ]
             finish(runs)
             for run, worker in zip(runs, workers, strict=True):
-                result = _checked(run)
+                result = checked(run)
                 results.append(result)
                 if not isinstance(result, WorkerLost):
                     survivors.append(worker)
@@ -254,24 +341,37 @@ class Sandbox:
                 self._give_back(worker if worker in survivors else None)
         return results
 
-    def _take_workers(self, wanted: int) -> list[Worker]:
+    def _take_workers(
+        self, wanted: int, session: Session[Any] | None = None
+    ) -> list[Worker]:
         """Waits for an idle worker; returns it, and more if nobody else wants one.
 
-        Workers come back together: several callers with one each wait less.
+        Workers come back together: several callers with one each wait less. One that
+        is for a session is counted as its.
         """
         with self._condition:
             while not self._idle and not self._is_closed:
+                refuse_to_wait_forever(self._sessions.values(), self.num_workers)
                 self._condition.wait()
             if self._is_closed:
                 raise SandboxUnavailable("The sandbox is closed.")
+            if os.getpid() != self._owner:
+                raise SandboxUnavailable(
+                    "A forked process must make a Sandbox of its own."
+                )
             number = min(wanted, len(self._idle)) if self._num_callers == 1 else 1
             # Warm ones are at the end.
             taken = [self._idle.pop() for _ in range(number)]
+            if session is not None:
+                self._sessions[session] = threading.get_ident()
         workers: list[Worker] = []
         try:
             for worker in taken:
                 workers.append(worker or self._start_worker())
         except BaseException:
+            if session is not None:
+                with self._condition:
+                    self._sessions.pop(session)
             for index in range(len(taken)):
                 self._give_back(workers[index] if index < len(workers) else None)
             raise
@@ -294,12 +394,7 @@ class Sandbox:
         report = worker.report
         if LEVELS.index(report.level) < LEVELS.index(self._require):
             worker.close()
-            missing = ", ".join(f"{n} ({report.layers[n]})" for n in report.missing)
-            raise SandboxUnavailable(
-                f"Isolation must be at least {self._require!r}, got "
-                f"{report.level!r}; missing: {missing or 'nothing'}. Run on Linux "
-                f"with seccomp, or accept it with require={report.level!r}."
-            )
+            raise SandboxUnavailable(shortfall(report, self._require))
         return worker
 
     def kill_workers(self) -> None:
@@ -309,53 +404,3 @@ class Sandbox:
                 if worker is not None:
                     with contextlib.suppress(ProcessLookupError):
                         worker.kill()
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """One run, as a worker needs it.
-
-    Attributes:
-        nonce: Its own, to be echoed.
-        payload: Encoded `wire.Job`.
-        limits: Its limits.
-    """
-
-    nonce: bytes
-    payload: bytes
-    limits: Limits
-
-    @classmethod
-    def of(cls, driver: str, source: str, request: Any, limits: Limits) -> "_Job":
-        nonce = secrets.token_bytes(16)
-        payload = wire.encode(wire.make_job(nonce, driver, source, request))
-        return cls(nonce, payload, limits)
-
-    def start(self, worker: Worker) -> Run:
-        limits = self.limits
-        return worker.start(
-            self.payload,
-            nonce=self.nonce,
-            order=wire.Order(
-                wall_s=limits.wall_s,
-                cpu_s=limits.cpu_s or math.ceil(limits.wall_s),
-                memory_mib=limits.memory_mib,
-                stack_mib=limits.stack_mib,
-                max_frame_bytes=limits.max_frame_mib << 20,
-            ),
-            grace_s=limits.grace_s,
-            max_output_bytes=limits.max_output_mib << 20,
-            max_messages=limits.max_messages,
-        )
-
-
-def _checked(run: Run) -> RawResult | WorkerLost:
-    if run.lost is not None:
-        return run.lost
-    report = run.result.report
-    if report is None:
-        return WorkerLost("no report")
-    if not run.result.is_ready and report.exit_code == EXIT_LOCK_FAILED:
-        # Before "ready" no candidate's code has run: this is our failure.
-        return WorkerLost("a child could not be locked")
-    return run.result

@@ -1,19 +1,15 @@
-"""What a worker does once, before it forks: imports, rehearsals, its own locks."""
+"""What a worker does once, before it locks itself: imports and rehearsals."""
 
 import importlib
 import os
 import random  # noqa: TID251 - the candidates' generator
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from sandbox import child
-from sandbox.isolation import Layer
-from sandbox.linux import Kernel, supports_seccomp
-
-NOBODY = 65534
 
 PRELOAD = (
     "_strptime",
@@ -78,9 +74,7 @@ def import_everything(drivers: Sequence[str]) -> None:
             if name not in _OPTIONAL:
                 raise
     for name in drivers:
-        module = importlib.import_module(name)
-        if not callable(getattr(module, "run", None)):
-            raise TypeError(f"Driver {name!r} must have a function 'run'.")
+        importlib.import_module(name)
         child.add_driver(name)
         child.rehearse(name)
     sys.modules.pop(child.CANDIDATE, None)
@@ -93,49 +87,3 @@ def import_everything(drivers: Sequence[str]) -> None:
     # A candidate may print anything; nobody reads it.
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def lock_worker(layers: frozenset[Layer], kernel: Kernel) -> dict[str, str]:
-    """Closes the locks that children inherit; returns each layer's state."""
-    steps: dict[Layer, Callable[[], str]] = {
-        "drop_root": lambda: _drop_root(kernel),
-        "namespaces": lambda: _attempt(kernel.enter_namespaces),
-        "no_new_privs": lambda: _attempt(kernel.set_no_new_privileges),
-        "rlimits": lambda: "active",
-        "seccomp": lambda: (
-            "active" if supports_seccomp() else "absent: no filter for this system"
-        ),
-    }
-    states: dict[str, str] = {}
-    for layer, step in steps.items():
-        states[layer] = step() if layer in layers else "absent: switched off"
-    if states["seccomp"] == "active" and states["no_new_privs"] != "active":
-        states["seccomp"] = "absent: needs no_new_privs"
-    if sys.platform == "linux":
-        kernel.adopt_orphans()
-    return states
-
-
-def _drop_root(kernel: Kernel) -> str:
-    if os.geteuid() != 0:
-        return "active"
-    try:
-        os.setgroups([])
-        # As root, these set the real, effective and saved ids alike.
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
-    except OSError as error:
-        return f"absent: {error.strerror}"
-    if sys.platform == "linux":
-        kernel.set_dumpable()
-    return "active"
-
-
-def _attempt(step: Callable[[], None]) -> str:
-    if sys.platform != "linux":
-        return "absent: needs Linux"
-    try:
-        step()
-    except OSError as error:
-        return f"absent: {error.strerror}"
-    return "active"

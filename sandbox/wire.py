@@ -73,12 +73,14 @@ class Job(msgspec.Struct, array_like=True):
         driver: Name of a module that the worker has imported.
         source: The candidate.
         request: The driver's business, as `encode` has it.
+        is_session: Whether the child is to stay and answer further requests.
     """
 
     nonce: bytes
     driver: str
     source: str
     request: msgspec.Raw
+    is_session: bool = False
 
 
 class Order(msgspec.Struct, array_like=True):
@@ -104,7 +106,7 @@ class Report(msgspec.Struct, array_like=True):
 
     Attributes:
         exit_code: As `subprocess` has it: negative for a signal.
-        killed: Why the worker killed it: `""`, `"wall"` or `"asked"`.
+        killed: Why the worker killed it: `""`, `"wall"`, `"memory"` or `"asked"`.
         wall_s: Seconds from fork to exit.
         cpu_s: Processor seconds.
         max_rss_mib: Largest resident memory.
@@ -132,11 +134,24 @@ def encode_once(value: Any) -> msgspec.Raw:
     return msgspec.Raw(encode(value))
 
 
-def make_job(nonce: bytes, driver: str, source: str, request: Any) -> Job:
+def make_job(
+    nonce: bytes, driver: str, source: str, request: Any, *, is_session: bool = False
+) -> Job:
     """Returns a job; a request of `encode_once` is taken as it is."""
     if not isinstance(request, msgspec.Raw):
         request = encode_once(request)
-    return Job(nonce=nonce, driver=driver, source=source, request=request)
+    return Job(
+        nonce=nonce,
+        driver=driver,
+        source=source,
+        request=request,
+        is_session=is_session,
+    )
+
+
+def answer_token(nonce: bytes, number: int) -> bytes:
+    """Returns what ends the answer to a session's request, counted from 0."""
+    return nonce + number.to_bytes(8, "little")
 
 
 def _encode_extension(value: Any) -> Any:

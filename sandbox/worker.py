@@ -7,13 +7,14 @@ import socket
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 
 from sandbox import wire
 from sandbox.errors import ProtocolError, SandboxUnavailable
+from sandbox.intake import Intake, RawResult
 from sandbox.isolation import IsolationReport, summarise
 from sandbox.zygote import LENGTH, ORDER, STOP, Hello, Settings
 
@@ -24,37 +25,29 @@ START_TIMEOUT_S = 60.0
 _BOOTSTRAP = (
     "import os, sys; os.register_at_fork = lambda **_: None; "
     "sys.path[:] = sys.argv[3].split(chr(31)); "
-    "from sandbox.zygote import main; main(int(sys.argv[1]), sys.argv[2])"
+    # It goes on beside the imports of the next line, the larger ones.
+    "from sandbox.locks import start_trial; trial = start_trial(sys.argv[4]); "
+    "from sandbox.zygote import main; main(int(sys.argv[1]), sys.argv[2], trial)"
 )
-_RECEIVE_BYTES = 1 << 18
 _STDERR_CHARS = 500
+_CLOSE_TIMEOUT_S = 1.0
+
+
+_controls: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+
+def _leave_workers_to_the_caller() -> None:
+    """Closes what a fork of the caller inherited: a worker ends with its last user."""
+    for control in list(_controls):
+        control.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_workers_to_the_caller)
 
 
 class WorkerLost(Exception):  # noqa: N818 - an event, handled inside the package
     """A worker died or stopped answering; the job may be tried on another one."""
-
-
-@dataclass(kw_only=True)
-class RawResult:
-    """What came out of a child and its worker, before it is interpreted.
-
-    Attributes:
-        report: What the worker says about the child's end.
-        is_ready: Whether the child was locked and waiting for its job.
-        is_done: Whether it said, with the right nonce, that it is done.
-        failure: The exception it reported, if any.
-        values: Payloads of its messages.
-        breach: What was wrong with its frames; empty if nothing was.
-        exceeded: Which output limit it passed; empty if none.
-    """
-
-    report: wire.Report | None = None
-    is_ready: bool = False
-    is_done: bool = False
-    failure: wire.Failure | None = None
-    values: list[bytes] = field(default_factory=list)
-    breach: str = ""
-    exceeded: str = ""
 
 
 class Worker:
@@ -66,6 +59,7 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self._control, theirs = socket.socketpair()
+        _controls.add(self._control)
         with theirs:
             self._process = subprocess.Popen(
                 [
@@ -78,6 +72,7 @@ class Worker:
                     str(theirs.fileno()),
                     msgspec.json.encode(settings).decode(),
                     chr(31).join(path for path in sys.path if os.path.isabs(path)),
+                    " ".join(settings.layers),
                 ],
                 env=_environment(),
                 cwd="/",
@@ -89,8 +84,9 @@ class Worker:
             )
         hello = self._receive_hello()
         self.report: IsolationReport = summarise(
-            hello.layers, hello.probes, hello.platform
+            hello.layers, hello.probes, hello.surroundings
         )
+        self.session_drivers = frozenset(hello.session_drivers)
 
     def _receive_hello(self) -> Hello:
         try:
@@ -117,15 +113,24 @@ class Worker:
         return self._process.pid
 
     def kill(self) -> None:
-        """Ends the process, and leaves it to the next job to find out."""
+        """Ends the worker, and leaves it to the next job to find out."""
         self._process.kill()
+        # Until nobody is left who has the other end: the one inside dies a bit later.
+        poller = select.poll()
+        poller.register(self._control, select.POLLHUP)
+        poller.poll(_CLOSE_TIMEOUT_S * 1000)
 
     def close(self) -> None:
         """Ends the worker and whatever it runs."""
         self._control.close()
-        with contextlib.suppress(ProcessLookupError):
+        # Asked to end, the process that stays outside of the namespaces buries the
+        # one inside; killed, it would leave that to whoever adopts orphans here.
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=_CLOSE_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
             self._process.kill()
-        self._process.wait()
+            self._process.wait()
 
     def start(
         self,
@@ -148,7 +153,7 @@ class Worker:
             max_messages: Messages after which it is stopped.
         """
         ours, theirs = socket.socketpair()
-        intake = _Intake(
+        intake = Intake(
             RawResult(),
             nonce,
             max_frame_bytes=order.max_frame_bytes,
@@ -158,8 +163,75 @@ class Worker:
         deadline = time.monotonic() + order.wall_s + grace_s
         run = Run(self._control, ours, intake, deadline)
         with theirs:
-            run.send(wire.encode(order), theirs.fileno(), job)
+            try:
+                self._hand_over(order, job, ours, theirs, deadline)
+            except WorkerLost as error:
+                run.lose(str(error))
         return run
+
+    def start_session(
+        self, job: bytes, *, order: wire.Order, deadline: float
+    ) -> socket.socket:
+        """Starts a job whose caller reads and writes for itself.
+
+        Whoever calls this has to `stop` the child and to `receive_report`, once.
+
+        Args:
+            job: Encoded `wire.Job`.
+            order: Limits for the worker.
+            deadline: When the job must have been sent, by `time.monotonic`.
+
+        Returns:
+            The caller's end of the job's socket; it does not block.
+
+        Raises:
+            WorkerLost: If the job could not be sent.
+        """
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self._hand_over(order, job, ours, theirs, deadline)
+            except BaseException:
+                ours.close()
+                raise
+        return ours
+
+    def _hand_over(
+        self,
+        order: wire.Order,
+        job: bytes,
+        ours: socket.socket,
+        theirs: socket.socket,
+        deadline: float,
+    ) -> None:
+        """Sends a job on its way."""
+        payload = wire.encode(order)
+        try:
+            message = ORDER + LENGTH.pack(len(payload)) + payload
+            socket.send_fds(self._control, [message], [theirs.fileno()])
+            ours.settimeout(max(deadline - time.monotonic(), 0.001))
+            # A child that died early is told by its exit status, not by this.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                ours.sendall(wire.frame(wire.VALUE, job))
+            ours.setblocking(False)
+        except OSError as error:
+            raise WorkerLost(f"{type(error).__name__} while sending") from error
+
+    def stop(self) -> None:
+        """Asks for the end of the child; the report follows."""
+        with contextlib.suppress(OSError):
+            self._control.sendall(STOP)
+
+    def receive_report(self, timeout_s: float) -> wire.Report:
+        """Returns what the worker says about a child that has ended.
+
+        Raises:
+            WorkerLost: If it does not say it in time; it is not to be used again.
+        """
+        try:
+            return wire.decode_report(self._receive(timeout_s))
+        except ProtocolError as error:
+            raise WorkerLost(str(error)) from error
 
     def _receive(self, timeout_s: float) -> bytes:
         return _receive(self._control, timeout_s)
@@ -192,7 +264,7 @@ class Run:
         self,
         control: socket.socket,
         ours: socket.socket,
-        intake: "_Intake",
+        intake: "Intake",
         deadline: float,
     ) -> None:
         self._control = control
@@ -208,19 +280,6 @@ class Run:
     def result(self) -> RawResult:
         """What came out so far."""
         return self._intake.result
-
-    def send(self, order: bytes, job_fd: int, job: bytes) -> None:
-        """Sends the job on its way."""
-        try:
-            message = ORDER + LENGTH.pack(len(order)) + order
-            socket.send_fds(self._control, [message], [job_fd])
-            self._ours.settimeout(max(self.deadline - time.monotonic(), 0.001))
-            # A child that died early is told by its exit status, not by this.
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                self._ours.sendall(wire.frame(wire.VALUE, job))
-            self._ours.setblocking(False)
-        except OSError as error:
-            self.lose(f"{type(error).__name__} while sending")
 
     def lose(self, reason: str) -> None:
         """Gives up: the worker is not to be used again."""
@@ -287,74 +346,6 @@ def finish(runs: Sequence[Run]) -> None:
                     with contextlib.suppress(KeyError):
                         poller.unregister(fd)
                 run.lose("no report in time")
-
-
-class _Intake:
-    """Sorts a child's frames and counts its bytes."""
-
-    def __init__(
-        self,
-        result: RawResult,
-        nonce: bytes,
-        *,
-        max_frame_bytes: int,
-        max_output_bytes: int,
-        max_messages: int,
-    ) -> None:
-        self.result = result
-        self._nonce = nonce
-        self._reader = wire.FrameReader(max_frame_bytes)
-        self._left = max_output_bytes
-        self._max_output_bytes = max_output_bytes
-        self._max_messages = max_messages
-
-    @property
-    def is_wanted(self) -> bool:
-        """Whether more from this child could matter."""
-        return not self.result.breach and not self.result.exceeded
-
-    def take(self, sock: socket.socket) -> bool:
-        """Reads once; returns whether there may be more."""
-        try:
-            data = sock.recv(_RECEIVE_BYTES)
-        except (BlockingIOError, ConnectionResetError):
-            return False
-        if not data:
-            return False
-        self._left -= len(data)
-        if self._left < 0:
-            self.result.exceeded = f"{self._max_output_bytes >> 20} MiB"
-            return False
-        try:
-            for kind, payload in self._reader.feed(data):
-                self._sort(kind, payload)
-        except ProtocolError as error:
-            self.result.breach = str(error)
-        return self.is_wanted
-
-    def _sort(self, kind: int, payload: bytes) -> None:
-        result = self.result
-        if result.is_done or result.failure is not None:
-            raise ProtocolError("something came after the end.")
-        if (kind == wire.READY) == result.is_ready:
-            raise ProtocolError("the first frame, and no other, must say ready.")
-        if kind == wire.READY:
-            result.is_ready = True
-        elif kind == wire.VALUE:
-            result.values.append(payload)
-            if len(result.values) > self._max_messages:
-                result.exceeded = f"{self._max_messages} messages"
-        elif kind == wire.RAISED:
-            result.failure = wire.decode(payload, wire.Failure, max_array_bytes=0)
-        elif kind == wire.DONE and payload == self._nonce:
-            result.is_done = True
-        else:
-            raise ProtocolError("a frame is of no known kind.")
-
-    def finish(self) -> None:
-        """Looks at what is left when the child has ended."""
-        if self.is_wanted and self._reader.has_rest and self.result.is_done:
-            self.result.breach = "something came after the end."
 
 
 def _environment() -> dict[str, str]:

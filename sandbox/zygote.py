@@ -10,9 +10,7 @@ them.
 
 import gc
 import os
-import platform
 import select
-import signal
 import socket
 import struct
 import sys
@@ -21,12 +19,22 @@ from typing import NoReturn
 
 import msgspec
 
-from sandbox import child, wire
-from sandbox.isolation import Layer
+from sandbox import child, inventory, wire
+from sandbox.isolation import ABSENT, Layer, Surroundings
 from sandbox.linux import JOB_FD, Kernel, address_space_bytes
+from sandbox.locks import lock_worker
 from sandbox.memory import close_gaps
-from sandbox.preparation import import_everything, lock_worker
+from sandbox.namespaces import Trial, kill_all_others
+from sandbox.preparation import PRELOAD, import_everything
 from sandbox.probes import Probes
+from sandbox.waiting import (
+    RSS_UNITS_PER_MIB,
+    WATCH_INTERVAL_S,
+    ChildWatch,
+    ended,
+    kill_group,
+    resident_bytes,
+)
 
 LENGTH = struct.Struct("<I")
 _ORDER_HEAD = struct.Struct("<cI")
@@ -35,7 +43,6 @@ _FD = struct.Struct("@i")
 _FD_SPACE = socket.CMSG_SPACE(_FD.size)
 ORDER = b"O"
 STOP = b"K"
-NO_REPORT = "probe"
 
 
 class Settings(msgspec.Struct):
@@ -56,44 +63,56 @@ class Hello(msgspec.Struct):
     """A worker's first message.
 
     Attributes:
-        pid: Its process id.
         layers: State of each layer.
         probes: What a probing child could not do.
-        platform: Kernel and processor.
+        surroundings: Where and with what it runs.
+        session_drivers: Those of the drivers that open sessions.
     """
 
-    pid: int
     layers: dict[str, str]
     probes: dict[str, str]
-    platform: str
+    surroundings: Surroundings
+    session_drivers: list[str] = []
 
 
-def main(control_fd: int, settings_text: str) -> NoReturn:
-    """Serves jobs until the control socket is closed."""
+def main(control_fd: int, settings_text: str, trial: Trial | None) -> NoReturn:
+    """Serves jobs until the control socket is closed.
+
+    Args:
+        control_fd: Its descriptor.
+        settings_text: `Settings` as JSON.
+        trial: Of namespaces, begun before (`locks.start_trial`).
+    """
     control = socket.socket(fileno=control_fd)
     settings = msgspec.json.decode(settings_text, type=Settings)
-    import_everything(settings.drivers)
     kernel = Kernel()
-    states = lock_worker(frozenset(settings.layers), kernel)
-    layers = frozenset(
-        layer for layer in settings.layers if not states[layer].startswith("absent")
-    )
-    worker = _Worker(control, kernel, layers, use_pidfd=settings.use_pidfd)
+    import_everything(settings.drivers)
+    digest = inventory.preload_hash(PRELOAD, settings.drivers)
+    cgroup = inventory.cgroup_state()
     gc.collect()
     close_gaps()
     gc.freeze()
-    worker.measure()
-    probes = worker.probe()
-    if NO_REPORT in probes and "seccomp" in layers:
-        # A child that cannot lock itself ends without a word.
-        states["seccomp"] = "absent: refused by the kernel"
-        worker.leave_out("seccomp")
-        probes = worker.probe()
+    mapped_bytes = address_space_bytes()
+    locked = lock_worker(frozenset(settings.layers), kernel, control, trial)
+    worker = _Worker(
+        control,
+        kernel,
+        locked.layers,
+        mapped_bytes=mapped_bytes,
+        use_pidfd=settings.use_pidfd,
+    )
+    probes = worker.prove(locked.states)
     hello = Hello(
-        pid=os.getpid(),
-        layers=states,
+        layers=locked.states,
         probes=probes,
-        platform=f"{platform.system()} {platform.release()} {platform.machine()}",
+        surroundings=Surroundings(
+            platform=inventory.platform_name(),
+            uid=locked.user_id,
+            preload_hash=digest,
+            cgroup=cgroup,
+            landlock_version=locked.landlock_version,
+        ),
+        session_drivers=[name for name in settings.drivers if child.has_sessions(name)],
     )
     # Until now, standard error told the caller why a worker does not start.
     os.dup2(0, 2)
@@ -107,53 +126,6 @@ def send_message(sock: socket.socket, payload: bytes) -> None:
     sock.sendall(LENGTH.pack(len(payload)) + payload)
 
 
-class _ChildWatch:
-    """Something to poll that becomes readable when a child ends.
-
-    By pidfd; where the kernel has none (gVisor), by the byte that the interpreter
-    writes when SIGCHLD arrives.
-    """
-
-    def __init__(self, *, use_pidfd: bool) -> None:
-        self._use_pidfd = use_pidfd and self._has_pidfd()
-        if not self._use_pidfd:
-            self._readable, writable = os.pipe()
-            os.set_blocking(self._readable, False)
-            os.set_blocking(writable, False)
-            signal.signal(signal.SIGCHLD, lambda *_: None)
-            signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
-
-    @staticmethod
-    def _has_pidfd() -> bool:
-        try:
-            os.close(os.pidfd_open(os.getpid()))
-        except (OSError, AttributeError):
-            return False
-        return True
-
-    def open(self, pid: int) -> int:
-        return os.pidfd_open(pid) if self._use_pidfd else self._readable
-
-    def close(self, fd: int) -> None:
-        if self._use_pidfd:
-            os.close(fd)
-
-    def drain(self) -> None:
-        if self._use_pidfd:
-            return
-        try:
-            while os.read(self._readable, 512):
-                pass
-        except BlockingIOError:
-            pass
-
-    def leave_to_parent(self) -> None:
-        """Takes the handler from a child, which watches nobody."""
-        if not self._use_pidfd:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-
-
 class _Worker:
     """Forks, watches and reports; one job at a time."""
 
@@ -163,25 +135,21 @@ class _Worker:
         kernel: Kernel,
         layers: frozenset[Layer],
         *,
+        mapped_bytes: int,
         use_pidfd: bool,
     ) -> None:
         self._control = control
         self._kernel = kernel
         self._layers = layers
-        self._watch = _ChildWatch(use_pidfd=use_pidfd)
+        self._watch = ChildWatch(use_pidfd=use_pidfd)
         self._pid = os.getpid()
-        self._mapped_bytes = 0
+        self._mapped_bytes = mapped_bytes
+        # Where the kernel limits no address space (macOS), what is occupied is watched.
+        self._resident_bytes = 0 if mapped_bytes else resident_bytes(self._pid)
+        self._watches_memory = bool(self._resident_bytes) and "rlimits" in layers
         self._poller = select.poll()
         self._poller.register(control, select.POLLIN | select.POLLHUP)
         self._last: tuple[bytes, wire.Order, tuple[child.Step, ...]] | None = None
-
-    def measure(self) -> None:
-        """Notes how much address space children start with; call it when warm."""
-        self._mapped_bytes = address_space_bytes()
-
-    def leave_out(self, layer: Layer) -> None:
-        """Does without a lock that children cannot close here."""
-        self._layers -= {layer}
 
     def serve(self) -> None:
         """Runs jobs until the caller closes the control socket."""
@@ -201,21 +169,23 @@ class _Worker:
                     # cannot report must end, too.
                     os._exit(child.EXIT_LOCK_FAILED)
             os.close(job_fd)
-            report = self._wait(pid, order.wall_s)
+            report = self._wait(pid, order)
             send_message(self._control, wire.encode(report))
 
     def _prepared(self, payload: bytes) -> tuple[wire.Order, tuple[child.Step, ...]]:
         """Returns the order and its children's first steps; most orders are alike."""
         if self._last is None or self._last[0] != payload:
             order = wire.decode_order(payload)
-            self._last = (payload, order, self._steps(order))
+            self._last = (payload, order, self._steps(order, self._layers))
         return self._last[1:]
 
-    def _steps(self, order: wire.Order) -> tuple[child.Step, ...]:
+    def _steps(
+        self, order: wire.Order, layers: frozenset[Layer]
+    ) -> tuple[child.Step, ...]:
         return child.steps_after_fork(
             order,
             self._kernel,
-            self._layers,
+            layers,
             worker_pid=self._pid,
             mapped_bytes=self._mapped_bytes,
         )
@@ -226,50 +196,56 @@ class _Worker:
             os.dup2(job_fd, JOB_FD, False)
         child.take_steps(steps)
 
-    def _wait(self, pid: int, wall_s: float) -> wire.Report:
+    def _wait(self, pid: int, order: wire.Order) -> wire.Report:
         start = time.monotonic()
         watched = self._watch.open(pid)
         killed = ""
         self._poller.register(watched, select.POLLIN)
         while True:
-            left = wall_s - (time.monotonic() - start)
+            left = order.wall_s - (time.monotonic() - start)
             if left <= 0:
                 killed = killed or "wall"
-                self._kill(pid)
-            ready = self._poller.poll(1000.0 if killed else left * 1000 + 1)
+            elif self._watches_memory and self._has_too_much(pid, order):
+                killed = killed or "memory"
+            if killed:
+                kill_group(pid)
+            ready = self._poller.poll(1000 * self._pause_s(left, killed) + 1)
             if any(fd == self._control.fileno() for fd, _ in ready):
                 # A byte asks for the end of this job; so does the caller's own end.
                 if not self._control.recv(1):
-                    self._kill(pid)
+                    kill_group(pid)
                     os._exit(0)
                 killed = killed or "asked"
-                self._kill(pid)
+                kill_group(pid)
             self._watch.drain()
-            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if (end := ended(pid)) is not None:
                 break
         self._poller.unregister(watched)
         self._watch.close(watched)
-        self._kill(pid)
-        _, code, usage = os.wait4(pid, 0)
         self._reap_orphans()
+        status, usage = end
         return wire.Report(
-            exit_code=os.waitstatus_to_exitcode(code),
+            exit_code=os.waitstatus_to_exitcode(status),
             killed=killed,
             wall_s=time.monotonic() - start,
             cpu_s=usage.ru_utime + usage.ru_stime,
-            max_rss_mib=usage.ru_maxrss / 1024,
+            max_rss_mib=usage.ru_maxrss / RSS_UNITS_PER_MIB,
         )
 
-    def _kill(self, pid: int) -> None:
-        for send in (os.killpg, os.kill):
-            try:
-                send(pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                continue
+    def _pause_s(self, left_s: float, killed: str) -> float:
+        if killed:
+            return 1.0
+        return min(left_s, WATCH_INTERVAL_S) if self._watches_memory else left_s
+
+    def _has_too_much(self, pid: int, order: wire.Order) -> bool:
+        return resident_bytes(pid) > self._resident_bytes + (order.memory_mib << 20)
 
     def _reap_orphans(self) -> None:
         """Kills what a candidate left behind where no filter kept it from forking."""
         if "seccomp" in self._layers or sys.platform != "linux":
+            return
+        if self._pid == 1:
+            kill_all_others()
             return
         path = f"/proc/self/task/{self._pid}/children"
         while True:
@@ -281,35 +257,61 @@ class _Worker:
             if not pids:
                 return
             for pid in pids:
-                self._kill(pid)
+                kill_group(pid)
                 os.waitpid(pid, 0)
 
-    def probe(self) -> dict[str, str]:
-        """Returns what a locked child reports of trying what is forbidden."""
+    def prove(self, states: dict[str, str]) -> dict[str, str]:
+        """Returns what a locked child reports of trying what is forbidden.
+
+        A lock that children cannot close here is left out from then on.
+
+        Args:
+            states: State of each layer, changed for a lock that was left out.
+        """
+        while True:
+            stages = self._probe()
+            probes = {name: met for stage in stages for name, met in stage.items()}
+            # A child that cannot lock itself ends without another word.
+            culprit = {1: "rlimits", 2: "seccomp"}.get(len(stages))
+            found = next((name for name in self._layers if name == culprit), None)
+            if found is None:
+                return probes
+            states[found] = f"{ABSENT}refused by the kernel"
+            self._layers -= {found}
+
+    def _probe(self) -> list[dict[str, str]]:
+        """Returns the reports of the stages that a child came through."""
         order = wire.Order(
             wall_s=5.0, cpu_s=5, memory_mib=64, stack_mib=16, max_frame_bytes=1 << 16
         )
+        inherited = self._layers - {"rlimits", "seccomp"}
+        steps = [
+            self._steps(order, layers)
+            for layers in (inherited, self._layers - {"seccomp"}, self._layers)
+        ]
         ours, theirs = socket.socketpair()
-        steps = self._steps(order)
         pid = os.fork()
         if pid == 0:
             try:
-                probes = Probes()
-                self._become_child(theirs.fileno(), steps)
-                child.write_all(wire.encode(probes.run()))
+                probes = Probes(self._kernel, is_memory_watched=self._watches_memory)
+                self._become_child(theirs.fileno(), ())
+                for some, stage in zip(steps, probes.stages, strict=True):
+                    child.take_steps(some)
+                    child.write_all(wire.frame(wire.VALUE, wire.encode(stage())))
             finally:
                 os._exit(0)
         theirs.close()
-        self._wait(pid, order.wall_s)
+        self._wait(pid, order)
         ours.setblocking(False)
         try:
-            payload = ours.recv(1 << 16)
+            data = ours.recv(1 << 16)
         except BlockingIOError:
-            payload = b""
+            data = b""
         ours.close()
-        if not payload:
-            return {NO_REPORT: "ended without a report"}
-        return wire.decode_trusted(payload, dict[str, str])
+        return [
+            wire.decode_trusted(payload, dict[str, str])
+            for _, payload in wire.FrameReader(1 << 16).feed(data)
+        ]
 
 
 def _receive_order(control: socket.socket) -> tuple[bytes, int] | None:

@@ -1,9 +1,14 @@
 """An evaluator without a sandbox, for programs that the tests themselves wrote."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from cwm.core.proposals import Counterexample, Task
 from cwm.core.trajectories import Transition, TransitionBatch
 from cwm.programs.accuracy import SplitScore
-from cwm.programs.evaluation import Evaluation
+from cwm.programs.audit import Audit
+from cwm.programs.evaluation import Evaluation, never
+from cwm.programs.memorised import MemorisedValues
 
 
 class InProcessEvaluator:
@@ -11,14 +16,33 @@ class InProcessEvaluator:
 
     Attributes:
         sources: Every program that it was given, oldest first.
+        audited: Those of them that had to be audited. A comment in a program says
+            what comes of it: `# inconsistent` or `# memorised`.
     """
 
     def __init__(self, task: Task, validation: TransitionBatch | None = None) -> None:
         self.sources: list[str] = []
+        self.audited: list[str] = []
         self._train = task.train
         self._validation = validation
 
-    def evaluate(self, source: str) -> Evaluation:
+    def evaluate(
+        self, source: str, *, needs_audit: Callable[[Evaluation], bool] = never
+    ) -> Evaluation:
+        evaluation = self._evaluate(source)
+        if not needs_audit(evaluation):
+            return evaluation
+        self.audited.append(source)
+        if "# inconsistent" in source:
+            return _bug("Inconsistent: says its comment.", kind="inconsistent")
+        number = 20 if "# memorised" in source else 0
+        memorised = MemorisedValues(
+            num_literals=number, num_matched=number, num_by_chance=0.0
+        )
+        audit = Audit(verdict="consistent", num_alone=1, memorised=memorised)
+        return replace(evaluation, audit=audit)
+
+    def _evaluate(self, source: str) -> Evaluation:
         self.sources.append(source)
         namespace: dict[str, type] = {}
         try:
@@ -40,9 +64,9 @@ class InProcessEvaluator:
         )
 
 
-def _bug(feedback: str) -> Evaluation:
+def _bug(feedback: str, *, kind: str = "raised") -> Evaluation:
     return Evaluation(
-        outcome_kind="raised",
+        outcome_kind=kind,
         feedback=feedback,
         failure_line=10,
         failing_index=0,

@@ -1,6 +1,5 @@
 import pytest
 
-from sandbox.isolation import summarise
 from sandbox.limits import Limits
 
 
@@ -31,37 +30,7 @@ def test_frame_larger_than_the_output_is_refused_with_both_numbers() -> None:
         Limits(max_output_mib=2, max_frame_mib=3)
 
 
-ACTIVE = dict.fromkeys(
-    ("drop_root", "namespaces", "no_new_privs", "rlimits", "seccomp"), "active"
-)
-REFUSED = dict.fromkeys(
-    ("open", "socket", "fork", "kill_parent", "executable_memory", "allocate_too_much"),
-    "PermissionError 1",
-)
-
-
-@pytest.mark.parametrize(
-    ("layers", "probes", "level"),
-    [
-        (ACTIVE, REFUSED, "kernel"),
-        (ACTIVE, REFUSED | {"open": "allowed"}, "partial"),
-        (ACTIVE, REFUSED | {"allocate_too_much": "allowed"}, "none"),
-        (ACTIVE, {}, "none"),
-        (ACTIVE | {"seccomp": "absent: no filter"}, REFUSED, "partial"),
-        (
-            ACTIVE | {"seccomp": "absent: x", "namespaces": "absent: x"},
-            REFUSED,
-            "process",
-        ),
-    ],
-)
-def test_level_is_what_the_probes_prove(
-    layers: dict[str, str], probes: dict[str, str], level: str
-) -> None:
-    assert summarise(layers, probes, "test").level == level
-
-
-def test_layer_whose_probe_got_through_is_missing() -> None:
-    report = summarise(ACTIVE, REFUSED | {"socket": "allowed"}, "test")
-    assert report.missing == ("seccomp",)
-    assert report.layers["seccomp"] == "absent: a probe got through"
+@pytest.mark.parametrize("name", ["wall_s", "session_s"])
+def test_time_beyond_what_the_kernel_waits_for_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"{name} must be at most 1e6, got inf"):
+        Limits(**{name: float("inf")})

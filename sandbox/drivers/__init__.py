@@ -1,0 +1,1 @@
+"""Drivers for programs of everyday shape: whole programs, and named functions."""
