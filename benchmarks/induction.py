@@ -146,6 +146,7 @@ def run_one(name: str, run: RunConfig, folder: Path) -> dict[str, Any]:
         "calls": report["num_calls"],
         "stopped_by": report["stopped_by"],
         "kinds": report["tree"]["num_by_kind"],
+        "audit": (report["rows"][0].get("audit") or {}).get("verdict"),
         "depth_of_best": len(report["tree"]["best_path"]),
         "transitions": report["num_transitions"],
         "is_stochastic": report["is_stochastic"],

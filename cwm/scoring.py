@@ -17,14 +17,19 @@ from cwm.core.predictions import Predictions
 from cwm.core.proposals import Task
 from cwm.core.trajectories import SPLITS, Dataset, TransitionBatch
 from cwm.execution.executors import ThreadExecutor
+from cwm.programs.accuracy import SplitScore
 from cwm.programs.evaluation import (
     NUM_DRAWS,
     Evaluation,
     ProgramEvaluator,
+    SplitResult,
+    always,
     open_sandbox,
 )
+from cwm.programs.memorised import drop_evidence
 from cwm.programs.tolerances import Tolerances
 from cwm.programs.unit_tests import parse_unit_tests
+from cwm.report.audits import ProgramAudit
 from cwm.report.files import FileScore, FilesReport
 from cwm.report.scores import (
     DO_NOTHING,
@@ -127,24 +132,59 @@ def program_row(
         dataset: The transitions.
         name: What the row is called.
     """
+    if evaluation.audit is None and not evaluation.is_bug:
+        # It is from a run that was begun before programs were audited.
+        evaluation = evaluator.evaluate(source, needs_audit=always)
     splits = table_splits(dataset)
-    row = ScoreRow(name=name, scores={"train": evaluation.train})
-    if "held_out" not in splits:
-        return row
-    held_out = splits["held_out"]
-    outcome, score = evaluator.score_on(source, held_out)
-    notes = []
-    if score is None:
-        first_line = outcome.feedback().partition("\n")[0]
-        notes.append(f"does not run on held-out transitions: {first_line}")
-    elif not dataset.is_stochastic and score.strict < 1.0:
-        _, predictions = evaluator.predict(source, held_out)
-        if predictions is not None:
-            notes += unseen_note(
-                predictions, splits["train"], held_out, evaluator.tolerances
-            )
-    scores = {**row.scores, "held_out": score}
-    return ScoreRow(name=name, scores=scores, note="; ".join(notes))
+    scores = {"train": evaluation.train}
+    audits = {} if evaluation.audit is None else {"train": evaluation.audit}
+    notes: list[str] = []
+    if "held_out" in splits:
+        scores["held_out"] = None
+        if all(audit.is_consistent for audit in audits.values()):
+            found = evaluator.score_on(source, splits["held_out"], audited=True)
+            scores["held_out"] = found.score
+            if found.audit is not None:
+                audits["held_out"] = found.audit
+            notes = _held_out_notes(source, found, evaluator, dataset)
+    audit = ProgramAudit(splits=audits, memorised=_memorised(evaluation, scores))
+    return ScoreRow(
+        name=name,
+        scores=scores,
+        note="; ".join(notes),
+        audit=audit if audits else None,
+    )
+
+
+def _held_out_notes(
+    source: str, found: SplitResult, evaluator: ProgramEvaluator, dataset: Dataset
+) -> list[str]:
+    """Returns why there is no score, or where wrong predictions start."""
+    if found.outcome.kind != "completed":
+        first_line = found.outcome.feedback().partition("\n")[0]
+        return [f"does not run on held-out transitions: {first_line}"]
+    if found.score is None or dataset.is_stochastic or found.score.strict == 1.0:
+        return []
+    held_out = dataset.batch("held_out")
+    _, predictions = evaluator.predict(source, held_out)
+    if predictions is None:
+        return []
+    return unseen_note(
+        predictions, dataset.batch("train"), held_out, evaluator.tolerances
+    )
+
+
+def _memorised(
+    evaluation: Evaluation, scores: Mapping[str, SplitScore | None]
+) -> tuple[str, ...]:
+    """Returns what shows that a program has memorised training transitions."""
+    clauses = []
+    audit, train, held_out = evaluation.audit, scores["train"], scores.get("held_out")
+    if audit is not None and audit.memorised and audit.memorised.is_memorised:
+        clauses.append(audit.memorised.evidence)
+    if train is not None and held_out is not None:
+        clauses.append(drop_evidence(train.strict, held_out.strict))
+    return tuple(clause for clause in clauses if clause)
 
 
 def baseline_rows(source: Source) -> tuple[ScoreRow, ...]:
@@ -224,7 +264,7 @@ def score_files(
 
     def score(item: tuple[str, str]) -> FileScore:
         path, text = item
-        evaluation = evaluator.evaluate(text)
+        evaluation = evaluator.evaluate(text, needs_audit=always)
         name = PROGRAM if is_alone else path
         row = program_row(text, evaluation, evaluator, source.dataset, name=name)
         return FileScore(path=path, evaluation=evaluation, row=row)

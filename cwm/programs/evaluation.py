@@ -7,12 +7,12 @@ the answers off its inputs as they are. What lies between two inputs can still b
 guessed from them (docs/sandbox.md says how far that goes).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cwm.core.predictions import Predictions
 from cwm.core.proposals import Counterexample, Task
@@ -24,36 +24,23 @@ from cwm.programs.accuracy import (
     score_predictions,
     strict_matches,
 )
+from cwm.programs.audit import Audit, audit
 from cwm.programs.batches import concatenate_batches, slice_predictions
 from cwm.programs.counterexamples import find_counterexamples
-from cwm.programs.json_values import value_from_json, value_to_json
-from cwm.programs.plans import Plan, make_plan
-from cwm.programs.received import join_predictions
+from cwm.programs.json_values import counterexample_from_json, counterexample_to_json
+from cwm.programs.memorised import TrainingValues
+from cwm.programs.runner import STEPS_DRIVER, ProgramRunner
 from cwm.programs.tolerances import Tolerances
 from cwm.programs.unit_tests import DRIVER as UNIT_TEST_DRIVER
 from cwm.programs.unit_tests import UnitTest, UnitTestScore, run_unit_tests
-from cwm.programs.wire_types import PredictedRows
-from sandbox.errors import ProtocolError
 from sandbox.isolation import Level
 from sandbox.limits import Limits
-from sandbox.outcome import (
-    AnyOutcome,
-    Completed,
-    MemoryExceeded,
-    ProtocolBroken,
-    Raised,
-    Rejected,
-)
+from sandbox.outcome import AnyOutcome, MemoryExceeded, Raised, Rejected
 from sandbox.policy import PolicyMode
 from sandbox.pool import Sandbox
 
-STEPS_DRIVER = "cwm.programs.world_model_driver"
-
 DRIVERS = (STEPS_DRIVER, UNIT_TEST_DRIVER)
 """What a sandbox must be made with to evaluate programs."""
-
-_MAX_KEPT_BYTES = 64 << 20
-"""Largest encoded transitions that are kept for the next program."""
 
 NUM_DRAWS = 32
 """Predictions of each distinct (observation, action) of a stochastic task."""
@@ -98,7 +85,7 @@ class Evaluation:
 
     Attributes:
         outcome_kind: How the run ended: `"completed"`, `"raised"`, `"timed_out"`,
-            ... (`sandbox.outcome`).
+            ... (`sandbox.outcome`); `"inconsistent"` if the audit says so.
         score: What the search maximises, in `[0, 1]`; 0 for a bug.
         is_bug: Whether any run did not complete. One exception anywhere is one.
         feedback: What to tell the program's author about a bug; else empty.
@@ -109,6 +96,7 @@ class Evaluation:
         unit_tests: Results of the unit tests, if there are any.
         counterexamples: Failing training transitions and unit tests.
         isolation: What kept the program in (`IsolationReport.to_json`).
+        audit: What came of running it again, if that was asked for.
     """
 
     outcome_kind: str
@@ -122,6 +110,7 @@ class Evaluation:
     unit_tests: UnitTestScore | None = None
     counterexamples: tuple[Counterexample, ...] = ()
     isolation: dict[str, Any] = field(default_factory=dict)
+    audit: Audit | None = None
 
     @property
     def is_perfect(self) -> bool:
@@ -152,18 +141,10 @@ class Evaluation:
                 None if self.unit_tests is None else self.unit_tests.to_json()
             ),
             "counterexamples": [
-                {
-                    "index": c.index,
-                    "wrong_parts": list(c.wrong_parts),
-                    "observation": value_to_json(c.observation),
-                    "action": value_to_json(c.action),
-                    "expected": value_to_json(c.expected),
-                    "predicted": value_to_json(c.predicted),
-                    "message": c.message,
-                }
-                for c in self.counterexamples
+                counterexample_to_json(c) for c in self.counterexamples
             ],
             "isolation": self.isolation,
+            "audit": None if self.audit is None else self.audit.to_json(),
         }
 
     @classmethod
@@ -172,18 +153,7 @@ class Evaluation:
         train, validation, tests = (
             data[name] for name in ("train", "validation", "unit_tests")
         )
-        examples = tuple(
-            Counterexample(
-                index=c["index"],
-                wrong_parts=tuple(c["wrong_parts"]),
-                observation=value_from_json(c["observation"]),
-                action=value_from_json(c["action"]),
-                expected=value_from_json(c["expected"]),
-                predicted=value_from_json(c["predicted"]),
-                message=c["message"],
-            )
-            for c in data["counterexamples"]
-        )
+        examples = tuple(counterexample_from_json(c) for c in data["counterexamples"])
         return cls(
             outcome_kind=data["outcome_kind"],
             score=data["score"],
@@ -196,7 +166,33 @@ class Evaluation:
             unit_tests=None if tests is None else UnitTestScore.from_json(tests),
             counterexamples=examples,
             isolation=data["isolation"],
+            # Runs of earlier versions have none.
+            audit=Audit.from_json(data["audit"]) if data.get("audit") else None,
         )
+
+
+class SplitResult(NamedTuple):
+    """How a program did on other transitions.
+
+    Attributes:
+        outcome: How the run ended.
+        score: `None` for a bug, or if the audit failed.
+        audit: What came of running it again, if that was asked for.
+    """
+
+    outcome: AnyOutcome
+    score: SplitScore | None
+    audit: Audit | None = None
+
+
+def never(evaluation: Evaluation) -> bool:
+    """Asks for no audit."""
+    return False
+
+
+def always(evaluation: Evaluation) -> bool:
+    """Asks for an audit of every program that runs."""
+    return True
 
 
 class ProgramEvaluator:
@@ -230,19 +226,27 @@ class ProgramEvaluator:
         if validation is not None:
             batch = concatenate_batches(batch, validation)
         self._everything = batch
-        self._plans: dict[tuple[int, bool, bool], Plan] = {}
+        self._runner = ProgramRunner(sandbox, seed=seed, usual=batch)
         self._isolation = sandbox.isolation.to_json()
 
-    def evaluate(self, source: str) -> Evaluation:
+    def evaluate(
+        self, source: str, *, needs_audit: Callable[[Evaluation], bool] = never
+    ) -> Evaluation:
         """Runs a program on every transition and unit test, and scores it.
 
         The same source gets the same evaluation, if it is a function of its inputs.
+
+        Args:
+            source: The program.
+            needs_audit: Whether a program with this evaluation is to be audited, as
+                one must be that is kept or shown; never by default. One that is not
+                consistent is a bug.
 
         Raises:
             SandboxUnavailable: If the sandbox does not work; never for a fault of
                 the program's.
         """
-        outcome, draws = self._predict(source, self._everything, self._num_draws)
+        outcome, draws = self._runner.predict(source, self._everything, self._num_draws)
         if draws is None:
             return self._failed(outcome)
         num_train = len(self.task.train)
@@ -266,7 +270,7 @@ class ProgramEvaluator:
                 1 - UNIT_TEST_WEIGHT
             ) * score + UNIT_TEST_WEIGHT * tests.passed_fraction
             examples = (*failures, *examples)
-        return Evaluation(
+        evaluation = Evaluation(
             outcome_kind=outcome.kind,
             score=score,
             is_bug=False,
@@ -276,6 +280,37 @@ class ProgramEvaluator:
             counterexamples=examples,
             isolation=self._isolation,
         )
+        if not needs_audit(evaluation):
+            return evaluation
+        return self._audited(source, evaluation, draws)
+
+    def _audited(
+        self, source: str, evaluation: Evaluation, draws: list[Predictions]
+    ) -> Evaluation:
+        """Returns the evaluation with its audit: of a bug, if that failed."""
+        found = audit(
+            source,
+            self._everything,
+            draws,
+            runner=self._runner,
+            num_visible=len(self.task.train),
+        )
+        if found.is_consistent:
+            memorised = self._training_values.look_for(source)
+            return replace(evaluation, audit=replace(found, memorised=memorised))
+        return Evaluation(
+            outcome_kind=found.verdict,
+            score=0.0,
+            is_bug=True,
+            feedback=found.explanation,
+            failing_index=found.example,
+            isolation=self._isolation,
+            audit=found,
+        )
+
+    @cached_property
+    def _training_values(self) -> TrainingValues:
+        return TrainingValues(self.task.train)
 
     def predict(
         self, source: str, batch: TransitionBatch
@@ -284,75 +319,37 @@ class ProgramEvaluator:
 
         The predictions are `None` unless the outcome is `Completed`.
         """
-        outcome, draws = self._predict(source, batch, 1)
+        outcome, draws = self._runner.predict(source, batch, 1)
         return outcome, None if draws is None else draws[0]
 
     def score_on(
-        self, source: str, batch: TransitionBatch
-    ) -> tuple[AnyOutcome, SplitScore | None]:
+        self, source: str, batch: TransitionBatch, *, audited: bool = False
+    ) -> SplitResult:
         """Returns a program's score on other transitions, such as held-out ones.
 
         Judged exactly as the training transitions are: with their tolerances, and by
-        repeated draws if the task is stochastic. `None` for a bug.
+        repeated draws if the task is stochastic.
+
+        Args:
+            source: The program.
+            batch: The transitions.
+            audited: Whether to run it again on them; without a consistent audit
+                there is no score then.
         """
-        outcome, draws = self._predict(source, batch, self._num_draws)
-        return outcome, None if draws is None else self._score(draws, batch)
+        outcome, draws = self._runner.predict(source, batch, self._num_draws)
+        if draws is None:
+            return SplitResult(outcome, None)
+        found: Audit | None = None
+        if audited:
+            found = audit(source, batch, draws, runner=self._runner)
+            if not found.is_consistent:
+                return SplitResult(outcome, None, found)
+        return SplitResult(outcome, self._score(draws, batch), found)
 
     def _score(self, draws: list[Predictions], batch: TransitionBatch) -> SplitScore:
         if len(draws) == 1:
             return score_predictions(draws[0], batch, self.tolerances)
         return score_draws(draws, batch, self.tolerances)
-
-    def _predict(
-        self, source: str, batch: TransitionBatch, num_draws: int
-    ) -> tuple[AnyOutcome, list[Predictions] | None]:
-        is_random = "rng" in source or "random" in source
-        if num_draws > 1 and not is_random:
-            # All draws would be alike.
-            outcome, single = self._predict(source, batch, 1)
-            return outcome, None if single is None else single * num_draws
-        plan = self._plan(batch, num_draws, "rng" in source, "random" in source)
-        outcomes = self._sandbox.run_all(
-            source,
-            plan.requests,
-            driver=STEPS_DRIVER,
-            reply=PredictedRows,
-            limits=plan.limits,
-        )
-        last = outcomes[-1]
-        if not isinstance(last, Completed):
-            return _at_row(last, plan.halves[len(outcomes) - 1]), None
-        messages = [o.messages for o in outcomes if isinstance(o, Completed)]
-        try:
-            draws = join_predictions(
-                messages, plan.halves, batch.observation_space, plan.inverse, num_draws
-            )
-        except ProtocolError as error:
-            return ProtocolBroken(reason=str(error), usage=last.usage), None
-        return last, draws
-
-    def _plan(
-        self,
-        batch: TransitionBatch,
-        num_draws: int,
-        uses_generator: bool,
-        uses_random: bool,
-    ) -> Plan:
-        """Returns what to send; the evaluator's own transitions are encoded once."""
-        key = (num_draws, uses_generator, uses_random)
-        plan = self._plans.get(key) if batch is self._everything else None
-        if plan is None:
-            plan = make_plan(
-                batch,
-                num_draws,
-                limits=self._sandbox.limits,
-                seed=self._seed,
-                uses_generator=uses_generator,
-                uses_random=uses_random,
-            )
-            if batch is self._everything and plan.num_bytes <= _MAX_KEPT_BYTES:
-                self._plans[key] = plan
-        return plan
 
     def _failed(self, outcome: AnyOutcome) -> Evaluation:
         feedback = outcome.feedback()
@@ -382,18 +379,3 @@ class ProgramEvaluator:
             observation = repr(transition.observation)[:300]
             action = repr(transition.action)[:100]
         return f"\nThis happened in step({action}) after set_state({observation})."
-
-
-def _at_row(outcome: AnyOutcome, half: NDArray[np.intp]) -> AnyOutcome:
-    """Returns the outcome with its position counted in rows of the batch."""
-    if not isinstance(outcome, Raised) or outcome.position is None:
-        return outcome
-    row = int(half[outcome.position]) if outcome.position < len(half) else None
-    return Raised(
-        error_type=outcome.error_type,
-        message=outcome.message,
-        line=outcome.line,
-        source_line=outcome.source_line,
-        position=row,
-        usage=outcome.usage,
-    )

@@ -1,9 +1,10 @@
-"""Values of a space as JSON, and back, with their types."""
+"""Values of a space, and counterexamples, as JSON and back with their types."""
 
 from typing import Any
 
 import numpy as np
 
+from cwm.core.proposals import Counterexample
 from cwm.core.spaces import Value
 
 
@@ -50,3 +51,29 @@ def _number_to_json(item: Any) -> Any:
     if isinstance(item, float) and not np.isfinite(item):
         return repr(item)
     return item
+
+
+def counterexample_to_json(example: Counterexample) -> dict[str, Any]:
+    """Returns JSON-able data; `counterexample_from_json` is the inverse."""
+    return {
+        "index": example.index,
+        "wrong_parts": list(example.wrong_parts),
+        "observation": value_to_json(example.observation),
+        "action": value_to_json(example.action),
+        "expected": value_to_json(example.expected),
+        "predicted": value_to_json(example.predicted),
+        "message": example.message,
+    }
+
+
+def counterexample_from_json(data: dict[str, Any]) -> Counterexample:
+    """Returns the counterexample that `counterexample_to_json` described."""
+    return Counterexample(
+        index=data["index"],
+        wrong_parts=tuple(data["wrong_parts"]),
+        observation=value_from_json(data["observation"]),
+        action=value_from_json(data["action"]),
+        expected=value_from_json(data["expected"]),
+        predicted=value_from_json(data["predicted"]),
+        message=data["message"],
+    )

@@ -5,6 +5,7 @@ into one, odd times into the other.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -64,15 +65,50 @@ def make_plan(
     """
     rows, inverse = rows_to_predict(batch, distinct=num_draws > 1)
     halves = [half for half in _halves(batch, rows, seed) if len(half)]
+    requests, each = make_requests(
+        batch,
+        halves,
+        num_draws,
+        limits=limits,
+        seed=seed,
+        uses_generator=uses_generator,
+        uses_random=uses_random,
+    )
+    return Plan(halves=halves, inverse=inverse, requests=requests, limits=each)
+
+
+def make_requests(
+    batch: TransitionBatch,
+    parts: Sequence[NDArray[np.intp]],
+    num_draws: int,
+    *,
+    limits: Limits,
+    seed: int,
+    uses_generator: bool,
+    uses_random: bool,
+) -> tuple[list[msgspec.Raw], list[Limits]]:
+    """Returns an encoded `StepsRequest` for each part of a batch, and its limits.
+
+    Args:
+        batch: The transitions.
+        parts: Rows of the batch, in the order in which a child gets them.
+        num_draws: How often each is predicted.
+        limits: Limits of each child, but for the number of messages.
+        seed: Seed of stochastic programs: a row's draws do not depend on its part.
+        uses_generator: Whether the program mentions `rng`.
+        uses_random: Whether it mentions `random`.
+    """
     message_rows = rows_per_message(batch.observation_space)
+    observation_space = space_to_json(batch.observation_space)
+    action_space = space_to_json(batch.action_space)
     requests = [
         encode_once(
             StepsRequest(
-                observation_space=space_to_json(batch.observation_space),
-                action_space=space_to_json(batch.action_space),
-                observations=select_rows(batch.observations, half),
-                actions=select_rows(batch.actions, half),
-                indices=half.astype(np.int64),
+                observation_space=observation_space,
+                action_space=action_space,
+                observations=select_rows(batch.observations, part),
+                actions=select_rows(batch.actions, part),
+                indices=part.astype(np.int64),
                 seed=seed,
                 num_draws=num_draws,
                 message_rows=message_rows,
@@ -80,17 +116,10 @@ def make_plan(
                 uses_random=uses_random,
             )
         )
-        for half in halves
+        for part in parts
     ]
-    return Plan(
-        halves=halves,
-        inverse=inverse,
-        requests=requests,
-        limits=[
-            replace(limits, max_messages=math.ceil(len(h) * num_draws / message_rows))
-            for h in halves
-        ],
-    )
+    due = [math.ceil(len(part) * num_draws / message_rows) for part in parts]
+    return requests, [replace(limits, max_messages=number) for number in due]
 
 
 def _halves(

@@ -16,7 +16,7 @@ from cwm.core.codec import (
 )
 from cwm.core.predictions import Predictions
 from cwm.core.spaces import LeafSpec, NestedSpec, SpaceSpec, leaves
-from cwm.programs.wire_types import PredictedRows
+from cwm.programs.wire_types import PredictedRows, ReceivedValues
 from sandbox.errors import ProtocolError
 from sandbox.outcome import printable
 
@@ -60,13 +60,28 @@ def join_predictions(
 def _checked(
     messages: Sequence[PredictedRows], space: SpaceSpec, num_rows: int
 ) -> Predictions:
+    checked = check_rows(messages, space, num_rows)
+    if len(checked) != num_rows:
+        raise ProtocolError(f"{num_rows} rows were asked for, {len(checked)} came.")
+    return checked
+
+
+def check_rows(
+    messages: Sequence[PredictedRows], space: SpaceSpec, max_rows: int
+) -> Predictions:
+    """Returns the rows that a child sent, if they are of their form.
+
+    Raises:
+        ProtocolError: If columns, types or shapes are not as they should be, or if
+            there is no row, or more than `max_rows`.
+    """
     received = 0
     num_lists = 0
     parts: list[Predictions] = []
     for message in messages:
         count = message.rewards.shape[0] if message.rewards.ndim == 1 else -1
         received += count
-        if count < 1 or received > num_rows:
+        if count < 1 or received > max_rows:
             raise ProtocolError(
                 "there are more rows than asked for, or empty messages."
             )
@@ -82,17 +97,29 @@ def _checked(
         if num_lists > MAX_LISTS:
             raise ProtocolError(f"there are more than {MAX_LISTS} lists.")
         parts.append(_one(message, space, count))
-    if received != num_rows:
-        raise ProtocolError(f"{num_rows} rows were asked for, {received} came.")
+    if not parts:
+        raise ProtocolError(f"{max_rows} rows were asked for, 0 came.")
     return _concatenate(parts)
 
 
-def _one(message: PredictedRows, space: SpaceSpec, count: int) -> Predictions:
+def check_values(
+    message: ReceivedValues | PredictedRows, space: SpaceSpec, count: int
+) -> Columns:
+    """Returns the columns of `count` values that a child sent.
+
+    Raises:
+        ProtocolError: If they are not of the space's form.
+    """
     columns: Columns = {}
     for path, leaf in leaves(space):
         columns[path] = _column(message, path, leaf, count)
     if len(message.arrays) + len(message.texts) != len(columns):
         raise ProtocolError("there are columns that the space does not have.")
+    return columns
+
+
+def _one(message: PredictedRows, space: SpaceSpec, count: int) -> Predictions:
+    columns = check_values(message, space, count)
     valid = np.ones(count, dtype=np.bool_)
     valid[list(message.invalid)] = False
     return Predictions(
@@ -104,7 +131,9 @@ def _one(message: PredictedRows, space: SpaceSpec, count: int) -> Predictions:
     )
 
 
-def _column(message: PredictedRows, path: str, leaf: LeafSpec, count: int) -> Any:
+def _column(
+    message: ReceivedValues | PredictedRows, path: str, leaf: LeafSpec, count: int
+) -> Any:
     blank = encode_columns(leaf, [])[""]
     if isinstance(blank, np.ndarray):
         array = message.arrays.get(path)

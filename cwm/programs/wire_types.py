@@ -86,6 +86,18 @@ class PredictedRows(msgspec.Struct, array_like=True):
     invalid: Annotated[dict[int, str], _ByRow]
 
 
+class ReceivedValues(msgspec.Struct, array_like=True):
+    """Values of a space that come from a child; `received.check_values` reads them.
+
+    Attributes:
+        arrays: Numeric columns, by path.
+        texts: Text columns, by path; nested lists as JSON text.
+    """
+
+    arrays: Annotated[dict[str, np.ndarray], _ByColumn]
+    texts: Annotated[dict[str, _Texts], _ByColumn]
+
+
 class TestsRequest(msgspec.Struct, array_like=True):
     """Unit tests to run against a program.
 

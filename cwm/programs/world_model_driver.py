@@ -47,12 +47,12 @@ def run(
     Raises:
         At: With the row of the request at which the candidate raised.
     """
-    observations = _fresh_values(steps.observation_space, steps.observations)
-    actions = _fresh_values(steps.action_space, steps.actions)
+    observations = fresh_values(steps.observation_space, steps.observations)
+    actions = fresh_values(steps.action_space, steps.actions)
     environment = make_environment(load)
     message_rows = steps.message_rows
     draws = steps.num_draws
-    rows = _make_rows(
+    rows = make_rows(
         steps.observation_space, min(message_rows, len(observations) * draws)
     )
     seeder = _Seeder(steps)
@@ -64,8 +64,10 @@ def run(
                 if seeder.is_needed:
                     seeder.seed(environment, index, draw)
                 is_last = draw == draws - 1
-                environment.set_state(observation if is_last else _copy(observation))
-                rows.add(environment.step(action if is_last else _copy(action)))
+                environment.set_state(
+                    observation if is_last else copy_value(observation)
+                )
+                rows.add(environment.step(action if is_last else copy_value(action)))
             except BaseException as error:
                 raise At(index) from error
             if rows.count == message_rows:
@@ -131,26 +133,27 @@ def find_class(load: Callable[[], dict[str, Any]]) -> Any:
     return found
 
 
-def _fresh_values(space: dict[str, Any], columns: dict[str, Any]) -> list[Value]:
+def fresh_values(space: dict[str, Any], columns: dict[str, Any]) -> list[Value]:
+    """Returns the values of columns, each its own to change."""
     # The usual spaces are read without making a `SpaceSpec`: in a process that runs
     # for a few milliseconds, code that is not touched is the fastest.
     if space["kind"] == "discrete":
         return list(columns[""].tolist())
     if space["kind"] in ("box", "multi_discrete"):
         return [row.copy() for row in columns[""]]
-    return [_copy(v) for v in decode_columns(space_from_json(space), columns)]
+    return [copy_value(v) for v in decode_columns(space_from_json(space), columns)]
 
 
-def _copy(value: Value) -> Value:
-    """Copies plain data; `copy.deepcopy` takes ten times as long."""
+def copy_value(value: Value) -> Value:
+    """Returns a copy of plain data; `copy.deepcopy` takes ten times as long."""
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, tuple):
-        return tuple(_copy(v) for v in value)
+        return tuple(copy_value(v) for v in value)
     if isinstance(value, list):
-        return [_copy(v) for v in value]
+        return [copy_value(v) for v in value]
     if isinstance(value, dict):
-        return {key: _copy(v) for key, v in value.items()}
+        return {key: copy_value(v) for key, v in value.items()}
     return value
 
 
@@ -183,17 +186,23 @@ def mix(seed: int, number: int) -> int:
     return z ^ (z >> 31)
 
 
-class _Rows(Protocol):
+class Rows(Protocol):
     """Collects what `step` returned, copied at once: programs reuse their arrays."""
 
     count: int
+    invalid: dict[int, str]
 
-    def add(self, result: object) -> None: ...
+    def add(self, result: object) -> None:
+        """Takes what one call of `step` returned."""
+        ...
 
-    def flush(self) -> PredictedRows: ...
+    def flush(self) -> PredictedRows:
+        """Returns what was collected, and begins anew."""
+        ...
 
 
-def _make_rows(space: dict[str, Any], max_rows: int) -> "_Rows":
+def make_rows(space: dict[str, Any], max_rows: int) -> "Rows":
+    """Returns where up to `max_rows` results of `step` are collected."""
     if space["kind"] == "box":
         dtype = np.dtype(space["dtype"])
         return _ArrayRows(space, max_rows, tuple(space["shape"]), dtype)
@@ -229,9 +238,9 @@ class _Scalars:
     def add_valid(self, reward: object, terminated: object) -> None:
         """Appends one row; call it last, as it may raise `ValueError`."""
         if type(reward) is not float:
-            reward = _real(reward)
+            reward = real_number(reward)
         if type(terminated) is not bool:
-            terminated = _boolean(terminated)
+            terminated = boolean(terminated)
         self.rewards.append(reward)
         self.terminated.append(terminated)
 
@@ -255,7 +264,8 @@ class _Scalars:
         return rows
 
 
-def _real(value: object) -> float:
+def real_number(value: object) -> float:
+    """Returns a reward as a float, or raises `ValueError`."""
     if isinstance(value, np.ndarray) and value.shape == ():
         value = value[()]
     if isinstance(value, bool | np.bool_) or not isinstance(
@@ -268,7 +278,8 @@ def _real(value: object) -> float:
         raise ValueError("reward must fit into a float, got a larger one") from error
 
 
-def _boolean(value: object) -> bool:
+def boolean(value: object) -> bool:
+    """Returns a terminated flag as a bool, or raises `ValueError`."""
     if isinstance(value, np.ndarray) and value.shape == ():
         value = value[()]
     if not isinstance(value, bool | np.bool_):
@@ -300,7 +311,7 @@ class _ArrayRows(_Scalars):
             if not self._is_plain(observation):
                 if self._space is None:
                     self._space = space_from_json(self._description)
-                observation = _conformed(self._space, observation)
+                observation = conformed(self._space, observation)
             self._array[self.count] = observation
             self.add_valid(reward, terminated)
         except (ValueError, OverflowError) as error:
@@ -333,7 +344,7 @@ class _ValueRows(_Scalars):
     def add(self, result: object) -> None:
         observation, reward, terminated = self.split(result)
         try:
-            value = _conformed(self._space, observation)
+            value = conformed(self._space, observation)
             # Refuses integers beyond 64 bits now, not for all rows at once.
             encode_columns(self._space, [value])
             self.add_valid(reward, terminated)
@@ -356,7 +367,12 @@ class _ValueRows(_Scalars):
         return self.rows(arrays, texts)
 
 
-def _conformed(space: SpaceSpec, observation: object) -> Value:
+def conformed(space: SpaceSpec, observation: object) -> Value:
+    """Returns an observation in the space's own representation.
+
+    Raises:
+        ValueError: If it does not have the space's type and shape.
+    """
     try:
         return conform(space, observation)
     except ValueError as error:

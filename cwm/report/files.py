@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from cwm.core.trajectories import Dataset
 from cwm.programs.evaluation import Evaluation
+from cwm.report.audits import audit_lines
 from cwm.report.scores import ScoreRow, notes
 from cwm.report.tables import (
     data_line,
@@ -49,8 +50,12 @@ class FilesReport:
 
     @property
     def has_bug(self) -> bool:
-        """Whether a program did not run."""
-        return any(file.evaluation.is_bug for file in self.files)
+        """Whether a program did not run, or not to the same end on every split."""
+        return any(
+            file.evaluation.is_bug or (audit is not None and not audit.is_consistent)
+            for file in self.files
+            for audit in [file.row.audit]
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Returns the report as plain data."""
@@ -85,6 +90,9 @@ class FilesReport:
         """Returns what is said below the tables."""
         rows = [*(file.row for file in self.files), *self.baselines]
         lines = [data_line(self.dataset), *draws_line(rows), *notes(rows)]
+        lines += audit_lines(
+            [(f"{file.path}: ", file.row.audit) for file in self.files]
+        )
         for file in self.files:
             evaluation = file.evaluation
             lines += [f"{file.path}: {line}" for line in tests_line(evaluation)]

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from cwm.core.proposals import Usage
 from cwm.core.trajectories import Dataset
+from cwm.report.audits import audit_lines
 from cwm.report.scores import ScoreRow, notes
 from cwm.report.tables import (
     data_line,
@@ -107,6 +108,7 @@ class RunReport:
             data_line(self.dataset),
             f"calls: {self.num_calls} of {self.call_budget}, in {self.seconds:.1f} s; "
             f"ended because {STOP_SENTENCES[self.stopped_by]}",
+            *audit_lines([("", row.audit) for row in self.rows]),
             nodes_line(self.tree),
         ]
         if self.usage.prompt_tokens or self.usage.completion_tokens:

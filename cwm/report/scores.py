@@ -20,6 +20,7 @@ from cwm.programs.accuracy import (
     strict_matches,
 )
 from cwm.programs.tolerances import Tolerances
+from cwm.report.audits import ProgramAudit
 
 Predictor: TypeAlias = Callable[[TransitionBatch], Sequence[Predictions] | None]
 """Predicts a batch of transitions, once or (stochastic tasks) in several draws.
@@ -40,11 +41,20 @@ class ScoreRow:
         name: What predicts.
         scores: By name of the split; `None` where it cannot predict.
         note: What a reader must know about this row; may be empty.
+        audit: Of a program: whether its scores are its own.
     """
 
     name: str
     scores: dict[str, SplitScore | None]
     note: str = ""
+    audit: ProgramAudit | None = None
+
+    @property
+    def title(self) -> str:
+        """The name, with what the audit found, if it found anything."""
+        if self.audit is None or self.audit.verdict == "consistent":
+            return self.name
+        return f"{self.name} ({self.audit.verdict})"
 
     def to_json(self) -> dict[str, Any]:
         """Returns the row as plain data."""
@@ -55,6 +65,7 @@ class ScoreRow:
                 for split, score in self.scores.items()
             },
             "note": self.note,
+            "audit": None if self.audit is None else self.audit.to_json(),
         }
 
 

@@ -39,7 +39,7 @@ def strict_table(rows: Sequence[ScoreRow], *, title: str) -> Table:
             cells.append(_strict_cell(row.scores[split]))
             if is_stochastic:
                 cells.append(_likelihood_cell(row.scores[split]))
-        table.add_row(row.name, *cells)
+        table.add_row(row.title, *cells)
     return table
 
 
@@ -75,7 +75,7 @@ def metrics_table(rows: Sequence[ScoreRow], *, title: str) -> Table:
             ]
             if is_stochastic:
                 cells.append(_likelihood_cell(score))
-            table.add_row(SPLIT_TITLES.get(split, split), row.name, *cells)
+            table.add_row(SPLIT_TITLES.get(split, split), row.title, *cells)
         table.add_section()
     return table
 

@@ -1,6 +1,6 @@
 """Programs proposed in this run, each with its evaluation, and which is best."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cwm.core.proposals import Kind, ParentProgram
@@ -8,6 +8,9 @@ from cwm.programs.evaluation import Evaluation
 
 UNPARSED = "unparsed"
 """Kind of the outcome of a completion from which no program could be read."""
+
+MEMORISED = "memorised"
+"""Kind of the outcome of a program that holds training transitions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +68,28 @@ def is_better(candidate: Candidate, best: Candidate | None) -> bool:
     if candidate.evaluation.is_bug:
         return False
     return best is None or candidate.rank > best.rank
+
+
+def refuse_memorised(evaluation: Evaluation) -> Evaluation:
+    """Returns the evaluation of a program that holds training transitions: a bug.
+
+    It would otherwise be the best of those that are not perfect, and be improved
+    instead of the programs that have found a rule.
+    """
+    memorised = evaluation.audit and evaluation.audit.memorised
+    if evaluation.is_bug or not memorised or not memorised.is_memorised:
+        return evaluation
+    return replace(
+        evaluation,
+        outcome_kind=MEMORISED,
+        score=0.0,
+        is_bug=True,
+        feedback=memorised.explanation(),
+        train=None,
+        validation=None,
+        unit_tests=None,
+        counterexamples=(),
+    )
 
 
 def unparsed(reason: str) -> Evaluation:

@@ -19,7 +19,7 @@ from cwm.execution.budget import Budget
 from cwm.execution.progress import Progress, Status
 from cwm.programs.evaluation import Evaluation
 from cwm.synthesis import records
-from cwm.synthesis.candidates import Candidate, unparsed
+from cwm.synthesis.candidates import Candidate, refuse_memorised, unparsed
 from cwm.synthesis.records import RecordedCall, recorded_calls
 from cwm.synthesis.search import Call, ProgramSearch
 from mcts.export import TreeStatistics, tree_statistics
@@ -33,8 +33,14 @@ better program for as many calls as were allowed."""
 class Evaluator(Protocol):
     """Who runs and scores a program."""
 
-    def evaluate(self, source: str) -> Evaluation:
+    def evaluate(
+        self, source: str, *, needs_audit: Callable[[Evaluation], bool]
+    ) -> Evaluation:
         """Returns how the program does; never raises for what it does wrong.
+
+        Args:
+            source: The program.
+            needs_audit: Whether a program with this evaluation must be audited.
 
         Raises:
             sandbox.SandboxUnavailable: If no program can be run at all.
@@ -197,13 +203,21 @@ class SynthesisLoop:
         if isinstance(parsed, ParseFailure):
             source, evaluation = completion.text, unparsed(parsed.reason)
         else:
-            source, evaluation = parsed, self._evaluator.evaluate(parsed)
+            source, evaluation = parsed, self._evaluate_program(call, parsed)
         record = self._journal.append(
             records.EVALUATION,
             records.evaluation_body(call, source, evaluation),
             {"seconds": round(perf_counter() - start, 6)},
         )
         return records.read_evaluation(record)
+
+    def _evaluate_program(self, call: Call, source: str) -> Evaluation:
+        """Returns how a program does; one that would be the best is audited first."""
+        evaluation = self._evaluator.evaluate(
+            source,
+            needs_audit=lambda found: self._search.would_be_best(call, source, found),
+        )
+        return refuse_memorised(evaluation)
 
     def _count(self, usage: Usage) -> None:
         total = self._usage

@@ -86,6 +86,10 @@ class ProgramSearch:
             request_hash=_request_hash(request, parent),
         )
 
+    def would_be_best(self, call: Call, source: str, evaluation: Evaluation) -> bool:
+        """Whether a program with this evaluation would become the best candidate."""
+        return is_better(_candidate(call, source, evaluation, {}), self.best)
+
     def accept(
         self, call: Call, *, completion: Completion, source: str, evaluation: Evaluation
     ) -> Candidate:
@@ -97,14 +101,7 @@ class ProgramSearch:
             source: The program in it; its raw text if none could be read.
             evaluation: How the program did.
         """
-        candidate = Candidate(
-            call_index=call.index,
-            node_id=call.expansion.node_id,
-            kind=call.request.kind,
-            source=source,
-            annotation=completion.annotation,
-            evaluation=evaluation,
-        )
+        candidate = _candidate(call, source, evaluation, completion.annotation)
         self.tree.tell(
             call.expansion,
             value=evaluation.score,
@@ -135,6 +132,19 @@ class ProgramSearch:
         """
         num_lines = len(source.splitlines())
         return num_lines < self._config.block_length * expansion.depth
+
+
+def _candidate(
+    call: Call, source: str, evaluation: Evaluation, annotation: dict[str, Any]
+) -> Candidate:
+    return Candidate(
+        call_index=call.index,
+        node_id=call.expansion.node_id,
+        kind=call.request.kind,
+        source=source,
+        annotation=annotation,
+        evaluation=evaluation,
+    )
 
 
 def _request_hash(request: ProposalRequest, parent: Candidate | None) -> str:

@@ -43,6 +43,16 @@ def test_the_latency_benchmark_stands_beside_a_fresh_python() -> None:
         assert figure in shown
 
 
+def test_the_benchmark_of_sessions_stands_beside_a_fork_for_each_step() -> None:
+    shown = run(
+        "benchmarks.sandbox_sessions",
+        *("--repeats", "1", "--num-requests", "10", "--num-rollouts", "2"),
+        *("--horizon", "3", "--output", ""),
+    )
+    for figure in ("step_us", "fork_us", "fork_over_batch"):
+        assert figure in shown
+
+
 @pytest.mark.parametrize("family", ["mechanical", "first_order", "grid", "table"])
 def test_a_random_system_of_each_family_is_drawn_and_scored(family: str) -> None:
     shown = run(

@@ -23,6 +23,7 @@ from tests.support.corridor import (
     HopelessProposer,
     WalkingProposer,
     corridor_dataset,
+    trajectory_of,
 )
 
 DATA = ("--data", "corridor.npz")
@@ -73,6 +74,103 @@ def test_the_table_has_the_program_and_both_baselines(finished: Finished) -> Non
     assert rows["do nothing"]["train"]["strict"] == 1 / 11
     assert rows["true simulator"] == {"train": None, "held_out": None}
     assert finished.result["made_by"] == "scripted walk"
+
+
+def test_the_program_of_the_table_was_audited(finished: Finished) -> None:
+    program, *baselines = finished.result["rows"]
+    audit = program["audit"]
+    assert audit["verdict"] == "consistent"
+    # 11 training and 5 validation steps; 6 held-out ones, fewer than singletons.
+    counted = [
+        [split[name] for name in ("num_alone", "num_permuted")]
+        for split in (audit["splits"]["train"], audit["splits"]["held_out"])
+    ]
+    assert counted == [[12, 16], [6, 6]]
+    assert [row["audit"] for row in baselines] == [None, None]
+    records = read_journal(finished.path / "journal.jsonl").records
+    bodies = [r.body["evaluation"] for r in records if r.kind == "evaluation"]
+    assert bodies[-1]["audit"]["verdict"] == "consistent"
+    assert bodies[0]["audit"] is None  # It was broken, never the best.
+
+
+COUNTING = f"""\
+CALLS = []
+
+{EXACT}""".replace(
+    "self.cell = min(", "CALLS.append(1)\n        self.cell = min("
+).replace("float(at_goal)", "float(at_goal and len(CALLS) > 0) + 0.0 * len(CALLS)")
+CHEATING = COUNTING.replace("0.0 * len", "1e-9 * len")
+"""Counts its calls; exact within the tolerances, but not to the last bit."""
+
+
+class Cheating(WalkingProposer):
+    def _text(self, request: ProposalRequest) -> str:
+        if request.kind == "generate":
+            return CHEATING
+        return super()._text(request)
+
+
+def test_a_program_with_hidden_state_never_wins_and_is_to_be_fixed(
+    commands: Commands,
+) -> None:
+    commands.proposer = Cheating()
+    result = commands.synthesize(*DATA, "--out", "run")
+    fix = commands.proposer.requests[1]
+    assert fix.kind == "fix"
+    assert fix.parent is not None
+    assert fix.parent.failure.startswith("Inconsistent: the program is not a function")
+    assert result["stopped_by"] == "perfect"
+    assert (commands.folder / "run" / "world_model.py").read_text() == EXACT
+    assert replay.main(["run", "--quiet"]) == 0
+
+
+def test_evaluate_gives_an_inconsistent_program_no_score(
+    commands: Commands, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cheating.py").write_text(CHEATING)
+    (tmp_path / "counting.py").write_text(COUNTING)
+    words = ["--quiet", "cheating.py", "counting.py", *DATA]
+    assert evaluate.main([*words, "--json"]) == 1
+    cheating, counting = json.loads(capsys.readouterr().out)["files"]
+    assert cheating["row"]["audit"]["verdict"] == "inconsistent"
+    assert cheating["row"]["scores"] == {"train": None, "held_out": None}
+    assert cheating["evaluation"]["outcome_kind"] == "inconsistent"
+    # State that changes nothing is nobody's business.
+    assert counting["row"]["audit"]["verdict"] == "consistent"
+    assert counting["row"]["scores"]["held_out"]["strict"] == 1.0
+    assert evaluate.main(words) == 1
+    shown = capsys.readouterr().out
+    assert "cheating.py (inconsistent)" in shown
+    assert "cheating.py: audit: inconsistent on training transitions (12" in shown
+    assert "cheating.py is a bug (inconsistent):" in shown
+    assert "counting.py: audit: consistent (18 singletons; 22 permuted)" in shown
+
+
+def test_a_table_of_the_training_transitions_is_reported(
+    commands: Commands, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = corridor_dataset()
+    others = (*dataset.trajectories[:2], trajectory_of([1], start=3))
+    save_dataset(replace(dataset, trajectories=others), tmp_path / "corridor.npz")
+    train = dataset.batch("train")
+    steps = [train.transition(row) for row in range(len(train))]
+    table = {
+        (s.observation, s.action): (s.next_observation, s.reward, s.terminated)
+        for s in steps
+        if (s.observation, s.action) != (3, 1)
+    }
+    (tmp_path / "table.py").write_text(
+        f"TABLE = {table}\n\nclass Environment:\n"
+        "    def set_state(self, observation): self.cell = observation\n"
+        "    def step(self, action):\n"
+        "        return TABLE.get((self.cell, action), (9, 9.0, False))\n"
+    )
+    # Right on 10 of 11 training steps, and not on the only held-out one.
+    assert evaluate.main(["--quiet", "table.py", *DATA]) == 0
+    shown = capsys.readouterr().out
+    assert "program (memorised)" in shown
+    assert "table.py: audit: consistent" in shown
+    assert "table.py: warning: training transitions may be memorised: strict" in shown
 
 
 def test_every_file_of_a_run_is_there(finished: Finished) -> None:

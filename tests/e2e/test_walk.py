@@ -137,3 +137,12 @@ def test_the_readme_shows_what_the_main_job_prints(installed: Installed) -> None
     assert len(rows) == 2
     for row in rows:
         assert row in readme
+
+
+def test_the_sandbox_runs_the_program_and_says_how_strong_it_is(
+    installed: Installed, cartpole: dict[str, object]
+) -> None:
+    shown = installed.command("sandbox", "run", "run/world_model.py", "--json")
+    found = json.loads(shown)
+    assert (found["outcome"], found["exit_code"]) == ("completed", 0)
+    assert "level: kernel" in installed.command("sandbox", "doctor")

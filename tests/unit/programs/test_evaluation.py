@@ -602,10 +602,10 @@ def test_other_transitions_are_scored_with_the_training_tolerances(
 ) -> None:
     train, other = record("CartPole-v1"), record("CartPole-v1", seed=90)
     evaluator = ProgramEvaluator(task_of(train), sandbox=sandbox)
-    outcome, score = evaluator.score_on(CARTPOLE, other)
-    assert outcome.kind == "completed"
+    outcome, score, audit = evaluator.score_on(CARTPOLE, other)
+    assert (outcome.kind, audit) == ("completed", None)
     assert score is not None
     assert score.strict == 1.0
-    outcome, score = evaluator.score_on("1 / 0", other)
+    outcome, score, _ = evaluator.score_on("1 / 0", other, audited=True)
     assert isinstance(outcome, Raised)
     assert score is None

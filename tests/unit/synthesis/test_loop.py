@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from cwm.core.errors import ConfigError, DataError, LLMError
-from cwm.core.journal import Journal
+from cwm.core.journal import Journal, read_journal
 from cwm.core.proposals import Completion, ProposalRequest
+from cwm.synthesis.replay import replay
 from tests.support.corridor import (
     ALWAYS_RIGHT,
     BROKEN,
@@ -12,7 +13,7 @@ from tests.support.corridor import (
     HopelessProposer,
     WalkingProposer,
 )
-from tests.support.search_runs import run_search
+from tests.support.search_runs import new_search, run_search
 
 
 @pytest.fixture
@@ -190,3 +191,65 @@ def test_a_journal_of_another_seed_is_refused(path: Path) -> None:
     run_search(path, seed=1, call_budget=5)
     with pytest.raises(DataError, match=r"Call 0 in journal .* other settings"):
         run_search(path, seed=2, call_budget=5)
+
+
+class Cheating(WalkingProposer):
+    """Begins with a program that would be perfect, but for its audit."""
+
+    comment = "# inconsistent"
+
+    def _text(self, request: ProposalRequest) -> str:
+        if request.kind == "generate":
+            return f"{EXACT}{self.comment}, call {request.call_index}\n"
+        return super()._text(request)
+
+
+class Memorising(Cheating):
+    comment = "# memorised"
+
+
+def test_only_what_would_be_the_best_is_audited(path: Path) -> None:
+    run = run_search(path)
+    assert run.evaluator.audited == [c.source for c in run.bests]
+    assert len(run.evaluator.audited) < len(run.evaluator.sources)
+    assert all(c.evaluation.audit is not None for c in run.bests)
+
+
+@pytest.mark.parametrize(
+    ("proposer", "kind", "text"),
+    [
+        (Cheating(), "inconsistent", "Inconsistent: says its comment."),
+        (Memorising(), "memorised", "Memorised: 20 of the 20 numbers in the source"),
+    ],
+)
+def test_a_winner_that_fails_its_audit_is_a_bug_to_be_fixed(
+    path: Path, proposer: Cheating, kind: str, text: str
+) -> None:
+    run = run_search(path, proposer=proposer)
+    first = run.search.candidates[1].evaluation
+    assert (first.outcome_kind, first.is_bug, first.score) == (kind, True, 0.0)
+    assert first.train is None
+    assert not first.is_perfect
+    fix = run.proposer.requests[1]
+    assert fix.kind == "fix"
+    assert fix.parent is not None
+    assert text in fix.parent.failure
+    assert fix.parent.counterexamples == ()
+    assert run.result.stopped_by == "perfect"
+    assert run.result.best is not None
+    assert run.result.best.source == EXACT
+    assert first not in [c.evaluation for c in run.bests]
+
+
+def test_a_run_with_failed_audits_is_resumed_to_the_same_tree(tmp_path: Path) -> None:
+    whole = run_search(tmp_path / "whole", proposer=Cheating())
+    lines = whole.path.read_bytes().splitlines(keepends=True)
+    for number in range(len(lines)):
+        path = tmp_path / str(number)
+        path.write_bytes(b"".join(lines[:number]))
+        resumed = run_search(path, proposer=Cheating())
+        assert resumed.tree == whole.tree
+        assert resumed.records == whole.records
+    search = new_search()
+    replay(search, read_journal(whole.path).records)
+    assert search.best == whole.result.best

@@ -1,0 +1,205 @@
+"""Runs inside the sandbox: a candidate as a function of observation and action.
+
+For drivers that plan or roll out with it. Each step begins with `set_state`, so that
+steps may be taken in any order; what a program keeps besides has no say.
+"""
+
+import random  # noqa: TID251 - the candidate's, seeded so that it repeats
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cwm.core.codec import conform, encode_columns
+from cwm.core.spaces import (
+    BoxSpec,
+    DiscreteSpec,
+    MultiDiscreteSpec,
+    NestedSpec,
+    SpaceSpec,
+    Value,
+    leaves,
+    space_from_json,
+)
+from cwm.programs.model_types import ModelSpec
+from cwm.programs.wire_types import ReceivedValues
+from cwm.programs.world_model_driver import (
+    ContractViolation,
+    boolean,
+    conformed,
+    copy_value,
+    find_class,
+    mix,
+    nested_text,
+    real_number,
+)
+from sandbox.child import Load
+
+_RELATIVE_TOLERANCE = 1e-4
+_ABSOLUTE_TOLERANCE = 1e-5
+
+Results = tuple[NDArray[Any], NDArray[np.float64], NDArray[np.bool_]]
+"""Next observations `[N, ...]`, rewards `[N]` and terminated flags `[N]`."""
+
+
+class Model:
+    """A candidate's model.
+
+    Attributes:
+        num_steps: How often it was stepped.
+
+    Args:
+        load: As drivers have it.
+        spec: What is known of the model.
+
+    Raises:
+        ContractViolation: If the program does not define its class.
+    """
+
+    def __init__(self, load: Load, spec: ModelSpec) -> None:
+        self._environment: Any = find_class(load)()
+        self.observation_space = space_from_json(spec.observation_space)
+        self.action_space = space_from_json(spec.action_space)
+        self.num_steps = 0
+        self._spec = spec
+        self._is_random = spec.uses_generator or spec.uses_random
+        self._one = batched(self.observation_space, 1)
+        # Rows of a batch would share their draws: programs that draw take single steps.
+        self.has_batch = (
+            not self._is_random
+            and self._one is not None
+            and batched(self.action_space, 1) is not None
+            and callable(getattr(self._environment, "step_batch", None))
+        )
+        self._is_batch_checked = False
+
+    def step(self, observation: Value, action: Value) -> tuple[Value, float, bool]:
+        """Returns the next observation, the reward and whether it is terminal.
+
+        Raises:
+            ContractViolation: If the program returns something else.
+        """
+        if self._is_random:
+            self._seed()
+        self.num_steps += 1
+        environment = self._environment
+        environment.set_state(copy_value(observation))
+        result = environment.step(copy_value(action))
+        if not isinstance(result, tuple) or len(result) != 3:
+            raise ContractViolation(
+                "step must return (observation, reward, terminated), "
+                f"got {type(result).__name__}."
+            )
+        try:
+            return (
+                self._observation(result[0]),
+                real_number(result[1]),
+                boolean(result[2]),
+            )
+        except ValueError as error:
+            raise ContractViolation(f"step: {error}") from error
+
+    def step_many(self, observations: NDArray[Any], actions: NDArray[Any]) -> Results:
+        """Returns the results of `N` steps, by `step_batch`; needs `has_batch`.
+
+        Raises:
+            ContractViolation: If arrays are not of their form, or if the first row
+                of the first batch is not what `step` says.
+        """
+        number = len(observations)
+        self.num_steps += number
+        results = self._environment.step_batch(observations.copy(), actions.copy())
+        if not isinstance(results, tuple) or len(results) != 3:
+            raise ContractViolation(
+                "step_batch must return (observations, rewards, terminated), "
+                f"got {type(results).__name__}."
+            )
+        space = batched(self.observation_space, number)
+        assert space is not None, "step_many needs has_batch"
+        try:
+            following = conform(space, results[0])
+            rewards = conform(BoxSpec((number,), "float64"), results[1])
+            terminated = conform(BoxSpec((number,), "bool"), _flags(results[2]))
+        except ValueError as error:
+            raise ContractViolation(f"step_batch: {error}") from error
+        if not self._is_batch_checked:
+            self._check_batch(observations, actions, (following, rewards, terminated))
+            self._is_batch_checked = True
+        return following, rewards, terminated
+
+    def _check_batch(
+        self, observations: NDArray[Any], actions: NDArray[Any], results: Results
+    ) -> None:
+        """Holds the first row of a batch against a single step."""
+        first, action = observations[0], actions[0]
+        single = self.step(plain(first), plain(action))
+        for part, (got, wanted) in zip(
+            ("observation", "reward", "terminated"),
+            zip((rows[0] for rows in results), single, strict=True),
+            strict=True,
+        ):
+            if not np.allclose(
+                got, wanted, _RELATIVE_TOLERANCE, _ABSOLUTE_TOLERANCE, equal_nan=True
+            ):
+                raise ContractViolation(
+                    f"step_batch must equal single steps; its {part} is another one."
+                )
+
+    def _observation(self, value: object) -> Value:
+        space = self.observation_space
+        if (
+            isinstance(space, BoxSpec)
+            and type(value) is np.ndarray
+            and value.shape == space.shape
+            and value.dtype == space.dtype
+        ):
+            return value.copy()
+        return conformed(space, value)
+
+    def _seed(self) -> None:
+        word = mix(self._spec.seed, self.num_steps)
+        if self._spec.uses_generator:
+            self._environment.rng = np.random.Generator(np.random.PCG64(word))
+        if self._spec.uses_random:
+            random.seed(word)
+            np.random.seed(word & 0xFFFFFFFF)  # noqa: NPY002, TID251 - the candidate's
+
+
+def to_send(space: SpaceSpec, value: Value) -> ReceivedValues:
+    """Returns one value as `received.check_values` reads it."""
+    arrays: dict[str, NDArray[Any]] = {}
+    texts: dict[str, list[str]] = {}
+    columns = encode_columns(space, [conform(space, value)])
+    for path, leaf in leaves(space):
+        column = columns[path]
+        if isinstance(column, np.ndarray):
+            arrays[path] = column
+        else:
+            is_nested = isinstance(leaf, NestedSpec)
+            texts[path] = [nested_text(v) if is_nested else v for v in column]
+    return ReceivedValues(arrays=arrays, texts=texts)
+
+
+def _flags(value: object) -> NDArray[Any]:
+    array = np.asarray(value)
+    if array.dtype != np.bool_:
+        raise ValueError(f"terminated must be booleans, got {array.dtype}")
+    return array
+
+
+def batched(space: SpaceSpec, number: int) -> BoxSpec | None:
+    """Returns the space of `number` values in one array; `None` if there is none."""
+    match space:
+        case BoxSpec(shape=shape, dtype=dtype):
+            return BoxSpec((number, *shape), dtype)
+        case DiscreteSpec():
+            return BoxSpec((number,), "int64")
+        case MultiDiscreteSpec(num_values=counts):
+            return BoxSpec((number, len(counts)), "int64")
+        case _:
+            return None
+
+
+def plain(row: Any) -> Value:
+    """Returns one row of an array of values as the program gets it."""
+    return int(row) if isinstance(row, np.integer) else row
