@@ -84,15 +84,16 @@ class BenchmarkConfig:
         num_tiny: Transitions of the small one, for candidates per second.
         num_candidates: Candidates of a small measurement, evaluated by as many
             threads as there are workers.
-        num_workers: Workers of the sandbox.
+        num_workers: Workers of the sandbox; two for each processor keep it busy
+            while others wait for their forks.
         repeats: How often everything is measured, after one warm-up.
         output: File that one line is appended to; none if it is empty.
     """
 
     num_transitions: int = 1_000
     num_tiny: int = 10
-    num_candidates: int = 60
-    num_workers: int = 2
+    num_candidates: int = 100
+    num_workers: int = 4
     repeats: int = 7
     output: str = str(Path(__file__).parent / "results" / "evaluation_throughput.jsonl")
 

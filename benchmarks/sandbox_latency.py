@@ -34,8 +34,10 @@ from benchmarks.recording import append_record, print_table, seconds
 from cwm.core.trajectories import TransitionBatch
 from cwm.programs.evaluation import ProgramEvaluator, open_sandbox
 from sandbox.limits import Limits
-from sandbox.pool import CANARY_DRIVER, Sandbox
+from sandbox.pool import Sandbox
+from sandbox.programs import CALLS_DRIVER, Call, run_calls
 
+NOTHING = "def nothing():\n    pass\n"
 ENDLESS = "while True:\n    pass\n"
 WALL_S = 0.2
 
@@ -69,7 +71,7 @@ class BenchmarkConfig:
 
     num_transitions: int = 1_000
     num_calls: int = 40
-    num_workers: int = 2
+    num_workers: int = 4
     repeats: int = 7
     output: str = str(Path(__file__).parent / "results" / "sandbox_latency.jsonl")
 
@@ -81,15 +83,14 @@ def median_ms(action: Callable[[], object], num_calls: int) -> float:
 
 def do_nothing(sandbox: Sandbox) -> None:
     """Runs a program that does nothing."""
-    outcome = sandbox.run("", 0, driver=CANARY_DRIVER, reply=int)
+    outcome = run_calls(sandbox, NOTHING, "nothing", [Call()])
     assert outcome.kind == "completed"
 
 
 def run_endless(sandbox: Sandbox) -> None:
     """Runs a program that never ends, until it is stopped."""
-    outcome = sandbox.run(
-        ENDLESS, 0, driver=CANARY_DRIVER, reply=int, limits=Limits(wall_s=WALL_S)
-    )
+    limits = Limits(wall_s=WALL_S)
+    outcome = run_calls(sandbox, ENDLESS, "nothing", [Call()], limits=limits)
     assert outcome.kind == "timed_out"
 
 
@@ -127,7 +128,9 @@ def measure(config: BenchmarkConfig) -> dict[str, list[float]]:
     batch = make_batch(config.num_transitions)
     figures: dict[str, list[float]] = {}
     with (
-        open_sandbox(num_workers=config.num_workers) as sandbox,
+        open_sandbox(
+            num_workers=config.num_workers, extra_drivers=(CALLS_DRIVER,)
+        ) as sandbox,
         TemporaryDirectory() as name,
     ):
         job, path = evaluator(batch, sandbox), write_job(batch, Path(name))
