@@ -8,11 +8,11 @@ sandbox) on held-out trajectories:
     random   systems drawn from seeds (`benchmarks/random_systems.py`)
 
     python -m benchmarks.induction --suite named --seeds 0 1 2
-    python -m benchmarks.induction --suite random --seeds 10 11 12 13 14 15 16 17 18 19
+    python -m benchmarks.induction --suite random --seeds 20 21 22 23 24 25 26 27 28 29
     python -m benchmarks.induction --show
 
 Each run is one line in `benchmarks/results/induction.jsonl`; `--show` prints the
-tables of the latest commit in it. Of random systems, seeds 0 to 9 and those from
+tables of the latest commit in it. Of random systems, seeds 0 to 19 and those from
 1000 on were looked at while the induction was written; report others.
 """
 

@@ -42,10 +42,10 @@ ALIASES: dict[str, str] = {
 """Ids that Gymnasium dropped -> ids with the same transitions by default."""
 
 EXTRAS: dict[str, str] = {
-    "mujoco": "pip install 'code-world-models[mujoco]'",
-    "imageio": "pip install 'code-world-models[mujoco]'",
-    "minari": "pip install 'code-world-models[minari]'",
-    "h5py": "pip install 'code-world-models[minari]'",
+    "mujoco": "pip install 'gymnasium[mujoco]'",
+    "imageio": "pip install 'gymnasium[mujoco]'",
+    "minari": "pip install 'minari[hdf5]'",
+    "h5py": "pip install 'minari[hdf5]'",
     "minigrid": "pip install minigrid",
     "Box2D": "pip install 'gymnasium[box2d]'",
     "ale_py": "pip install 'gymnasium[atari]'",

@@ -56,6 +56,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
         description="Runs untrusted programs with limits.",
+        epilog=(
+            "Exit codes: 0 done, 1 the program failed or was stopped, 2 usage, 3 no "
+            "sandbox of the required strength, 130 interrupted."
+        ),
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(
@@ -195,7 +199,7 @@ def diagnosis(report: IsolationReport) -> list[str]:
         "",
     ]
     if not report.missing:
-        return [*lines, "Nothing is missing."]
+        return [*lines, "No layer is missing; cgroup is only reported."]
     actions = [f"  {name}: {ADVICE[name]}" for name in report.missing]
     return [*lines, "to close what is missing", *actions]
 

@@ -70,7 +70,7 @@ class ProgramAudit:
             return ""
         alone = sum(a.num_alone for a in audits)
         permuted = sum(a.num_permuted for a in audits)
-        texts = [f"{alone:,} singletons", f"{permuted:,} permuted"]
+        texts = [f"{alone:,} run alone", f"{permuted:,} in another order"]
         different = [
             sum(a.num_alone_different for a in audits),
             sum(a.num_permuted_different for a in audits),

@@ -178,7 +178,7 @@ def test_a_missing_extra_is_answered_with_the_line_that_installs_it() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "pip install 'code-world-models[mujoco]'" in done.stderr
+    assert "pip install 'gymnasium[mujoco]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

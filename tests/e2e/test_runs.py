@@ -143,7 +143,7 @@ def test_evaluate_gives_an_inconsistent_program_no_score(
     assert "cheating.py (inconsistent)" in shown
     assert "cheating.py: audit: inconsistent on training transitions (12" in shown
     assert "cheating.py is a bug (inconsistent):" in shown
-    assert "counting.py: audit: consistent (18 singletons; 22 permuted)" in shown
+    assert "counting.py: audit: consistent (18 run alone; 22 in another order)" in shown
 
 
 def test_a_table_of_the_training_transitions_is_reported(

@@ -18,7 +18,7 @@ LATE = Audit(verdict="timed_out")
 def test_a_consistent_program_has_one_line_that_counts_the_checks() -> None:
     audit = ProgramAudit(splits={"train": GOOD, "held_out": GOOD})
     assert (audit.verdict, audit.is_consistent) == ("consistent", True)
-    assert audit.lines() == ["audit: consistent (24 singletons; 2,600 permuted)"]
+    assert audit.lines() == ["audit: consistent (24 run alone; 2,600 in another order)"]
 
 
 def test_the_split_that_failed_is_named_with_a_warning() -> None:
@@ -26,7 +26,7 @@ def test_the_split_that_failed_is_named_with_a_warning() -> None:
     assert (audit.verdict, audit.is_consistent) == ("inconsistent", False)
     assert audit.lines() == [
         "audit: inconsistent on held-out transitions "
-        "(24 singletons, 3 different; 2,300 permuted, 1,000 different)",
+        "(24 run alone, 3 different; 2,300 in another order, 1,000 different)",
         "warning: what it predicts is not a function of observation and action, so "
         "that it has no score",
     ]
