@@ -8,6 +8,9 @@ from sandbox.errors import ProtocolError
 
 RECEIVE_BYTES = 1 << 18
 
+_SMALL_BYTES = 4096
+_MAX_SMALL_PIECES = 5_000
+
 
 @dataclass(kw_only=True)
 class RawResult:
@@ -50,6 +53,7 @@ class Intake:
         self._left = max_output_bytes
         self._max_output_bytes = max_output_bytes
         self._max_messages = max_messages
+        self._num_small = 0
 
     @property
     def is_wanted(self) -> bool:
@@ -71,7 +75,12 @@ class Intake:
             self.result.exceeded = f"{self._max_output_bytes >> 20} MiB"
             return False
         try:
-            for kind, payload in self._reader.feed(data):
+            frames = self._reader.feed(data)
+            # Each piece wakes the caller: it must bring a frame, or many bytes.
+            self._num_small += not frames and len(data) < _SMALL_BYTES
+            if self._num_small > _MAX_SMALL_PIECES:
+                raise ProtocolError("frames came in too small pieces.")
+            for kind, payload in frames:
                 self._sort(kind, payload)
         except ProtocolError as error:
             self.result.breach = str(error)

@@ -1,5 +1,6 @@
 """How one run of a candidate ended: a value, never a number or an exception."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
@@ -250,10 +251,18 @@ def shorten(text: str, max_chars: int) -> str:
     return text[: room - tail] + note + text[len(text) - tail :]
 
 
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
+"""What `str.isprintable` takes for printable, and nobody sees: hidden messages."""
+
+
 def printable(text: str, max_chars: int = MAX_MESSAGE_CHARS) -> str:
     """Returns text of a candidate with everything unprintable made visible."""
     kept = text[: 4 * max_chars]
     safe = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in kept)
+    safe = _INVISIBLE.sub(lambda m: ascii(m[0])[1:-1], safe)
     return shorten(safe, max_chars)
 
 

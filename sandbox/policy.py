@@ -88,7 +88,7 @@ _WARNINGS_LOCK = threading.Lock()
 """The process has one set of filters: threads that overlap would not restore it."""
 
 
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=2)
 def parse_quietly(source: str) -> ast.Module:
     """Returns the syntax tree of a source, without the parser's warnings about it.
 

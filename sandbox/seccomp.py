@@ -23,9 +23,11 @@ _ERRNO = 0x00050000
 _KILL_PROCESS = 0x80000000
 _OFFSET_NUMBER = 0
 _OFFSET_ARCH = 4
+_OFFSET_ARG0 = 16
 _OFFSET_ARG1 = 24
 _OFFSET_ARG2 = 32
 _PROT_EXEC = 4
+_NEGATIVE = 0x80000000
 _FUTEX_PRIVATE = 128
 _OWN_MEMORY_ADVICE = {
     "MADV_DONTNEED": 4,
@@ -62,6 +64,9 @@ class Table:
         audit_arch: The kernel's name of it.
         allowed: Calls that are allowed whatever their arguments.
         mapping: Calls whose third argument must not ask for executable memory.
+        clocks: Allowed for the clocks of the machine and of the own process. Negative
+            numbers are those of other processes: what one uses of the processor
+            would be a message to the other.
         futex: Allowed between threads of one process. On the pages of a shared library
             it would reach other processes, whatever their namespaces: two candidates
             could tell each other what they were given.
@@ -78,6 +83,7 @@ class Table:
     audit_arch: int
     allowed: dict[str, int]
     mapping: dict[str, int]
+    clocks: dict[str, int]
     futex: int
     madvise: int
     deadly: dict[str, int]
@@ -93,7 +99,6 @@ _X86_64 = Table(
         "brk": 12,
         "munmap": 11,
         "mremap": 25,
-        "clock_gettime": 228,
         "rt_sigaction": 13,
         "rt_sigprocmask": 14,
         "rt_sigreturn": 15,
@@ -107,8 +112,6 @@ _X86_64 = Table(
         "sched_yield": 24,
         "sigaltstack": 131,
         "nanosleep": 35,
-        "clock_nanosleep": 230,
-        "clock_getres": 229,
         "gettimeofday": 96,
         "time": 201,
         "times": 100,
@@ -123,6 +126,7 @@ _X86_64 = Table(
         "exit_group": 231,
     },
     mapping={"mmap": 9, "mprotect": 10},
+    clocks={"clock_gettime": 228, "clock_getres": 229, "clock_nanosleep": 230},
     futex=202,
     madvise=28,
     deadly={
@@ -166,7 +170,6 @@ _AARCH64 = Table(
         "brk": 214,
         "munmap": 215,
         "mremap": 216,
-        "clock_gettime": 113,
         "rt_sigaction": 134,
         "rt_sigprocmask": 135,
         "rt_sigreturn": 139,
@@ -178,8 +181,6 @@ _AARCH64 = Table(
         "sched_yield": 124,
         "sigaltstack": 132,
         "nanosleep": 101,
-        "clock_nanosleep": 115,
-        "clock_getres": 114,
         "gettimeofday": 169,
         "times": 153,
         "getrusage": 165,
@@ -193,6 +194,7 @@ _AARCH64 = Table(
         "exit_group": 94,
     },
     mapping={"mmap": 222, "mprotect": 226},
+    clocks={"clock_gettime": 113, "clock_getres": 114, "clock_nanosleep": 115},
     futex=98,
     madvise=233,
     deadly={
@@ -263,6 +265,7 @@ def filter_program(machine: str) -> bytes:
     if table.has_x32:
         lines.append(("", _JGE, _X32_BIT, "kill", ""))
     lines += [("", _JEQ, number, "mapping", "") for number in table.mapping.values()]
+    lines += [("", _JEQ, number, "clock", "") for number in table.clocks.values()]
     lines.append(("", _JEQ, table.futex, "futex", ""))
     lines.append(("", _JEQ, table.madvise, "advice", ""))
     lines += [("", _JEQ, number, "allow", "") for number in table.allowed.values()]
@@ -270,6 +273,8 @@ def filter_program(machine: str) -> bytes:
     lines += [
         ("", _JEQ, table.clone3, "not_implemented", ""),
         ("", _RET, _ERRNO | errno.EPERM, "", ""),
+        ("clock", _LD_W_ABS, _OFFSET_ARG0, "", ""),
+        ("", _JGE, _NEGATIVE, "refuse", "allow"),
         ("futex", _LD_W_ABS, _OFFSET_ARG1, "", ""),
         ("", _JSET, _FUTEX_PRIVATE, "allow", "refuse"),
         ("advice", _LD_W_ABS, _OFFSET_ARG2, "", ""),

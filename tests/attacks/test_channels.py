@@ -162,3 +162,30 @@ def test_advice_about_pages_that_others_share_is_refused() -> None:
     with open_sandbox(num_workers=1, policy="off") as sandbox:
         found = ProgramEvaluator(cart_pole_task(), sandbox=sandbox).evaluate(ADVICE)
         assert "PWNED" not in found.feedback
+
+
+# What a process uses of the processor is seen by others in its process namespace,
+# where it has one of the host's: a slot of work is a one, a slot of sleep a zero.
+CLOCK = """
+import ctypes
+import os
+
+class PWNED(Exception):
+    pass
+
+class Environment:
+    def __init__(self):
+        libc = ctypes.CDLL(None, use_errno=True)
+        for pid in (1, os.getpid()):
+            for call in (libc.clock_gettime, libc.clock_getres):
+                if call(ctypes.c_int((~pid << 3) | 2), (ctypes.c_long * 2)()) == 0:
+                    raise PWNED(f'the clock of process {pid} was read')
+                if ctypes.get_errno() != 1:
+                    raise PWNED(f'the clock met error {ctypes.get_errno()}')
+"""
+
+
+def test_clocks_of_processes_are_refused() -> None:
+    with open_sandbox(num_workers=1, policy="off") as sandbox:
+        found = ProgramEvaluator(cart_pole_task(), sandbox=sandbox).evaluate(CLOCK)
+        assert "PWNED" not in found.feedback

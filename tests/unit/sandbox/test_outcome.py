@@ -98,3 +98,14 @@ def test_line_is_quoted_from_the_source_and_only_if_it_exists() -> None:
     assert source_line(source, 3) == ""
     assert source_line(source, 0) == ""
     assert source_line(source, None) == ""
+
+
+@pytest.mark.parametrize("hidden", ["\ufe0f", "\U000e0141", "\u3164", "\u2800"])
+def test_text_that_nobody_sees_is_made_visible(hidden: str) -> None:
+    shown = printable(f"ok{hidden}")
+    assert hidden not in shown
+    assert shown == "ok" + ascii(hidden)[1:-1]
+
+
+def test_accents_and_other_scripts_stay() -> None:
+    assert printable("é e\u0301 漢字 Ж") == "é e\u0301 漢字 Ж"

@@ -18,9 +18,15 @@ ARCH = {"x86_64": X86_64, "aarch64": AARCH64}
 
 
 def verdict(
-    program: bytes, *, arch: int, number: int, arg1: int = 0, arg2: int = 0
+    program: bytes,
+    *,
+    arch: int,
+    number: int,
+    arg0: int = 0,
+    arg1: int = 0,
+    arg2: int = 0,
 ) -> int:
-    data = struct.pack("<IIQQQQ", number, arch, 0, 0, arg1, arg2)
+    data = struct.pack("<IIQQQQ", number, arch, 0, arg0, arg1, arg2)
     lines = list(struct.iter_unpack("<HBBI", program))
     accumulator, counter = 0, 0
     while True:
@@ -45,7 +51,8 @@ def test_every_call_gets_the_verdict_of_its_table(machine: str) -> None:
     table = seccomp.TABLES[machine]
     for number in range(600):
         expected = EPERM
-        if number in table.allowed.values() or number in table.mapping.values():
+        harmless = (table.allowed, table.mapping, table.clocks)
+        if any(number in calls.values() for calls in harmless):
             expected = ALLOW
         elif number in table.deadly.values():
             expected = KILL
@@ -74,6 +81,20 @@ def test_a_futex_reaches_only_the_own_process(machine: str) -> None:
             arg1 = operation | flags
             got = verdict(program, arch=ARCH[machine], number=number, arg1=arg1)
             assert got == expected
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_clocks_of_other_processes_are_refused(machine: str) -> None:
+    program = seccomp.filter_program(machine)
+    first = {"x86_64": 228, "aarch64": 113}[machine]
+    for number in (first, first + 1, first + 2):
+        for clock in range(12):
+            got = verdict(program, arch=ARCH[machine], number=number, arg0=clock)
+            assert got == ALLOW
+        for pid in (1, 77, 65535):
+            clock = (~pid << 3 | 2) & 0xFFFFFFFF
+            got = verdict(program, arch=ARCH[machine], number=number, arg0=clock)
+            assert got == EPERM
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
@@ -143,7 +164,8 @@ def test_deadly_calls_kill_by_their_known_numbers(
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_no_number_is_in_two_lists(machine: str) -> None:
     table = seccomp.TABLES[machine]
-    lists = (table.allowed, table.mapping, table.deadly, {"clone3": table.clone3})
+    single = {n: getattr(table, n) for n in ("clone3", "futex", "madvise")}
+    lists = (table.allowed, table.mapping, table.clocks, table.deadly, single)
     numbers = [number for names in lists for number in names.values()]
     assert len(set(numbers)) == len(numbers)
 
