@@ -25,6 +25,7 @@ from cwm.core.seeding import child_rng
 from cwm.core.trajectories import TransitionBatch
 from cwm.programs.batches import rows_to_predict
 from cwm.programs.memorised import MemorisedValues
+from cwm.programs.plans import secret_of
 from cwm.programs.program import Program
 from cwm.programs.runner import ProgramRunner, num_distinct_draws
 from sandbox.outcome import AnyOutcome, Completed, Raised, TimedOut, printable
@@ -114,7 +115,8 @@ def audit(
         SandboxUnavailable: If the sandbox does not work.
     """
     num_draws = num_distinct_draws(source, len(draws))
-    rng = child_rng(runner.seed, "audit", Program(source=source).digest)
+    digest = Program(source=source).digest
+    rng = child_rng(runner.seed, "audit", digest, secret_of(batch))
     rows, _ = rows_to_predict(batch, distinct=num_draws > 1)
     singletons = choose_singletons(batch, rows, num_singletons, rng)
     parts = [*singletons.reshape(-1, 1), *_groups(batch, rng.permutation(rows))]
@@ -159,15 +161,33 @@ def choose_singletons(
 ) -> NDArray[np.intp]:
     """Returns rows to run alone, `[at most number]`.
 
-    Preferably rows whose neighbours in time were in the same process in the first
-    run: that is where a program can guess from its other inputs.
+    One half by outcome, rare ones first: a program that guesses those from its other
+    inputs (where a trajectory ends) is seen. The other half are rows whose neighbours
+    in time were in the same process in the first run: there is most to guess from.
     """
     span = int(batch.time.max()) + 5
     keys = batch.trajectory[rows] * span + batch.time[rows]
     num_neighbours = sum(np.isin(keys + shift, keys).astype(int) for shift in (-2, 2))
     order = rng.permutation(len(rows))
     ranked = order[np.argsort(-np.asarray(num_neighbours)[order], kind="stable")]
-    return np.sort(rows[ranked[:number]])
+    rare = order[_rare_first(batch, rows[order])]
+    chosen = list(dict.fromkeys([*rare[: number // 2].tolist(), *ranked.tolist()]))
+    return np.sort(rows[np.asarray(chosen[:number], dtype=np.intp)])
+
+
+def _rare_first(batch: TransitionBatch, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Returns an order of rows: one of each kind of outcome, then the next of each."""
+    kinds = np.stack([batch.rewards[rows], batch.terminated[rows]], axis=1)
+    _, inverse, counts = np.unique(
+        kinds, axis=0, return_inverse=True, return_counts=True
+    )
+    kind = inverse.reshape(-1)
+    # How many of its kind come before each.
+    turn = np.empty(len(rows), dtype=np.intp)
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    by_kind = np.argsort(kind, kind="stable")
+    turn[by_kind] = np.arange(len(rows)) - starts[kind[by_kind]]
+    return np.asarray(np.lexsort((counts[kind], turn)), dtype=np.intp)
 
 
 def different_rows(

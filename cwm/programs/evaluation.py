@@ -7,6 +7,7 @@ the answers off its inputs as they are. What lies between two inputs can still b
 guessed from them (docs/sandbox.md says how far that goes).
 """
 
+import builtins
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -248,7 +249,7 @@ class ProgramEvaluator:
         """
         outcome, draws = self._runner.predict(source, self._everything, self._num_draws)
         if draws is None:
-            return self._failed(outcome)
+            return self._failed(self._told(source, outcome))
         num_train = len(self.task.train)
         train_draws = [slice_predictions(d, 0, num_train) for d in draws]
         train = self._score(train_draws, self.task.train)
@@ -350,6 +351,21 @@ class ProgramEvaluator:
         if len(draws) == 1:
             return score_predictions(draws[0], batch, self.tolerances)
         return score_draws(draws, batch, self.tolerances)
+
+    def _told(self, source: str, outcome: AnyOutcome) -> AnyOutcome:
+        """Returns an outcome whose text no process wrote that had validation inputs.
+
+        The text of an exception is the program's: what its author reads there, the
+        author knows from then on, and the program had validation inputs to write.
+        """
+        if self._validation is None or not isinstance(outcome, Raised):
+            return outcome
+        again, draws = self._runner.predict(source, self.task.train, self._num_draws)
+        if draws is None:
+            return again
+        known = isinstance(getattr(builtins, outcome.error_type, None), type)
+        name = outcome.error_type if known else "Exception"
+        return replace(outcome, error_type=name, message="")
 
     def _failed(self, outcome: AnyOutcome) -> Evaluation:
         feedback = outcome.feedback()

@@ -4,6 +4,7 @@ No child holds an observation together with the one that followed it: even times
 into one, odd times into the other.
 """
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cwm.core.codec import select_rows
-from cwm.core.seeding import child_rng
+from cwm.core.seeding import child_rng, child_seed
 from cwm.core.spaces import space_to_json
 from cwm.core.trajectories import TransitionBatch
 from cwm.programs.batches import rows_to_predict
@@ -98,6 +99,8 @@ def make_requests(
         uses_generator: Whether the program mentions `rng`.
         uses_random: Whether it mentions `random`.
     """
+    secret = secret_of(batch)
+    words = child_rng(seed, "row words", secret).integers(1 << 62, size=len(batch))
     message_rows = rows_per_message(batch.observation_space)
     observation_space = space_to_json(batch.observation_space)
     action_space = space_to_json(batch.action_space)
@@ -108,8 +111,8 @@ def make_requests(
                 action_space=action_space,
                 observations=select_rows(batch.observations, part),
                 actions=select_rows(batch.actions, part),
-                indices=part.astype(np.int64),
-                seed=seed,
+                indices=words[part],
+                seed=child_seed(seed, "draws", secret),
                 num_draws=num_draws,
                 message_rows=message_rows,
                 uses_generator=uses_generator,
@@ -122,10 +125,32 @@ def make_requests(
     return requests, [replace(limits, max_messages=number) for number in due]
 
 
+def secret_of(batch: TransitionBatch) -> str:
+    """Returns text that depends on the outcomes, which no child is given.
+
+    What is drawn with it cannot be drawn again inside: numbers of rows tell which
+    transition is the last of its trajectory, and which are run alone.
+    """
+    found = hashlib.sha256()
+    for column in (
+        *batch.next_observations.values(),
+        batch.rewards,
+        batch.terminated,
+        batch.truncated,
+    ):
+        found.update(
+            column.tobytes()
+            if isinstance(column, np.ndarray)
+            else repr(column).encode()
+        )
+    return found.hexdigest()
+
+
 def _halves(
     batch: TransitionBatch, rows: NDArray[np.intp], seed: int
 ) -> list[NDArray[np.intp]]:
     """Rows of even and of odd times, in an order that is not that of time."""
-    shuffled = child_rng(seed, "evaluation order").permutation(rows)
+    order = child_rng(seed, "evaluation order", secret_of(batch))
+    shuffled = order.permutation(rows)
     is_odd = batch.time[shuffled] % 2 == 1
     return [shuffled[~is_odd], shuffled[is_odd]]
