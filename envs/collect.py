@@ -46,8 +46,7 @@ class CollectConfig:
             least; more are recorded while `min_transitions` is not reached. Held
             out is as much again.
         min_transitions: Fewest transitions of training, without validation, and of
-            held-out data; stochastic environments get `STOCHASTIC_FACTOR` times as
-            many.
+            held-out data; stochastic environments get three times as many.
         max_transitions: Most transitions of training and validation together.
         max_trajectory_length: Recording stops after this many steps, unless the
             episode ends sooner.
