@@ -44,7 +44,7 @@ def test_without_minari_the_install_line_is_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "minari", None)
-    with pytest.raises(PrerequisiteError, match=r"code-world-models\[minari\]"):
+    with pytest.raises(PrerequisiteError, match=r"minari\[hdf5\]"):
         load_data("minari:some/data-v0")
 
 

@@ -62,7 +62,7 @@ def test_a_missing_package_comes_with_its_install_line(
     for name in [m for m in sys.modules if m.startswith("gymnasium.envs.mujoco")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "mujoco", None)
-    with pytest.raises(PrerequisiteError, match=r"code-world-models\[mujoco\]"):
+    with pytest.raises(PrerequisiteError, match=r"gymnasium\[mujoco\]"):
         find("InvertedPendulum-v5")
 
 

@@ -3,6 +3,7 @@
 import base64
 import itertools
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from cwm.programs.memorised import MemorisedValues, TrainingValues, drop_evidenc
 from tests.support.corridor import EXACT, corridor_dataset
 from tests.support.recorded import CARTPOLE, MOUNTAIN_CAR, PENDULUM, record
 
-LLM_PROGRAMS = Path(__file__).parents[4] / "shared" / "llm_programs"
+EXAMPLES = os.environ.get("CWM_EXAMPLES")
 """Programs that a language model wrote; beside the checkout where there are any."""
 
 
@@ -233,7 +234,7 @@ def test_a_large_drop_on_held_out_transitions_is_evidence(
 
 
 @pytest.mark.skipif(
-    not LLM_PROGRAMS.is_dir(), reason="the shared programs are not beside the checkout"
+    EXAMPLES is None, reason="CWM_EXAMPLES names no folder of example programs"
 )
 def test_no_program_of_a_language_model_is_flagged() -> None:
     names = {
@@ -244,7 +245,7 @@ def test_no_program_of_a_language_model_is_flagged() -> None:
     }
     batches = [record(name) for name in names.values()]
     values = [TrainingValues(batch) for batch in batches]
-    paths = sorted(LLM_PROGRAMS.glob("*.py"))
+    paths = sorted(Path(str(EXAMPLES)).glob("*.py"))
     assert paths
     for path in paths:
         source = path.read_text()
