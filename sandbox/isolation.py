@@ -200,6 +200,20 @@ def shortfall(report: IsolationReport, required: Level) -> str:
     return "\n".join(lines)
 
 
+def downgrade(report: IsolationReport, promised: IsolationReport) -> str:
+    """Returns what to say where a worker has less than was reported; else nothing."""
+    lost = [name for name in report.missing if name not in promised.missing]
+    if not lost:
+        return ""
+    lines = [
+        f"Every worker must have the isolation that was reported, {promised.level!r} "
+        f"with {', '.join(lost)}; a later one lacks:",
+        *(f"- {name} ({report.layers[name]})" for name in lost),
+        "No candidate ran in it. Start again: the report will say what there is.",
+    ]
+    return "\n".join(lines)
+
+
 def _action(report: IsolationReport, layer: str) -> str:
     if report.layers[layer] == f"{ABSENT}switched off":
         return "take it into layers="

@@ -5,7 +5,6 @@ closes itself (`child.steps_after_fork`): limits and filter.
 """
 
 import os
-import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,52 +37,68 @@ class Locked:
         return frozenset(name for name in LAYERS if self.states[name] == "active")
 
 
-def start_trial(names: str) -> namespaces.Trial | None:
-    """Begins to try out namespaces, if they are wanted; hand it to `lock_worker`.
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a worker's life began, for `lock_worker`.
 
-    The sooner the better: a process that has imported little is cheap to fork.
+    Attributes:
+        entry: Its way into namespaces, of which the first step is done; `None`
+            without namespaces.
+        obstacles: What is in the way of namespaces; `None` if they are not wanted.
+    """
+
+    entry: namespaces.Entry | None = None
+    obstacles: namespaces.Obstacles | None = None
+
+
+def start_worker(names: str, control_fd: int) -> Start:
+    """Goes on in the first process of a new namespace, if that is wanted and works.
+
+    Call it before the imports: a process that has imported little is cheap to fork,
+    and the children of the new process are cheaper than those of one that shares its
+    pages with another.
 
     Args:
         names: The worker's layers, with blanks between them.
+        control_fd: The socket to the caller, to be kept by the process that goes on.
     """
     layers = names.split()
     if "namespaces" not in layers or sys.platform != "linux":
-        return None
+        return Start()
     kernel = Kernel()
+    changes_user = "drop_root" in layers and os.geteuid() == 0
+    obstacles = namespaces.find_obstacles(
+        kernel,
+        changes_user=changes_user,
+        change_user=lambda: _drop_user(frozenset(layers), kernel),
+    )
+    if obstacles.namespaces:
+        return Start(obstacles=obstacles)
+    entry = namespaces.Entry(kernel, changes_user=changes_user)
+    # What worked in the trial must work now: errors end the worker.
+    entry.fork_first(control_fd)
+    return Start(entry, obstacles)
 
-    def prepare() -> None:
-        if "drop_root" in layers:
-            _drop_root(kernel, without_caps="drop_caps" in layers)
 
-    return namespaces.Trial(kernel, prepare)
-
-
-def lock_worker(
-    layers: frozenset[Layer],
-    kernel: Kernel,
-    control: socket.socket,
-    trial: namespaces.Trial | None,
-) -> Locked:
+def lock_worker(layers: frozenset[Layer], kernel: Kernel, start: Start) -> Locked:
     """Closes the locks that children inherit.
 
-    With namespaces it returns in another process than it was called in, and in an
-    empty root without `/proc`: what is to be imported, opened or measured there has
-    been before.
+    With namespaces it leaves the worker in an empty root without `/proc`: what is to
+    be imported, opened or measured there has been before.
 
     Args:
         layers: Which locks to close.
         kernel: The calls.
-        control: The socket to the caller, to be kept by the process that goes on.
-        trial: What `start_trial` returned for these layers.
+        start: What `start_worker` returned for these layers.
     """
     locked = Locked({layer: f"{ABSENT}switched off" for layer in LAYERS})
     states = locked.states
     if "drop_root" in layers:
-        states["drop_root"] = _drop_root(kernel, without_caps="drop_caps" in layers)
+        states["drop_root"] = _drop_user(layers, kernel)
     # In a namespace the number may be another one.
     locked.user_id = os.geteuid()
     if sys.platform == "linux":
-        _leave_the_world(layers, kernel, control, trial, states)
+        _leave_the_world(layers, kernel, start, states)
         _give_up_rights(layers, kernel, locked)
         kernel.adopt_orphans()
         # Nothing asks for /proc/self any more, and processes of the same user have
@@ -98,24 +113,18 @@ def lock_worker(
 
 
 def _leave_the_world(
-    layers: frozenset[Layer],
-    kernel: Kernel,
-    control: socket.socket,
-    trial: namespaces.Trial | None,
-    states: dict[str, str],
+    layers: frozenset[Layer], kernel: Kernel, start: Start, states: dict[str, str]
 ) -> None:
-    if trial is None:
+    found = start.obstacles
+    if found is None:
         if "empty_root" in layers:
             states["empty_root"] = f"{ABSENT}needs namespaces"
         return
-    found = trial.obstacles()
     for layer in layers & {"namespaces", "empty_root"}:
         obstacle = found.namespaces if layer == "namespaces" else found.empty_root
         states[layer] = f"{ABSENT}{obstacle}" if obstacle else "active"
-    # What worked in the trial must work now: errors end the worker.
-    if states["namespaces"] == "active":
-        namespaces.enter(kernel)
-        namespaces.fork_first(kernel, control)
+    if start.entry is not None:
+        start.entry.finish()
     if states["empty_root"] == "active":
         namespaces.make_root_empty(kernel)
 
@@ -132,11 +141,12 @@ def _give_up_rights(layers: frozenset[Layer], kernel: Kernel, locked: Locked) ->
         states["seccomp"] = _seccomp(states)
 
 
-def _drop_root(kernel: Kernel, *, without_caps: bool) -> str:
-    if os.geteuid() != 0:
+def _drop_user(layers: frozenset[str], kernel: Kernel) -> str:
+    """Becomes an ordinary user, if root; returns the layer's state."""
+    if "drop_root" not in layers or os.geteuid() != 0:
         return "active"
     try:
-        if without_caps and sys.platform == "linux":
+        if "drop_caps" in layers and sys.platform == "linux":
             capabilities.empty_bounding_set(kernel)
         os.setgroups([])
         # As root, these set the real, effective and saved ids alike.

@@ -13,9 +13,9 @@ import os
 import platform
 import select
 import signal
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 from sandbox.linux import Kernel, explain
 
@@ -25,9 +25,7 @@ _CLONE_NEWIPC = 0x08000000
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWPID = 0x20000000
 _CLONE_NEWNET = 0x40000000
-_ALL_BUT_MOUNTS = (
-    _CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC | _CLONE_NEWUTS | _CLONE_NEWPID
-)
+_WORLD = _CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC | _CLONE_NEWUTS
 
 _MS_RDONLY = 1
 _MS_NOSUID = 2
@@ -42,23 +40,97 @@ _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _PLACES = ("/tmp", "/proc", "/dev", "/usr")
 
 
-def enter(kernel: Kernel) -> None:
-    """Moves to user, network, IPC and host-name namespaces of its own.
+class Entry:
+    """The way into namespaces of its own, in two steps.
 
-    The next process that is forked is the first of a new process namespace. When that
-    one has ended, this one can fork no more.
+    The first, `fork_first`, comes before the imports: children of a process that
+    shares its pages with nobody cost less. The second, `finish`, comes after the
+    last change of the user, which would undo it.
 
-    Raises:
-        OSError: If it is not allowed here; nothing has changed then.
+    Args:
+        kernel: The calls.
+        changes_user: Whether the process is root and will be somebody else before
+            `finish`. Root's own files may be closed to anybody else, so that it has
+            to stay root as long as it imports.
     """
+
+    def __init__(self, kernel: Kernel, *, changes_user: bool) -> None:
+        self._kernel = kernel
+        self._changes_user = changes_user
+        self._parent_fd = -1
+
+    def fork_first(self, control_fd: int = -1) -> None:
+        """Goes on in a new process, the first of a process namespace of its own.
+
+        This process does not return. It stays to tell its parent how the other one
+        ended: by the same exit code, or 128 and the signal's number. Neither outlives
+        the other.
+
+        Args:
+            control_fd: A descriptor that only the new process keeps.
+
+        Raises:
+            OSError: If it is not allowed here; nothing has changed then.
+        """
+        if self._changes_user:
+            self._kernel.call("unshare", _CLONE_NEWPID)
+        else:
+            _enter(self._kernel, _WORLD | _CLONE_NEWPID)
+        self._parent_fd, writable = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(writable)
+            self._stay_with_parent()
+            return
+        os.close(self._parent_fd)
+        _watch(self._kernel, pid, control_fd)
+
+    def finish(self) -> None:
+        """Enters what `fork_first` has left for later.
+
+        Raises:
+            OSError: If it is not allowed here.
+        """
+        if self._changes_user:
+            _enter(self._kernel, _WORLD)
+        # Other rights, other user: the kernel forgets that this was asked for.
+        self._stay_with_parent()
+        os.close(self._parent_fd)
+
+    def _stay_with_parent(self) -> None:
+        self._kernel.die_with_parent()
+        # If the other one died before that, its end of the pipe is closed.
+        poller = select.poll()
+        poller.register(self._parent_fd, select.POLLIN)
+        if poller.poll(0):
+            os._exit(0)
+
+
+def _enter(kernel: Kernel, which: int) -> None:
     user, group = os.geteuid(), os.getegid()
-    kernel.call("unshare", _ALL_BUT_MOUNTS)
+    kernel.call("unshare", which)
     # Where this is refused (AppArmor on Ubuntu 24.04), the process has no rights in its
     # namespaces, but is in them: the network and the neighbours are gone all the same.
     with contextlib.suppress(OSError):
         _write("/proc/self/setgroups", "deny")
         _write("/proc/self/uid_map", f"{user} {user} 1")
         _write("/proc/self/gid_map", f"{group} {group} 1")
+
+
+def _watch(kernel: Kernel, pid: int, control_fd: int) -> NoReturn:
+    """Waits for a process and ends as it did."""
+    if control_fd >= 0:
+        os.close(control_fd)
+    os.dup2(0, 2)
+    kernel.set_dumpable(False)
+    # To be killed would leave an orphan behind for others to bury.
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGKILL))
+    try:
+        _, status = os.waitpid(pid, 0)
+    except BaseException:  # noqa: BLE001 - nobody is there to be told
+        os._exit(1)
+    code = os.waitstatus_to_exitcode(status)
+    os._exit(code if code >= 0 else 128 - code)
 
 
 def _write(path: str, text: str) -> None:
@@ -75,7 +147,7 @@ def make_root_empty(kernel: Kernel) -> None:
 
     Raises:
         OSError: If it is not allowed, or something is left; some of it may have
-            happened then, so try it in another process first (`Trial`).
+            happened then, so try it in another process first (`find_obstacles`).
     """
     # Another user namespace would have capabilities again.
     with contextlib.suppress(OSError):
@@ -112,7 +184,7 @@ class Obstacles:
     """Why something does not work here; empty texts for what does.
 
     Attributes:
-        namespaces: What is in the way of `enter` and `fork_first`.
+        namespaces: What is in the way of an `Entry`.
         empty_root: What is in the way of `make_root_empty` after that.
     """
 
@@ -120,40 +192,40 @@ class Obstacles:
     empty_root: str
 
 
-class Trial:
+def find_obstacles(
+    kernel: Kernel, *, changes_user: bool, change_user: Callable[[], object]
+) -> Obstacles:
     """Tries everything in a process that is thrown away.
 
     A system may let a process enter and then refuse what follows, or even kill it.
-    So the worker only does what worked before. The trial goes on beside what the
-    worker does in the meantime.
+    So the worker only does what worked before.
 
     Args:
         kernel: The calls.
-        prepare: What the worker will have done before, such as dropping root.
+        changes_user: As in `Entry`.
+        change_user: What the worker will do between the steps of its entry.
     """
-
-    def __init__(self, kernel: Kernel, prepare: Callable[[], object]) -> None:
-        self._readable, writable = os.pipe()
-        self._pid = os.fork()
-        if self._pid == 0:
-            try:
-                prepare()
-                _try_out(kernel, writable)
-            finally:
-                os._exit(0)
-        os.close(writable)
-
-    def obstacles(self) -> Obstacles:
-        """Waits for the end of the trial and returns what it found; call it once."""
-        with open(self._readable, "rb") as file:
-            lines = file.read().decode(errors="replace").split("\n")
-        os.waitpid(self._pid, 0)
-        # A stage that worked has an empty line; what comes last was not written.
-        reasons = (lines[:-1] + ["ended while trying"] * 2)[:2]
-        return Obstacles(reasons[0], reasons[0] or reasons[1])
+    readable, writable = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(readable)
+            entry = Entry(kernel, changes_user=changes_user)
+            _try_out(kernel, entry, change_user, writable)
+        finally:
+            os._exit(0)
+    os.close(writable)
+    with open(readable, "rb") as file:
+        lines = file.read().decode(errors="replace").split("\n")
+    os.waitpid(pid, 0)
+    # A stage that worked has an empty line; what comes last was not written.
+    reasons = (lines[:-1] + ["ended while trying"] * 2)[:2]
+    return Obstacles(reasons[0], reasons[0] or reasons[1])
 
 
-def _try_out(kernel: Kernel, fd: int) -> None:
+def _try_out(
+    kernel: Kernel, entry: Entry, change_user: Callable[[], object], fd: int
+) -> None:
     """Writes a line for each stage: why it failed, or nothing if it worked."""
 
     def attempt(step: Callable[[], None]) -> bool:
@@ -165,57 +237,15 @@ def _try_out(kernel: Kernel, fd: int) -> None:
         os.write(fd, f"{reason}\n".encode())
         return not reason
 
-    def fork() -> None:
-        enter(kernel)
-        pid = os.fork()
-        if pid != 0:
-            os.waitpid(pid, 0)
-            os._exit(0)
+    def enter() -> None:
+        entry.fork_first(fd)
         if os.getpid() != 1:
             raise OSError(0, "not the first process", "fork")
+        change_user()
+        entry.finish()
 
-    if attempt(fork):
+    if attempt(enter):
         attempt(lambda: make_root_empty(kernel))
-
-
-def fork_first(kernel: Kernel, control: socket.socket) -> None:
-    """Goes on in a new process, the first of its namespace; call it after `enter`.
-
-    This process does not return. It stays to tell its parent how the other one
-    ended: by the same exit code, or 128 and the signal's number. Neither outlives
-    the other.
-
-    Args:
-        kernel: The calls.
-        control: The socket to the caller, which only the new process keeps.
-
-    Raises:
-        OSError: If it cannot fork.
-    """
-    readable, writable = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(writable)
-        kernel.die_with_parent()
-        # If the other one died before that, its end of the pipe is closed.
-        poller = select.poll()
-        poller.register(readable, select.POLLIN)
-        if poller.poll(0):
-            os._exit(0)
-        os.close(readable)
-        return
-    os.close(readable)
-    control.close()
-    os.dup2(0, 2)
-    kernel.set_dumpable(False)
-    # To be killed would leave an orphan behind for others to bury.
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGKILL))
-    try:
-        _, status = os.waitpid(pid, 0)
-    except BaseException:  # noqa: BLE001 - nobody is there to be told
-        os._exit(1)
-    code = os.waitstatus_to_exitcode(status)
-    os._exit(code if code >= 0 else 128 - code)
 
 
 def kill_all_others() -> None:

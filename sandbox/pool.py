@@ -22,6 +22,7 @@ from sandbox.isolation import (
     IsolationReport,
     Layer,
     Level,
+    downgrade,
     shortfall,
 )
 from sandbox.job import Job, checked
@@ -91,6 +92,7 @@ class Sandbox:
         self._sessions: dict[Session[Any], int] = {}
         self._is_closed = False
         self._owner = os.getpid()
+        self._report: IsolationReport | None = None
         first = self._start_worker()
         self._session_drivers = first.session_drivers
         self._report = replace(
@@ -126,7 +128,8 @@ class Sandbox:
 
     @property
     def isolation(self) -> IsolationReport:
-        """What keeps candidates in, as verified when the first worker started."""
+        """What keeps candidates in: verified in the first worker, true of all."""
+        assert self._report is not None
         return self._report
 
     def run(
@@ -392,9 +395,14 @@ class Sandbox:
     def _start_worker(self) -> Worker:
         worker = Worker(self._settings)
         report = worker.report
+        reason = ""
         if LEVELS.index(report.level) < LEVELS.index(self._require):
+            reason = shortfall(report, self._require)
+        elif self._report is not None:
+            reason = downgrade(report, self._report)
+        if reason:
             worker.close()
-            raise SandboxUnavailable(shortfall(report, self._require))
+            raise SandboxUnavailable(reason)
         return worker
 
     def kill_workers(self) -> None:

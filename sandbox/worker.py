@@ -25,9 +25,9 @@ START_TIMEOUT_S = 60.0
 _BOOTSTRAP = (
     "import os, sys; os.register_at_fork = lambda **_: None; "
     "sys.path[:] = sys.argv[3].split(chr(31)); "
-    # It goes on beside the imports of the next line, the larger ones.
-    "from sandbox.locks import start_trial; trial = start_trial(sys.argv[4]); "
-    "from sandbox.zygote import main; main(int(sys.argv[1]), sys.argv[2], trial)"
+    "from sandbox.locks import start_worker; control = int(sys.argv[1]); "
+    "start = start_worker(sys.argv[4], control); "
+    "from sandbox.zygote import main; main(control, sys.argv[2], start)"
 )
 _STDERR_CHARS = 500
 _CLOSE_TIMEOUT_S = 1.0
@@ -336,11 +336,13 @@ def finish(runs: Sequence[Run]) -> None:
         if not run.is_over:
             files |= run.watch(poller)
     while waiting := [run for run in runs if not run.is_over]:
-        left = min(run.deadline for run in waiting) - time.monotonic()
+        now = time.monotonic()
+        left = min(run.deadline for run in waiting) - now
         ready = {fd for fd, _ in poller.poll(max(left, 0.0) * 1000)}
         for run in waiting:
             run.go_on({fd for fd in ready if files[fd] is run}, poller)
-            if not run.is_over and run.deadline <= time.monotonic():
+            # Late is what was late before the look: this process may have slept, too.
+            if not run.is_over and run.deadline <= now:
                 for fd in [fd for fd in files if files[fd] is run]:
                     # The child's end may have been left alone before.
                     with contextlib.suppress(KeyError):

@@ -22,9 +22,9 @@ import msgspec
 from sandbox import child, inventory, wire
 from sandbox.isolation import ABSENT, Layer, Surroundings
 from sandbox.linux import JOB_FD, Kernel, address_space_bytes
-from sandbox.locks import lock_worker
+from sandbox.locks import Start, lock_worker
 from sandbox.memory import close_gaps
-from sandbox.namespaces import Trial, kill_all_others
+from sandbox.namespaces import kill_all_others
 from sandbox.preparation import PRELOAD, import_everything
 from sandbox.probes import Probes
 from sandbox.waiting import (
@@ -75,13 +75,13 @@ class Hello(msgspec.Struct):
     session_drivers: list[str] = []
 
 
-def main(control_fd: int, settings_text: str, trial: Trial | None) -> NoReturn:
+def main(control_fd: int, settings_text: str, start: Start) -> NoReturn:
     """Serves jobs until the control socket is closed.
 
     Args:
         control_fd: Its descriptor.
         settings_text: `Settings` as JSON.
-        trial: Of namespaces, begun before (`locks.start_trial`).
+        start: What `locks.start_worker` returned.
     """
     control = socket.socket(fileno=control_fd)
     settings = msgspec.json.decode(settings_text, type=Settings)
@@ -93,7 +93,7 @@ def main(control_fd: int, settings_text: str, trial: Trial | None) -> NoReturn:
     close_gaps()
     gc.freeze()
     mapped_bytes = address_space_bytes()
-    locked = lock_worker(frozenset(settings.layers), kernel, control, trial)
+    locked = lock_worker(frozenset(settings.layers), kernel, start)
     worker = _Worker(
         control,
         kernel,

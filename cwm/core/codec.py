@@ -72,9 +72,14 @@ def _conform_leaf(space: LeafSpec, value: Value) -> Value:
             return _conform_int(value)
         case MultiDiscreteSpec(num_values=counts):
             return _conform_array(value, (len(counts),), np.dtype(np.int64))
-        case TextSpec():
+        case TextSpec(max_length=max_length):
             if not isinstance(value, str):
                 raise ValueError(f"expected text, got {_show(value)}")
+            if len(value) > max_length:
+                raise ValueError(
+                    f"expected text of at most {max_length} characters, "
+                    f"got {len(value)}"
+                )
             return str(value)
         case NestedSpec():
             return _conform_nested(value, MAX_NESTING)

@@ -133,6 +133,40 @@ def audit(
     return rerun.verdict(len(batch) if num_visible is None else num_visible)
 
 
+def audit_all(
+    source: str,
+    runs: Sequence[tuple[TransitionBatch, Sequence[Predictions]]],
+    *,
+    runner: ProgramRunner,
+) -> Audit:
+    """Audits a program on several batches, each in processes of its own.
+
+    Args:
+        source: The program.
+        runs: Batches and what was predicted for them. An example for the program's
+            author is only taken from the first.
+        runner: Who ran it.
+
+    Returns:
+        The first audit that is not consistent, or the numbers of all together.
+    """
+    found: Audit | None = None
+    for batch, draws in runs:
+        num_visible = len(batch) if found is None else 0
+        one = audit(source, batch, draws, runner=runner, num_visible=num_visible)
+        if not one.is_consistent:
+            return one
+        if found is not None:
+            one = replace(
+                one,
+                num_alone=found.num_alone + one.num_alone,
+                num_permuted=found.num_permuted + one.num_permuted,
+            )
+        found = one
+    assert found is not None
+    return found
+
+
 def _groups(
     batch: TransitionBatch, rows: NDArray[np.intp]
 ) -> Iterator[NDArray[np.intp]]:

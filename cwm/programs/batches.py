@@ -1,34 +1,11 @@
-"""Joins and cuts batches of transitions and predictions."""
+"""Which transitions of a batch have to be predicted."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cwm.core.codec import concatenate_columns, select_rows
-from cwm.core.predictions import Predictions
 from cwm.core.trajectories import TransitionBatch
-
-
-def concatenate_batches(
-    first: TransitionBatch, second: TransitionBatch
-) -> TransitionBatch:
-    """Returns the transitions of both, trajectories of the second numbered on."""
-    shift = int(first.trajectory.max()) + 1
-    return TransitionBatch(
-        observation_space=first.observation_space,
-        action_space=first.action_space,
-        observations=concatenate_columns([first.observations, second.observations]),
-        actions=concatenate_columns([first.actions, second.actions]),
-        next_observations=concatenate_columns(
-            [first.next_observations, second.next_observations]
-        ),
-        rewards=np.concatenate([first.rewards, second.rewards]),
-        terminated=np.concatenate([first.terminated, second.terminated]),
-        truncated=np.concatenate([first.truncated, second.truncated]),
-        trajectory=np.concatenate([first.trajectory, second.trajectory + shift]),
-        time=np.concatenate([first.time, second.time]),
-    )
 
 
 def rows_to_predict(
@@ -57,19 +34,3 @@ def rows_to_predict(
             first.append(row)
         inverse[row] = keys[key]
     return np.asarray(first, dtype=np.intp), inverse
-
-
-def slice_predictions(predictions: Predictions, start: int, stop: int) -> Predictions:
-    """Returns the predictions of rows `start .. stop - 1`."""
-    rows = np.arange(start, stop)
-    return Predictions(
-        next_observations=select_rows(predictions.next_observations, rows),
-        rewards=predictions.rewards[rows],
-        terminated=predictions.terminated[rows],
-        valid=predictions.valid[rows],
-        messages={
-            row - start: text
-            for row, text in predictions.messages.items()
-            if start <= row < stop
-        },
-    )

@@ -8,11 +8,19 @@ from numpy.typing import NDArray
 from cwm.core.codec import decode_columns, num_rows, select_rows
 from cwm.core.predictions import Predictions
 from cwm.core.proposals import Counterexample
+from cwm.core.spaces import Value
 from cwm.core.trajectories import TransitionBatch
 from cwm.programs.accuracy import Matches, wrong_parts
 from cwm.programs.tolerances import observed_columns
+from sandbox.outcome import shorten
 
 MAX_COUNTEREXAMPLES = 8
+
+MAX_TEXT_CHARS = 2_000
+"""Longest predicted text, and of nested lists all texts together, that are kept."""
+
+_MIN_TEXT_CHARS = 40
+_CHARS_PER_ITEM = 4
 _MAX_CANDIDATES = 400
 
 
@@ -129,7 +137,7 @@ def _counterexample(
     if predictions.valid[row]:
         columns = select_rows(predictions.next_observations, np.array([row]))
         predicted = (
-            decode_columns(batch.observation_space, columns)[0],
+            _cut_texts(decode_columns(batch.observation_space, columns)[0]),
             float(predictions.rewards[row]),
             bool(predictions.terminated[row]),
         )
@@ -142,3 +150,41 @@ def _counterexample(
         predicted=predicted,
         message=predictions.messages.get(row, ""),
     )
+
+
+def _cut_texts(value: Value) -> Value:
+    """Returns a predicted value whose texts are cut, saying how much is missing.
+
+    A program may predict megabytes, and counterexamples go into journals and prompts.
+    """
+    match value:
+        case tuple():
+            return tuple(_cut_texts(member) for member in value)
+        case dict():
+            return {key: _cut_texts(member) for key, member in value.items()}
+        case str() | list():
+            return _TextCutter().cut(value)
+        case _:
+            return value
+
+
+class _TextCutter:
+    """Cuts text, or nested lists of text, to `MAX_TEXT_CHARS` and a few notes."""
+
+    def __init__(self) -> None:
+        self._chars_left = MAX_TEXT_CHARS
+
+    def cut(self, value: Value) -> Value:
+        if isinstance(value, str):
+            text = shorten(value, max(self._chars_left, _MIN_TEXT_CHARS))
+            self._chars_left -= len(text)
+            return text
+        kept: list[Value] = []
+        for number, item in enumerate(value):
+            if self._chars_left <= 0:
+                kept.append(f"...[{len(value) - number} more removed]...")
+                break
+            # Quotes or brackets, and a comma: an empty one takes room, too.
+            self._chars_left -= _CHARS_PER_ITEM
+            kept.append(self.cut(item))
+        return kept

@@ -25,8 +25,7 @@ from cwm.programs.accuracy import (
     score_predictions,
     strict_matches,
 )
-from cwm.programs.audit import Audit, audit
-from cwm.programs.batches import concatenate_batches, slice_predictions
+from cwm.programs.audit import Audit, audit, audit_all
 from cwm.programs.counterexamples import find_counterexamples
 from cwm.programs.json_values import counterexample_from_json, counterexample_to_json
 from cwm.programs.memorised import TrainingValues
@@ -61,8 +60,8 @@ def open_sandbox(
     """Returns a sandbox that can evaluate programs; close it, or use `with`.
 
     Args:
-        limits: Limits of each run; an evaluation takes two of them, and one more
-            for each file of unit tests.
+        limits: Limits of each run; an evaluation takes two of them for each split,
+            and one more for each file of unit tests.
         num_workers: Runs at the same time; with 2, both halves of the transitions.
         policy: As in `Sandbox`.
         require: As in `Sandbox`.
@@ -93,7 +92,7 @@ class Evaluation:
         failure_line: Line of the source that raised, from 1.
         failing_index: Training transition at which it raised.
         train: Scores on the training transitions; `None` for a bug.
-        validation: Likewise, if there are validation transitions.
+        validation: Likewise, if it was run on validation transitions.
         unit_tests: Results of the unit tests, if there are any.
         counterexamples: Failing training transitions and unit tests.
         isolation: What kept the program in (`IsolationReport.to_json`).
@@ -223,22 +222,27 @@ class ProgramEvaluator:
         self._sandbox = sandbox
         self._seed = seed
         self._num_draws = NUM_DRAWS if task.is_stochastic else 1
-        batch = task.train
-        if validation is not None:
-            batch = concatenate_batches(batch, validation)
-        self._everything = batch
-        self._runner = ProgramRunner(sandbox, seed=seed, usual=batch)
+        usual = [task.train] if validation is None else [task.train, validation]
+        self._runner = ProgramRunner(sandbox, seed=seed, usual=usual)
         self._isolation = sandbox.isolation.to_json()
 
     def evaluate(
-        self, source: str, *, needs_audit: Callable[[Evaluation], bool] = never
+        self,
+        source: str,
+        *,
+        needs_validation: Callable[[Evaluation], bool] = always,
+        needs_audit: Callable[[Evaluation], bool] = never,
     ) -> Evaluation:
         """Runs a program on every transition and unit test, and scores it.
 
         The same source gets the same evaluation, if it is a function of its inputs.
+        Validation transitions have children of their own: nothing that the program's
+        author gets to read was written by a process that had one.
 
         Args:
             source: The program.
+            needs_validation: Whether a program with this evaluation is to be run on
+                the validation transitions, too; by default if there are any.
             needs_audit: Whether a program with this evaluation is to be audited, as
                 one must be that is kept or shown; never by default. One that is not
                 consistent is a bug.
@@ -247,20 +251,34 @@ class ProgramEvaluator:
             SandboxUnavailable: If the sandbox does not work; never for a fault of
                 the program's.
         """
-        outcome, draws = self._runner.predict(source, self._everything, self._num_draws)
+        train = self.task.train
+        outcome, draws = self._runner.predict(source, train, self._num_draws)
         if draws is None:
-            return self._failed(self._told(source, outcome))
-        num_train = len(self.task.train)
-        train_draws = [slice_predictions(d, 0, num_train) for d in draws]
-        train = self._score(train_draws, self.task.train)
-        validation = None
-        if self._validation is not None:
-            rest = [slice_predictions(d, num_train, len(d)) for d in draws]
-            validation = self._score(rest, self._validation)
+            return self._failed(outcome)
+        runs = [(train, draws)]
+        evaluation = self._scored(source, outcome, draws)
+        if self._validation is not None and needs_validation(evaluation):
+            outcome, draws = self._runner.predict(
+                source, self._validation, self._num_draws
+            )
+            if draws is None:
+                return self._failed_in_validation(outcome)
+            runs.append((self._validation, draws))
+            score = self._score(draws, self._validation)
+            evaluation = replace(evaluation, validation=score)
+        if not needs_audit(evaluation):
+            return evaluation
+        return self._audited(source, evaluation, runs)
+
+    def _scored(
+        self, source: str, outcome: AnyOutcome, draws: list[Predictions]
+    ) -> Evaluation:
+        """Returns how a program does on training transitions and unit tests."""
+        train = self._score(draws, self.task.train)
         matches = merged_matches(
-            [strict_matches(d, self.task.train, self.tolerances) for d in train_draws]
+            [strict_matches(d, self.task.train, self.tolerances) for d in draws]
         )
-        examples = find_counterexamples(matches, train_draws[0], self.task.train)
+        examples = find_counterexamples(matches, draws[0], self.task.train)
         score = train.score
         tests: UnitTestScore | None = None
         if self._unit_tests:
@@ -271,31 +289,24 @@ class ProgramEvaluator:
                 1 - UNIT_TEST_WEIGHT
             ) * score + UNIT_TEST_WEIGHT * tests.passed_fraction
             examples = (*failures, *examples)
-        evaluation = Evaluation(
+        return Evaluation(
             outcome_kind=outcome.kind,
             score=score,
             is_bug=False,
             train=train,
-            validation=validation,
             unit_tests=tests,
             counterexamples=examples,
             isolation=self._isolation,
         )
-        if not needs_audit(evaluation):
-            return evaluation
-        return self._audited(source, evaluation, draws)
 
     def _audited(
-        self, source: str, evaluation: Evaluation, draws: list[Predictions]
+        self,
+        source: str,
+        evaluation: Evaluation,
+        runs: Sequence[tuple[TransitionBatch, list[Predictions]]],
     ) -> Evaluation:
         """Returns the evaluation with its audit: of a bug, if that failed."""
-        found = audit(
-            source,
-            self._everything,
-            draws,
-            runner=self._runner,
-            num_visible=len(self.task.train),
-        )
+        found = audit_all(source, runs, runner=self._runner)
         if found.is_consistent:
             memorised = self._training_values.look_for(source)
             return replace(evaluation, audit=replace(found, memorised=memorised))
@@ -352,21 +363,6 @@ class ProgramEvaluator:
             return score_predictions(draws[0], batch, self.tolerances)
         return score_draws(draws, batch, self.tolerances)
 
-    def _told(self, source: str, outcome: AnyOutcome) -> AnyOutcome:
-        """Returns an outcome whose text no process wrote that had validation inputs.
-
-        The text of an exception is the program's: what its author reads there, the
-        author knows from then on, and the program had validation inputs to write.
-        """
-        if self._validation is None or not isinstance(outcome, Raised):
-            return outcome
-        again, draws = self._runner.predict(source, self.task.train, self._num_draws)
-        if draws is None:
-            return again
-        known = isinstance(getattr(builtins, outcome.error_type, None), type)
-        name = outcome.error_type if known else "Exception"
-        return replace(outcome, error_type=name, message="")
-
     def _failed(self, outcome: AnyOutcome) -> Evaluation:
         feedback = outcome.feedback()
         line: int | None = None
@@ -375,8 +371,7 @@ class ProgramEvaluator:
             line = outcome.line
         if isinstance(outcome, Raised) and outcome.position is not None:
             feedback += self._where(outcome.position)
-            if outcome.position < len(self.task.train):
-                index = outcome.position
+            index = outcome.position
         return Evaluation(
             outcome_kind=outcome.kind,
             score=0.0,
@@ -387,9 +382,21 @@ class ProgramEvaluator:
             isolation=self._isolation,
         )
 
+    def _failed_in_validation(self, outcome: AnyOutcome) -> Evaluation:
+        """Returns the evaluation of a program that only failed on hidden inputs.
+
+        The text of an exception is the program's: what its author reads there, the
+        author knows from then on, and the program had validation inputs to write.
+        """
+        if isinstance(outcome, Raised):
+            known = isinstance(getattr(builtins, outcome.error_type, None), type)
+            name = outcome.error_type if known else "Exception"
+            outcome = replace(outcome, error_type=name, message="", position=None)
+        failed = self._failed(outcome)
+        where = "\nThis happened in a validation transition."
+        return replace(failed, feedback=failed.feedback + where)
+
     def _where(self, row: int) -> str:
-        if row >= len(self.task.train):
-            return "\nThis happened in a validation transition."
         transition = self.task.train.transition(row)
         with np.printoptions(threshold=32, precision=6):
             observation = repr(transition.observation)[:300]

@@ -1,7 +1,13 @@
-"""Checks what came out of a child and puts it into the order of the transitions."""
+"""Checks what came out of a child and puts it into the order of the transitions.
+
+Covers: form, numbers of rows and columns, and what reading them takes: a column is
+decoded only where the space has one, and lists and texts are counted before they are
+built. Does not cover: whether it is true.
+"""
 
 from collections.abc import Sequence
-from typing import Any
+from functools import cache
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -15,13 +21,34 @@ from cwm.core.codec import (
     select_rows,
 )
 from cwm.core.predictions import Predictions
-from cwm.core.spaces import LeafSpec, NestedSpec, SpaceSpec, leaves
-from cwm.programs.wire_types import PredictedRows, ReceivedValues
+from cwm.core.spaces import LeafSpec, SpaceSpec, TextSpec, leaves
+from cwm.programs.wire_types import (
+    MAX_REASON_CHARS,
+    PredictedRows,
+    ReceivedValues,
+    Undecoded,
+)
+from sandbox import wire
 from sandbox.errors import ProtocolError
 from sandbox.outcome import printable
 
 MAX_LISTS = 1_000_000
 """Most lists in all nested values together: an empty one takes 30 times its bytes."""
+
+MAX_TEXTS = 2_000_000
+"""Most texts in them: a short one takes 13 times its bytes."""
+
+T = TypeVar("T")
+
+# First byte of a short MessagePack map or array, without its length, and of one with
+# two bytes of length; the next code has four.
+_MAP = (0x80, 0xDE)
+_ARRAY = (0x90, 0xDC)
+
+# No array takes more than the bytes it comes in, which the limits of the run bound.
+_MAX_ARRAY_BYTES = 1 << 30
+
+_Reasons = dict[int, Annotated[str, msgspec.Meta(max_length=MAX_REASON_CHARS)]]
 
 
 def join_predictions(
@@ -76,7 +103,7 @@ def check_rows(
             there is no row, or more than `max_rows`.
     """
     received = 0
-    num_lists = 0
+    nested = _NestedReader()
     parts: list[Predictions] = []
     for message in messages:
         count = message.rewards.shape[0] if message.rewards.ndim == 1 else -1
@@ -89,14 +116,9 @@ def check_rows(
             message.rewards.dtype != np.float64
             or message.terminated.dtype != np.bool_
             or message.terminated.shape != (count,)
-            or any(not 0 <= row < count for row in message.invalid)
         ):
             raise ProtocolError("rewards or terminated flags are not of their form.")
-        for texts in message.texts.values():
-            num_lists += sum(text.count("[") for text in texts)
-        if num_lists > MAX_LISTS:
-            raise ProtocolError(f"there are more than {MAX_LISTS} lists.")
-        parts.append(_one(message, space, count))
+        parts.append(_one(message, space, count, nested))
     if not parts:
         raise ProtocolError(f"{max_rows} rows were asked for, 0 came.")
     return _concatenate(parts)
@@ -110,64 +132,136 @@ def check_values(
     Raises:
         ProtocolError: If they are not of the space's form.
     """
-    columns: Columns = {}
-    for path, leaf in leaves(space):
-        columns[path] = _column(message, path, leaf, count)
-    if len(message.arrays) + len(message.texts) != len(columns):
-        raise ProtocolError("there are columns that the space does not have.")
-    return columns
+    return _columns(message, space, count, _NestedReader())
 
 
-def _one(message: PredictedRows, space: SpaceSpec, count: int) -> Predictions:
-    columns = check_values(message, space, count)
+class _NestedReader:
+    """Reads nested values: of all messages, no more lists and texts than allowed."""
+
+    def __init__(self) -> None:
+        self._lists_left = MAX_LISTS
+        self._texts_left = MAX_TEXTS
+
+    def read(self, text: str) -> Any:
+        """Returns text or lists of text; a blank row has the empty text."""
+        if not text:
+            return ""
+        # At least as many as there are: texts may hold brackets and quotes, too.
+        self._lists_left -= text.count("[")
+        self._texts_left -= text.count('"') // 2
+        if self._lists_left < 0:
+            raise ProtocolError(f"there are more than {MAX_LISTS} lists.")
+        if self._texts_left < 0:
+            raise ProtocolError(f"there are more than {MAX_TEXTS} texts in lists.")
+        try:
+            return _nested_decoder().decode(text)
+        except msgspec.ValidationError as error:
+            raise ProtocolError(
+                "a nested value is not text or lists of text."
+            ) from error
+        except msgspec.DecodeError as error:
+            raise ProtocolError("a nested value cannot be read.") from error
+
+
+@cache
+def _nested_decoder() -> msgspec.json.Decoder[Any]:
+    """Returns a decoder of lists as deep as they may be, which builds nothing else."""
+    value: Any = str
+    for _ in range(MAX_NESTING):
+        value = str | list[value]
+    return msgspec.json.Decoder(value)
+
+
+def _one(
+    message: PredictedRows, space: SpaceSpec, count: int, nested: _NestedReader
+) -> Predictions:
+    reasons = _reasons(message.invalid, count)
     valid = np.ones(count, dtype=np.bool_)
-    valid[list(message.invalid)] = False
+    valid[list(reasons)] = False
     return Predictions(
-        next_observations=columns,
+        next_observations=_columns(message, space, count, nested),
         rewards=message.rewards,
         terminated=message.terminated,
         valid=valid,
-        messages={row: printable(text) for row, text in message.invalid.items()},
+        messages={row: printable(text) for row, text in reasons.items()},
     )
 
 
-def _column(
-    message: ReceivedValues | PredictedRows, path: str, leaf: LeafSpec, count: int
-) -> Any:
-    blank = encode_columns(leaf, [])[""]
-    if isinstance(blank, np.ndarray):
-        array = message.arrays.get(path)
-        if (
-            array is None
-            or array.dtype != blank.dtype
-            or array.shape != (count, *blank.shape[1:])
-        ):
-            raise ProtocolError("a column of observations is not of its form.")
-        return array
-    texts = message.texts.get(path)
-    if texts is None or len(texts) != count:
+def _reasons(encoded: Undecoded, count: int) -> dict[int, str]:
+    if 0 <= _num_entries(encoded, _MAP) <= count:
+        reasons = _decode(encoded, _Reasons)
+        if all(0 <= row < count for row in reasons):
+            return reasons
+    raise ProtocolError("reasons of invalid rows are not of their form.")
+
+
+def _columns(
+    message: ReceivedValues | PredictedRows,
+    space: SpaceSpec,
+    count: int,
+    nested: _NestedReader,
+) -> Columns:
+    blanks = {path: encode_columns(leaf, [])[""] for path, leaf in leaves(space)}
+    num_arrays = sum(isinstance(blank, np.ndarray) for blank in blanks.values())
+    arrays = _entries(message.arrays, num_arrays)
+    texts = _entries(message.texts, len(blanks) - num_arrays)
+    columns: Columns = {}
+    for path, leaf in leaves(space):
+        blank = blanks[path]
+        if isinstance(blank, np.ndarray):
+            columns[path] = _array(arrays.get(path), blank, count)
+        else:
+            columns[path] = _texts(texts.get(path), leaf, count, nested)
+    return columns
+
+
+def _entries(encoded: Undecoded, max_entries: int) -> dict[str, msgspec.Raw]:
+    """Returns the entries of a dictionary, undecoded, if there are not too many."""
+    if not 0 <= _num_entries(encoded, _MAP) <= max_entries:
+        raise ProtocolError("there are columns that the space does not have.")
+    return _decode(encoded, dict[str, msgspec.Raw])
+
+
+def _num_entries(encoded: Undecoded, codes: tuple[int, int]) -> int:
+    """Returns how many entries a map or an array says it has; -1 for anything else."""
+    data = memoryview(encoded)
+    short, long = codes
+    if data[0] & 0xF0 == short:
+        return data[0] & 0x0F
+    if data[0] == long:
+        return int.from_bytes(data[1:3], "big")
+    return int.from_bytes(data[1:5], "big") if data[0] == long + 1 else -1
+
+
+def _decode(encoded: Undecoded, type_: type[T]) -> T:
+    return wire.decode(memoryview(encoded), type_, max_array_bytes=_MAX_ARRAY_BYTES)
+
+
+def _array(
+    encoded: msgspec.Raw | None, blank: NDArray[Any], count: int
+) -> NDArray[Any]:
+    if encoded is not None:
+        array: NDArray[Any] = _decode(encoded, np.ndarray)
+        if array.dtype == blank.dtype and array.shape == (count, *blank.shape[1:]):
+            return array
+    raise ProtocolError("a column of observations is not of its form.")
+
+
+def _texts(
+    encoded: msgspec.Raw | None, leaf: LeafSpec, count: int, nested: _NestedReader
+) -> list[Any]:
+    if encoded is None or _num_entries(encoded, _ARRAY) != count:
         raise ProtocolError("a column of texts is not of its form.")
-    if not isinstance(leaf, NestedSpec):
-        return texts
-    return [_nested(text) for text in texts]
+    if isinstance(leaf, TextSpec):
+        return _decode(encoded, _texts_type(leaf.max_length))
+    return [nested.read(text) for text in _decode(encoded, list[str])]
 
 
-def _nested(text: str) -> Any:
-    """Decodes text or lists of text; a blank row has the empty text."""
-    if not text:
-        return ""
-    try:
-        return _nested_value(msgspec.json.decode(text), MAX_NESTING)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ProtocolError("a nested value cannot be read.") from error
-
-
-def _nested_value(value: Any, depth: int) -> Any:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and depth > 0:
-        return [_nested_value(item, depth - 1) for item in value]
-    raise ProtocolError("a nested value is not text or lists of text.")
+@cache
+def _texts_type(max_length: int) -> type[list[str]]:
+    """Returns the type of texts that are not too long: the first that is ends it."""
+    text: Any = Annotated[str, msgspec.Meta(max_length=max_length)]
+    return list[text]
 
 
 def _concatenate(parts: Sequence[Predictions]) -> Predictions:

@@ -27,16 +27,16 @@ class ProgramRunner:
     Args:
         sandbox: Made with `STEPS_DRIVER`.
         seed: Seed of the order of transitions and of stochastic programs.
-        usual: Transitions that many programs will be run on: they are encoded once.
+        usual: Batches that many programs will be run on: they are encoded once.
     """
 
     def __init__(
-        self, sandbox: Sandbox, *, seed: int, usual: TransitionBatch | None = None
+        self, sandbox: Sandbox, *, seed: int, usual: Sequence[TransitionBatch] = ()
     ) -> None:
         self.seed = seed
         self._sandbox = sandbox
-        self._usual = usual
-        self._plans: dict[tuple[int, bool, bool], Plan] = {}
+        self._usual = tuple(usual)
+        self._plans: dict[tuple[int, int, bool, bool], Plan] = {}
 
     def predict(
         self, source: str, batch: TransitionBatch, num_draws: int
@@ -124,18 +124,20 @@ class ProgramRunner:
 
     def _plan(self, source: str, batch: TransitionBatch, num_draws: int) -> Plan:
         """Returns what to send; the usual transitions are encoded once."""
-        key = (num_draws, "rng" in source, "random" in source)
-        plan = self._plans.get(key) if batch is self._usual else None
+        uses_generator, uses_random = "rng" in source, "random" in source
+        which = next((i for i, b in enumerate(self._usual) if b is batch), None)
+        key = (-1 if which is None else which, num_draws, uses_generator, uses_random)
+        plan = self._plans.get(key)
         if plan is None:
             plan = make_plan(
                 batch,
                 num_draws,
                 limits=self._sandbox.limits,
                 seed=self.seed,
-                uses_generator=key[1],
-                uses_random=key[2],
+                uses_generator=uses_generator,
+                uses_random=uses_random,
             )
-            if batch is self._usual and plan.num_bytes <= _MAX_KEPT_BYTES:
+            if which is not None and plan.num_bytes <= _MAX_KEPT_BYTES:
                 self._plans[key] = plan
         return plan
 

@@ -1,11 +1,12 @@
 """Messages between the evaluator and its drivers inside the sandbox.
 
 Values travel as columns (`cwm.core.codec`). What comes back is a claim: it is
-decoded into these types, and nothing else, before anyone looks at it.
+decoded into these types, and nothing else, before anyone looks at it; columns not
+before it is known which of them there should be (`cwm.programs.received`).
 """
 
 import math
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -16,15 +17,17 @@ from cwm.core.spaces import SpaceSpec
 MAX_ROWS_PER_MESSAGE = 1_000
 """Rows of one `PredictedRows`, at most."""
 
+MAX_REASON_CHARS = 200
+"""Longest text that says why a row is not of the stated form."""
+
 _MESSAGE_BYTES = 2 << 20
 
-_MAX_COLUMNS = 1_000
-
-# Small entries take thirty times their bytes when they are decoded, so that the
-# number of them is checked before; no honest message has more.
-_ByColumn = msgspec.Meta(max_length=_MAX_COLUMNS)
-_ByRow = msgspec.Meta(max_length=MAX_ROWS_PER_MESSAGE)
-_Texts = Annotated[list[str], _ByRow]
+# What a driver puts there is encoded as what it is. Who decodes it gets the bytes:
+# small entries take a hundred times as many when they are decoded.
+if TYPE_CHECKING:
+    Undecoded: TypeAlias = Any
+else:
+    Undecoded = msgspec.Raw
 
 
 def rows_per_message(space: SpaceSpec) -> int:
@@ -72,30 +75,32 @@ class PredictedRows(msgspec.Struct, array_like=True):
     With several draws, row `i * num_draws + d` is draw `d` of transition `i`.
 
     Attributes:
-        arrays: Numeric columns of next observations, by path.
-        texts: Text columns, by path; nested lists as JSON text.
+        arrays: Numeric columns of next observations, by path: `dict[str, ndarray]`.
+        texts: Text columns, by path, nested lists as JSON text:
+            `dict[str, list[str]]`.
         rewards: `[M]` of float64.
         terminated: `[M]` of bool.
-        invalid: Why rows are not of the stated form, by position in this message.
+        invalid: Why rows are not of the stated form, by position in this message:
+            `dict[int, str]`.
     """
 
-    arrays: Annotated[dict[str, np.ndarray], _ByColumn]
-    texts: Annotated[dict[str, _Texts], _ByColumn]
+    arrays: Undecoded
+    texts: Undecoded
     rewards: np.ndarray
     terminated: np.ndarray
-    invalid: Annotated[dict[int, str], _ByRow]
+    invalid: Undecoded
 
 
 class ReceivedValues(msgspec.Struct, array_like=True):
     """Values of a space that come from a child; `received.check_values` reads them.
 
     Attributes:
-        arrays: Numeric columns, by path.
-        texts: Text columns, by path; nested lists as JSON text.
+        arrays: As in `PredictedRows`.
+        texts: Likewise.
     """
 
-    arrays: Annotated[dict[str, np.ndarray], _ByColumn]
-    texts: Annotated[dict[str, _Texts], _ByColumn]
+    arrays: Undecoded
+    texts: Undecoded
 
 
 class TestsRequest(msgspec.Struct, array_like=True):

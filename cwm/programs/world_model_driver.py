@@ -24,10 +24,8 @@ from cwm.core.spaces import (
     space_to_json,
 )
 from cwm.programs.program import ENTRY_POINT
-from cwm.programs.wire_types import PredictedRows, StepsRequest
+from cwm.programs.wire_types import MAX_REASON_CHARS, PredictedRows, StepsRequest
 from sandbox.child import At, Channel
-
-MAX_MESSAGE_CHARS = 200
 
 _MASK = (1 << 64) - 1
 
@@ -245,7 +243,7 @@ class _Scalars:
         self.terminated.append(terminated)
 
     def add_invalid(self, message: str) -> None:
-        self.invalid[self.count] = message[:MAX_MESSAGE_CHARS]
+        self.invalid[self.count] = message[:MAX_REASON_CHARS]
         self.rewards.append(0.0)
         self.terminated.append(False)
 

@@ -34,12 +34,18 @@ class Evaluator(Protocol):
     """Who runs and scores a program."""
 
     def evaluate(
-        self, source: str, *, needs_audit: Callable[[Evaluation], bool]
+        self,
+        source: str,
+        *,
+        needs_validation: Callable[[Evaluation], bool],
+        needs_audit: Callable[[Evaluation], bool],
     ) -> Evaluation:
         """Returns how the program does; never raises for what it does wrong.
 
         Args:
             source: The program.
+            needs_validation: Whether a program with this evaluation must be run on
+                the validation transitions.
             needs_audit: Whether a program with this evaluation must be audited.
 
         Raises:
@@ -215,6 +221,7 @@ class SynthesisLoop:
         """Returns how a program does; one that would be the best is audited first."""
         evaluation = self._evaluator.evaluate(
             source,
+            needs_validation=self._search.could_be_best,
             needs_audit=lambda found: self._search.would_be_best(call, source, found),
         )
         return refuse_memorised(evaluation)

@@ -86,6 +86,12 @@ class ProgramSearch:
             request_hash=_request_hash(request, parent),
         )
 
+    def could_be_best(self, evaluation: Evaluation) -> bool:
+        """Whether validation decides if a program becomes the best candidate."""
+        if evaluation.is_bug:
+            return False
+        return self.best is None or evaluation.score >= self.best.evaluation.score
+
     def would_be_best(self, call: Call, source: str, evaluation: Evaluation) -> bool:
         """Whether a program with this evaluation would become the best candidate."""
         return is_better(_candidate(call, source, evaluation, {}), self.best)

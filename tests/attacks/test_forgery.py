@@ -141,6 +141,54 @@ def hexes(batch: TransitionBatch) -> set[str]:
     return {row.tobytes().hex() for row in np.asarray(batch.observations[""])}
 
 
+SHOWING = """
+import sys
+
+
+class Environment:
+    def __init__(self):
+        frame = sys._getframe()
+        while "steps" not in frame.f_locals:
+            frame = frame.f_back
+        rows = frame.f_locals["steps"].observations[""]
+        self.hidden = [r for r in rows if r.tobytes().hex() in WANTED]
+        self.number = 0
+
+    def set_state(self, observation):
+        self.place = observation
+
+    def step(self, action):
+        # A counterexample shows what was predicted; the audit, what changed.
+        self.number += 1
+        if self.hidden:
+            return self.hidden[self.number % len(self.hidden)], 0.0, False
+        return self.place + self.number, 0.0, False
+"""
+
+
+def test_predictions_that_are_shown_hold_nothing_of_the_validation_transitions() -> (
+    None
+):
+    train, validation = walks(1, 8), walks(2, 8)
+    secrets = hexes(validation) - hexes(train)
+    source = f"WANTED = {sorted(secrets)[:200]!r}\n{SHOWING}"
+    with open_sandbox(policy="off") as sandbox:
+        evaluator = ProgramEvaluator(
+            task_of(train), validation=validation, sandbox=sandbox
+        )
+        found = evaluator.evaluate(source)
+        audited = evaluator.evaluate(source, needs_audit=lambda _: True)
+    assert found.counterexamples
+    for example in found.counterexamples:
+        assert example.predicted is not None
+        assert example.predicted[0].tobytes().hex() not in secrets
+    assert audited.outcome_kind == "inconsistent"
+    assert "was predicted as" in audited.feedback
+    hidden = {bytes.fromhex(secret) for secret in secrets}
+    numbers = {str(x) for b in hidden for x in np.frombuffer(b, np.float32)}
+    assert not any(number in audited.feedback for number in numbers)
+
+
 @pytest.mark.parametrize("always", [True, False])
 def test_texts_of_errors_hold_nothing_of_the_validation_transitions(always) -> None:
     train, validation = walks(1, 8), walks(2, 8)

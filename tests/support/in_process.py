@@ -7,7 +7,7 @@ from cwm.core.proposals import Counterexample, Task
 from cwm.core.trajectories import Transition, TransitionBatch
 from cwm.programs.accuracy import SplitScore
 from cwm.programs.audit import Audit
-from cwm.programs.evaluation import Evaluation, never
+from cwm.programs.evaluation import Evaluation, always, never
 from cwm.programs.memorised import MemorisedValues
 
 
@@ -16,20 +16,26 @@ class InProcessEvaluator:
 
     Attributes:
         sources: Every program that it was given, oldest first.
+        validated: Those of them that had to be run on validation transitions.
         audited: Those of them that had to be audited. A comment in a program says
             what comes of it: `# inconsistent` or `# memorised`.
     """
 
     def __init__(self, task: Task, validation: TransitionBatch | None = None) -> None:
         self.sources: list[str] = []
+        self.validated: list[str] = []
         self.audited: list[str] = []
         self._train = task.train
         self._validation = validation
 
     def evaluate(
-        self, source: str, *, needs_audit: Callable[[Evaluation], bool] = never
+        self,
+        source: str,
+        *,
+        needs_validation: Callable[[Evaluation], bool] = always,
+        needs_audit: Callable[[Evaluation], bool] = never,
     ) -> Evaluation:
-        evaluation = self._evaluate(source)
+        evaluation = self._evaluate(source, needs_validation)
         if not needs_audit(evaluation):
             return evaluation
         self.audited.append(source)
@@ -42,26 +48,28 @@ class InProcessEvaluator:
         audit = Audit(verdict="consistent", num_alone=1, memorised=memorised)
         return replace(evaluation, audit=audit)
 
-    def _evaluate(self, source: str) -> Evaluation:
+    def _evaluate(
+        self, source: str, needs_validation: Callable[[Evaluation], bool]
+    ) -> Evaluation:
         self.sources.append(source)
         namespace: dict[str, type] = {}
         try:
             exec(source, namespace)
-            train = _score(namespace["Environment"](), self._train)
-            validation = None
-            if self._validation is not None:
-                validation = _score(namespace["Environment"](), self._validation)[0]
+            score, wrong = _score(namespace["Environment"](), self._train)
+            evaluation = Evaluation(
+                outcome_kind="completed",
+                score=score.strict,
+                is_bug=False,
+                train=score,
+                counterexamples=tuple(wrong[:3]),
+            )
+            if self._validation is not None and needs_validation(evaluation):
+                self.validated.append(source)
+                found, _ = _score(namespace["Environment"](), self._validation)
+                evaluation = replace(evaluation, validation=found)
         except (AttributeError, NameError, TypeError, ValueError) as error:
             return _bug(f"{type(error).__name__}: {error}")
-        score, wrong = train
-        return Evaluation(
-            outcome_kind="completed",
-            score=score.strict,
-            is_bug=False,
-            train=score,
-            validation=validation,
-            counterexamples=tuple(wrong[:3]),
-        )
+        return evaluation
 
 
 def _bug(feedback: str, *, kind: str = "raised") -> Evaluation:

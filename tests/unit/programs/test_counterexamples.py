@@ -1,9 +1,28 @@
-import numpy as np
+import json
 
+import numpy as np
+import pytest
+
+from cwm.core.codec import conform, encode_columns
 from cwm.core.predictions import Predictions
-from cwm.core.trajectories import TransitionBatch
+from cwm.core.spaces import (
+    DictSpec,
+    DiscreteSpec,
+    NestedSpec,
+    SpaceSpec,
+    TextSpec,
+    TupleSpec,
+    Value,
+)
+from cwm.core.trajectories import (
+    Transition,
+    TransitionBatch,
+    batch_trajectories,
+    make_trajectory,
+)
 from cwm.programs.accuracy import strict_matches
-from cwm.programs.counterexamples import find_counterexamples
+from cwm.programs.counterexamples import MAX_TEXT_CHARS, find_counterexamples
+from cwm.programs.json_values import counterexample_to_json
 from cwm.programs.tolerances import Tolerances
 from tests.support.recorded import record
 
@@ -80,3 +99,61 @@ def test_row_without_a_prediction_says_why() -> None:
     (example,) = find_counterexamples(matches, wrong, DATA)
     assert example.predicted is None
     assert example.message == "terminated must be a bool, got int"
+
+
+def predicted_as(space: SpaceSpec, truth: Value, predicted: Value) -> Value:
+    """Returns what the counterexample of a wrong prediction shows, and its JSON."""
+    steps = [Transition(truth, 0, truth, 0.0, False, False)]
+    actions = DiscreteSpec(2)
+    trajectory = make_trajectory(steps, observation_space=space, action_space=actions)
+    batch = batch_trajectories([trajectory], space, actions)
+    wrong = Predictions(
+        next_observations=encode_columns(space, [predicted]),
+        rewards=np.zeros(1),
+        terminated=np.zeros(1, dtype=bool),
+        valid=np.ones(1, dtype=bool),
+        messages={},
+    )
+    matches = strict_matches(wrong, batch, Tolerances.from_batch(batch))
+    (example,) = find_counterexamples(matches, wrong, batch)
+    assert example.predicted is not None
+    shown = example.predicted[0]
+    assert conform(space, shown) == shown
+    kept = counterexample_to_json(example)["predicted"]
+    assert len(json.dumps(kept)) < 2 * MAX_TEXT_CHARS
+    return shown
+
+
+@pytest.mark.parametrize(
+    "predicted",
+    [
+        "x" * MAX_TEXT_CHARS,
+        ["x" * (MAX_TEXT_CHARS // 2 - 4)] * 2,
+        [["a", []], "b"] * 100,
+    ],
+)
+def test_predicted_text_of_a_sensible_length_is_kept_whole(predicted: Value) -> None:
+    assert predicted_as(NestedSpec(), "", predicted) == predicted
+
+
+@pytest.mark.parametrize(
+    ("space", "truth", "predicted", "note"),
+    [
+        (TextSpec(), "", "ab" * 100_000, "198030 characters removed"),
+        (
+            TupleSpec((DictSpec((("t", TextSpec()),)), DiscreteSpec(2))),
+            ({"t": ""}, 1),
+            ({"t": "ab" * 100_000}, 1),
+            "198030 characters removed",
+        ),
+        (NestedSpec(), "", "ab" * 100_000, "198030 characters removed"),
+        (NestedSpec(), "", [["ab" * 100_000], "c"], "1 more removed"),
+        (NestedSpec(), "", ["ab"] * 100_000, "99666 more removed"),
+        (NestedSpec(), "", [[]] * 100_000, "99500 more removed"),
+        (NestedSpec(), "", [[["a"]] * 100_000] * 100_000, "99999 more removed"),
+    ],
+)
+def test_predicted_text_is_cut_and_says_how_much_is_missing(
+    space: SpaceSpec, truth: Value, predicted: Value, note: str
+) -> None:
+    assert note in repr(predicted_as(space, truth, predicted))

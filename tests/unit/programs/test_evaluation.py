@@ -337,6 +337,27 @@ def test_validation_transitions_are_scored_apart(sandbox: Sandbox) -> None:
     assert all(0 <= example.index < len(train) for example in both.counterexamples)
 
 
+def test_validation_is_only_run_where_it_is_wanted(sandbox: Sandbox) -> None:
+    train, validation = record("CartPole-v1"), record("CartPole-v1", seed=50)
+    bug = CARTPOLE.replace(
+        "        force =", "        assert x in KNOWN\n        force ="
+    )
+    bug += f"\nKNOWN = {train.observations[''][:, 0].tolist()!r}\n"
+    evaluator = ProgramEvaluator(task_of(train), validation=validation, sandbox=sandbox)
+    seen: list[Evaluation] = []
+
+    def refuse(evaluation: Evaluation) -> bool:
+        seen.append(evaluation)
+        return False
+
+    found = evaluator.evaluate(bug, needs_validation=refuse)
+    assert seen == [found]
+    assert found.train is not None
+    assert found.train.strict == 1.0
+    assert found.validation is None
+    assert evaluator.evaluate(bug).is_bug
+
+
 def test_bug_in_a_validation_transition_is_a_bug_without_a_training_row(
     sandbox: Sandbox,
 ) -> None:
@@ -532,6 +553,40 @@ def test_row_of_the_wrong_form_does_not_spoil_its_neighbours(sandbox: Sandbox) -
     train = evaluate(sandbox, source, composite_batch()).train
     assert train is not None
     assert train.strict == pytest.approx(5 / 6)
+
+
+def test_text_longer_than_its_space_is_of_the_wrong_form(sandbox: Sandbox) -> None:
+    def value(number: int) -> Value:
+        return (number, "é" * (number % 3))
+
+    space = TupleSpec((DiscreteSpec(9), TextSpec(max_length=2)))
+    steps = [Transition(value(i), 0, value(i + 1), 0.0, False, False) for i in range(6)]
+    trajectory = make_trajectory(
+        steps, observation_space=space, action_space=DiscreteSpec(1)
+    )
+    batch = batch_trajectories([trajectory], space, DiscreteSpec(1))
+    source = (
+        "class Environment:\n    def set_state(self, x): self.n = x[0] + 1\n"
+        "    def step(self, a): return (self.n, 'é' * (self.n % 3)), 0.0, False\n"
+    )
+    assert evaluate(sandbox, source, batch).is_perfect
+    longer = evaluate(
+        sandbox, source.replace("% 3", "% 3 if self.n != 4 else 3"), batch
+    )
+    (example,) = longer.counterexamples
+    assert example.predicted is None
+    assert example.message == (
+        "observation: expected text of at most 2 characters, got 3"
+    )
+
+
+def test_counterexamples_of_texts_without_an_end_are_short(sandbox: Sandbox) -> None:
+    source = COMPOSITE_PROGRAM.replace('f"é{n}"', '"x" * 100_000').replace(
+        '("wall", str(n))', '["wall"] * 10_000'
+    )
+    result = evaluate(sandbox, source, composite_batch())
+    assert len(result.counterexamples) == 6
+    assert len(json.dumps(result.to_json())) < 100_000
 
 
 TESTS = """

@@ -292,6 +292,18 @@ def test_values_of_any_space_are_rolled_out(
             assert got[0][2] == ""
 
 
+def test_rollout_cannot_go_on_from_a_text_that_is_too_long(sandbox: Sandbox) -> None:
+    source = (
+        "class Environment:\n    def set_state(self, x): self.x = x\n"
+        "    def step(self, a): return self.x + 'a', 0.0, False"
+    )
+    outcome, rollouts = roll(sandbox, source, [""], [[0] * 3], TextSpec(2))
+    assert rollouts is None
+    assert isinstance(outcome, Raised)
+    assert outcome.position == 2
+    assert "expected text of at most 2 characters, got 3" in outcome.message
+
+
 def test_actions_of_several_numbers_are_rolled_out(sandbox: Sandbox) -> None:
     source = COPYCAT.replace("self.state, 1", "self.state + action, 1").replace(
         "self.state == action", "False"
@@ -358,7 +370,8 @@ def rows(x: list[float], terminated: list[bool], **changes: Any) -> PredictedRow
         "terminated": np.array(terminated, dtype=np.bool_),
         "invalid": {},
     }
-    return PredictedRows(**(columns | changes))
+    payload = wire.encode(PredictedRows(**(columns | changes)))
+    return wire.decode(payload, PredictedRows, max_array_bytes=1 << 20)
 
 
 ASK = RolloutsAsk(

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -202,9 +201,12 @@ def test_users_that_cannot_be_mapped_still_lose_the_network(start: Start) -> Non
 
 def test_trial_that_dies_is_an_obstacle() -> None:
     def die() -> None:
-        signal.raise_signal(signal.SIGKILL)
+        # No signal: the first process of a namespace does not end by its own.
+        os._exit(1)
 
-    obstacles = namespaces.Trial(Kernel(), die).obstacles()
+    obstacles = namespaces.find_obstacles(
+        Kernel(), changes_user=os.geteuid() == 0, change_user=die
+    )
     assert obstacles.namespaces == obstacles.empty_root == "ended while trying"
 
 
@@ -227,3 +229,21 @@ def test_message_names_what_is_missing_and_what_to_do(start: Start) -> None:
     assert "kernel.apparmor_restrict_unprivileged_userns=0" in lines[2]
     assert "Docker 23" in lines[4]
     assert lines[5] == "Or accept what there is with require='process'."
+
+
+def test_a_later_worker_with_less_than_was_reported_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Sandbox(drivers=[DRIVER], limits=LIMITS, policy="off") as made:
+        if "landlock" in made.isolation.missing:
+            pytest.skip("there is no Landlock to take away here")
+        assert outcome(made, "pass").kind == "completed"
+        made.kill_workers()
+        program = refusing_kernel.interpreter(tmp_path, NO_LANDLOCK, "")
+        monkeypatch.setattr(sys, "executable", program)
+        with pytest.raises(SandboxUnavailable) as caught:
+            outcome(made, "pass")
+        monkeypatch.undo()
+        assert outcome(made, "pass").kind == "completed"
+    assert "'kernel' with landlock; a later one lacks:" in str(caught.value)
+    assert "\n- landlock (absent: landlock_create_ruleset: " in str(caught.value)

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 
 from sandbox import namespaces
 from sandbox.isolation import LAYERS, Layer
+from sandbox.job import Job
 from sandbox.limits import Limits
 from sandbox.pool import Sandbox
+from sandbox.worker import finish
 
 DRIVER = "tests.support.echo_driver"
 LIMITS = Limits(wall_s=5.0, memory_mib=64)
@@ -118,3 +121,30 @@ def test_memory_of_a_worker_belongs_to_root_alone() -> None:
         if not IS_ROOT:
             with pytest.raises(PermissionError):
                 os.listdir(f"/proc/{last}/fd")
+
+
+class Late:
+    """A clock that leaps by an hour once, while everything else goes on."""
+
+    def __init__(self, reads_before: int) -> None:
+        self.reads_left = reads_before
+
+    def monotonic(self) -> float:
+        self.reads_left -= 1
+        if self.reads_left == 0:
+            time.sleep(0.5)
+        return time.monotonic() + (3_600 if self.reads_left <= 0 else 0)
+
+
+@pytest.mark.parametrize("reads_before", range(1, 6))
+def test_caller_that_slept_past_the_deadline_takes_what_has_come(
+    reads_before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Sandbox(drivers=[DRIVER], limits=LIMITS, policy="off") as sandbox:
+        worker = sandbox._idle[-1]
+        assert worker is not None
+        one = Job.of(DRIVER, "def main(x):\n    return x", [1], LIMITS).start(worker)
+        monkeypatch.setattr("sandbox.worker.time", Late(reads_before))
+        finish([one])
+        assert one.lost is None
+        assert one.result.is_done

@@ -208,6 +208,12 @@ class Memorising(Cheating):
     comment = "# memorised"
 
 
+def test_only_what_could_be_the_best_is_validated(path: Path) -> None:
+    run = run_search(path)
+    bests = {c.source for c in run.bests}
+    assert bests <= set(run.evaluator.validated) < set(run.evaluator.sources)
+
+
 def test_only_what_would_be_the_best_is_audited(path: Path) -> None:
     run = run_search(path)
     assert run.evaluator.audited == [c.source for c in run.bests]

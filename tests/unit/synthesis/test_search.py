@@ -123,3 +123,13 @@ def test_the_best_is_chosen_by_score_then_validation_then_length(
 def test_a_bug_is_never_better_than_nothing() -> None:
     bug = replace(candidate("a", score=0.5), evaluation=unparsed("why"))
     assert not is_better(bug, None)
+
+
+def test_validation_only_decides_among_those_that_are_no_worse() -> None:
+    search = new_search()
+    evaluation = EVALUATOR.evaluate(NEVER_ENDS)
+    could = [replace(evaluation, score=score) for score in (0.4, 0.5, 0.6)]
+    assert all(search.could_be_best(evaluation) for evaluation in could)
+    search.best = candidate("a", score=0.5)
+    assert [search.could_be_best(e) for e in could] == [False, True, True]
+    assert not search.could_be_best(unparsed("why"))
