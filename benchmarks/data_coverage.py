@@ -1,12 +1,13 @@
 """What recorded data cover: the numbers of the table in docs/data.md.
 
 Collects the default data set of each environment with each seed, one after the
-other, and appends one line per data set to `results/data_coverage.jsonl`. With
-`--table`, prints the table of the latest line of each (environment, seed).
+other, and appends one line per data set to `results/data_coverage.jsonl`: what it
+covers, the commit, the versions and the machine. With `--table`, prints the table of
+the latest line of each (environment, seed).
 
-    python benchmarks/data_coverage.py
-    python benchmarks/data_coverage.py --table
-    python benchmarks/data_coverage.py --envs CartPole-v1 --first-seed 100 --output ""
+    python -m benchmarks.data_coverage
+    python -m benchmarks.data_coverage --table
+    python -m benchmarks.data_coverage --envs CartPole-v1 --first-seed 100 --output ""
 """
 
 import json
@@ -22,6 +23,7 @@ import tyro
 
 from cwm.core.codec import decode_columns
 from cwm.core.trajectories import Dataset
+from cwm.execution.provenance import environment_report
 from envs.actions import is_table_like, to_vector
 from envs.collect import collect
 from envs.coverage import coverage
@@ -115,13 +117,15 @@ def main(config: BenchmarkConfig) -> None:
     if config.table:
         print(table(Path(config.output), config.envs))
         return
+    machine = environment_report()
     for env in config.envs:
         for seed in range(config.first_seed, config.first_seed + config.num_seeds):
-            line = json.dumps(measure(find(env), seed))
-            print(line, flush=True)
+            measured = measure(find(env), seed)
+            print(json.dumps(measured), flush=True)
             if config.output:
+                line = {**measured, "machine": machine}
                 with Path(config.output).open("a", encoding="utf-8") as file:
-                    file.write(line + "\n")
+                    file.write(json.dumps(line) + "\n")
 
 
 def table(path: Path, envs: tuple[str, ...]) -> str:

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from cwm.arguments import parse
 from cwm.cli import EXIT_DONE, run_command
+from cwm.config import shown_as
 from cwm.core.dataset_file import check_writable, save_dataset
 from cwm.core.errors import ConfigError
 from cwm.core.trajectories import Dataset, Trajectory
@@ -38,23 +39,26 @@ class CollectCommand:
     """Records trajectories of an environment, from low to high return.
 
     Attributes:
-        env: Environment: a Gymnasium id, `module:EnvId`, or one of ours.
-        out: File to write (.npz); default: the environment's name in this folder.
-        seed: Fixes everything that is random, at least 0.
-        description: File with the environment's description, instead of its own
+        env: Environment: a Gymnasium id such as CartPole-v1, module:EnvId, or one
+            of ours such as cwm/TaxiGrid-v0.
+        out: File to write, an .npz; if not given, it is in the current folder and
+            has the environment's name.
+        seed: Seed of everything random; at least 0.
+        description: Text file that describes the environment, instead of its own
             documentation.
-        env_kwargs: Constructor arguments as JSON, such as '{"is_slippery": false}'.
-        set: Constant to change, as name=value, such as gravity=3.7.
+        env_kwargs: Arguments of the environment's constructor, as a JSON object
+            such as '{"is_slippery": false}'.
+        set: Constant of the environment to change, such as gravity=3.7.
         config: How much to collect.
-        json: Print one JSON object instead of tables.
+        json: Print what was collected as JSON instead of tables.
     """
 
-    env: str
-    out: Path | None = None
+    env: Annotated[str, tyro.conf.arg(metavar="ID")]
+    out: Annotated[Path | None, shown_as("FILE")] = None
     seed: int = 0
-    description: Path | None = None
-    env_kwargs: str = "{}"
-    set: tuple[str, ...] = ()
+    description: Annotated[Path | None, shown_as("FILE")] = None
+    env_kwargs: Annotated[str, shown_as("JSON")] = "{}"
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = ()
     config: Annotated[CollectConfig, tyro.conf.arg(name="")] = field(
         default_factory=CollectConfig
     )

@@ -27,28 +27,43 @@ from sandbox.limits import Limits
 ConfigT = TypeVar("ConfigT")
 
 
+def shown_as(metavar: str, *, aliases: tuple[str, ...] = ()) -> object:
+    """Returns how `--help` shows an option: what follows it, in capitals.
+
+    No default is shown where there is none: the text says what happens then.
+    """
+    return tyro.conf.arg(
+        metavar=metavar,
+        aliases=aliases,
+        help_behavior_hint=lambda default: (
+            "" if default == "None" else f"(default: {default})"
+        ),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceConfig:
     """Which transitions a command works on.
 
     Attributes:
-        env: Environment: a Gymnasium id such as CartPole-v1, or module:EnvId.
-            Its transitions are collected first.
-        data: Recorded transitions instead: a file written by cwm.collect, the
-            folder of a run, or a Minari data set (its folder, or minari:ID).
-        env_kwargs: Arguments of the environment's constructor, as JSON.
-        set: Attribute of the environment to change, as name=value, such as
-            gravity=3.7.
+        env: Environment: a Gymnasium id such as CartPole-v1, module:EnvId, or one
+            of ours such as cwm/TaxiGrid-v0. Its transitions are collected first.
+        data: Recorded transitions instead of --env: a file written by
+            cwm.collect, the folder of a run, or a Minari data set (its folder, or
+            minari:ID).
+        env_kwargs: Arguments of the environment's constructor, as a JSON object
+            such as '{"is_slippery": false}'.
+        set: Constant of the environment to change, such as gravity=3.7.
         description: Text file that describes the environment, instead of its
             own documentation.
-        collect: How transitions are collected.
+        collect: How the transitions of --env are collected.
     """
 
-    env: str | None = None
-    data: str | None = None
-    env_kwargs: str = "{}"
-    set: tuple[str, ...] = ()
-    description: Path | None = None
+    env: Annotated[str | None, shown_as("ID")] = None
+    data: Annotated[str | None, shown_as("FILE")] = None
+    env_kwargs: Annotated[str, shown_as("JSON")] = "{}"
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = ()
+    description: Annotated[Path | None, shown_as("FILE")] = None
     collect: CollectConfig = field(default_factory=CollectConfig)
 
     def check(self) -> None:
@@ -73,39 +88,47 @@ class RunConfig:
 
     Attributes:
         source: Which transitions.
-        tests: Python file with unit tests of the world model; they count
-            beside the transitions.
-        llm: Language model that writes the programs, such as openai:MODEL.
-            Without one, they are induced from the transitions: no key, no
-            network.
-        base_url: Endpoint of an OpenAI-compatible service.
+        tests: Python file with unit tests of the world model, functions
+            test_...(Environment); they make 20 % of the score.
+        llm: Language model that writes the programs: openai:MODEL at any endpoint
+            that speaks OpenAI's chat completions (the key is in OPENAI_API_KEY),
+            or scripted:FILE, which reads out a JSON list of answers, for
+            rehearsals. Without a model, programs are induced from the
+            transitions: no key, no network.
+        base_url: Address of the endpoint of openai:MODEL, such as
+            http://localhost:8000/v1; OpenAI's own if not given.
         seed: Seed of everything random in the run; at least 0.
-        call_budget: Calls to the proposer; each makes one program. At least 1;
-            the search ends earlier when a program is perfect. The paper uses 10
-            and 50.
-        patience: Calls without a better program after which the search ends; 0:
-            never, as in the paper. By default 15 without a language model,
-            whose answers repeat themselves once nothing helps, and 0 with one.
-        synthesis: How requests are made.
+        call_budget: Most programs to ask for, one each call; at least 1. The
+            search ends earlier when a program is perfect. The paper uses 10 or 50.
+        patience: Calls without a better program after which the search ends; at
+            least 0, where 0 is never, as in the paper. If not given, 15 without a
+            language model (symbolic induction repeats itself once nothing helps)
+            and 0 with one.
+        synthesis: How programs are asked for.
         search: The tree search.
-        sampling: How a language model's answers are drawn.
-        prompts: What a language model is shown.
-        isolation: Weakest isolation of programs that is acceptable; docs/sandbox.md
-            says what each keeps out.
+        sampling: How answers are drawn, with --llm.
+        prompts: What a language model is shown, with --llm.
+        isolation: Weakest isolation of programs that is acceptable, where kernel
+            is the strongest; with less, no program is run. docs/sandbox.md says
+            what each keeps out.
         limits: What a program may use while it runs.
     """
 
     source: Annotated[SourceConfig, tyro.conf.arg(name="")] = field(
         default_factory=SourceConfig
     )
-    tests: Path | None = None
-    llm: str | None = None
-    base_url: str | None = None
+    tests: Annotated[Path | None, shown_as("FILE")] = None
+    llm: Annotated[str | None, shown_as("openai:MODEL|scripted:FILE")] = None
+    base_url: Annotated[str | None, shown_as("URL")] = None
     seed: int = 0
-    call_budget: Annotated[int, tyro.conf.arg(aliases=("--llm-call-budget",))] = 50
-    patience: int | None = None
+    call_budget: Annotated[int, shown_as("INT", aliases=("--llm-call-budget",))] = 50
+    patience: Annotated[int | None, shown_as("INT")] = None
     synthesis: SynthesisConfig = field(default_factory=SynthesisConfig)
-    search: GifConfig = field(default_factory=GifConfig)
+    # What is on by default is turned off by a value: a name such as no-widening
+    # beside a text that says what widening does is hard to read.
+    search: Annotated[GifConfig, tyro.conf.FlagConversionOff] = field(
+        default_factory=GifConfig
+    )
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     prompts: PromptConfig = field(default_factory=PromptConfig)
     isolation: Level = "kernel"

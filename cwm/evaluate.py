@@ -12,7 +12,7 @@ import tyro
 
 from cwm.arguments import parse
 from cwm.cli import EXIT_DONE, EXIT_FAILED, run_command
-from cwm.config import SourceConfig
+from cwm.config import SourceConfig, shown_as
 from cwm.core.errors import ConfigError
 from cwm.programs.unit_tests import load_unit_tests
 from cwm.report.live import make_progress
@@ -31,7 +31,8 @@ from a file (--data). docs/scoring.md says what each column means.
   python -m cwm.evaluate world_model.py --env CartPole-v1 --seed 1
   python -m cwm.evaluate a.py b.py --data transitions.npz --json
 
-Exit codes: 0 every program ran, 1 one did not, 2 usage, 130 interrupted.
+Exit codes: 0 every program ran, 1 one did not or the command failed, 2 usage,
+130 interrupted.
 """
 
 
@@ -40,25 +41,29 @@ class Arguments:
     """What the command line says.
 
     Attributes:
-        programs: Files, each with a class Environment.
+        programs: Python files, each with a class Environment.
         source: Which transitions.
-        tests: Python file with unit tests of the world model.
+        tests: Python file with unit tests of the world model, functions
+            test_...(Environment).
         seed: Seed of collecting and of programs that draw; at least 0. The
             default collects what cwm.synthesize collects by default; another
             one gives fresh transitions.
-        isolation: Weakest isolation of programs that is acceptable.
+        isolation: Weakest isolation of programs that is acceptable, where kernel
+            is the strongest; with less, no program is run. docs/sandbox.md says
+            what each keeps out.
         limits: What a program may use while it runs.
-        json: Print the result as JSON.
+        json: Print the scores as JSON instead of tables.
         quiet: Show no progress.
     """
 
     programs: Annotated[
-        tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="FILE [FILE ...]")
+        tyro.conf.Positional[tuple[Path, ...]],
+        tyro.conf.arg(metavar="FILE [FILE ...]", help_behavior_hint="(at least one)"),
     ]
     source: Annotated[SourceConfig, tyro.conf.arg(name="")] = field(
         default_factory=SourceConfig
     )
-    tests: Path | None = None
+    tests: Annotated[Path | None, shown_as("FILE")] = None
     seed: int = 0
     isolation: Level = "kernel"
     limits: Limits = field(default_factory=Limits)

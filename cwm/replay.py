@@ -27,7 +27,8 @@ tree.json.
 
   python -m cwm.replay runs/2026-01-31-CartPole-v1-1
 
-Exit codes: 0 the tree is the one recorded, 1 it is not, 2 usage.
+Exit codes: 0 the tree is the one recorded, 1 it is not or cannot be rebuilt,
+2 usage, 130 interrupted.
 """
 
 
@@ -36,9 +37,9 @@ class Arguments:
     """What the command line says.
 
     Attributes:
-        run: Folder of the run.
+        run: Folder of the run, as cwm.synthesize made it.
         json: Print the result as JSON.
-        quiet: Print the result only, not every call.
+        quiet: Print the result only, not a line for every call.
     """
 
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]

@@ -12,7 +12,7 @@ import tyro
 
 from cwm.arguments import base_config, parse
 from cwm.cli import run_command
-from cwm.config import RunConfig
+from cwm.config import PRESETS, RunConfig, shown_as
 from cwm.core.errors import BudgetExhausted, ConfigError, CwmError
 from cwm.execution.progress import Progress
 from cwm.report.live import make_progress
@@ -44,21 +44,23 @@ class Arguments:
 
     Attributes:
         run: The settings of the run.
-        preset: Named settings to start from (default, paper or quick); a config
-            file and the other options override them.
-        config: JSON file of settings, such as the config.json of another run.
+        preset: Named settings to start from: paper is the published search (50
+            calls, no patience), quick makes 10 calls. A config file and the other
+            options override them.
+        config: JSON file of settings, such as the config.json of another run; the
+            other options override it.
         out: Folder of the run; a new one in ./runs if not given.
         resume: Folder of a run to continue; it ends as if it had never stopped.
-            Of the settings only --call-budget may be given again.
-        json: Print the result as JSON.
+            Of the settings only --call-budget and --patience may be given again.
+        json: Print the result as JSON instead of tables.
         quiet: Show no progress.
     """
 
     run: Annotated[RunConfig, tyro.conf.arg(name="")] = field(default_factory=RunConfig)
-    preset: str = "default"
-    config: Path | None = None
-    out: Path | None = None
-    resume: Path | None = None
+    preset: Annotated[str, shown_as(f"{{{','.join(PRESETS)}}}")] = "default"
+    config: Annotated[Path | None, shown_as("FILE")] = None
+    out: Annotated[Path | None, shown_as("FOLDER")] = None
+    resume: Annotated[Path | None, shown_as("RUN")] = None
     json: bool = False
     quiet: bool = False
 

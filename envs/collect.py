@@ -22,7 +22,8 @@ from cwm.core.trajectories import (
 )
 from envs.actions import ActionSource, is_table_like
 from envs.curators import NUM_SEEDS, Curator, ExplorerCurator
-from envs.snapshots import SnapshotEnv, open_with_snapshots, reseed, same_value
+from envs.plain_data import same_value
+from envs.snapshots import SnapshotEnv, open_with_snapshots, reseed
 from envs.spaces import to_gymnasium, to_value
 from envs.spec import Env, EnvSpec
 from envs.splits import validation_indices
@@ -42,17 +43,20 @@ class CollectConfig:
     """How much to collect.
 
     Attributes:
-        num_trajectories: Trajectories of training and validation together, at
-            least; more are recorded while `min_transitions` is not reached. Held
-            out is as much again.
-        min_transitions: Fewest transitions of training, without validation, and of
-            held-out data; stochastic environments get three times as many.
-        max_transitions: Most transitions of training and validation together.
-        max_trajectory_length: Recording stops after this many steps, unless the
-            episode ends sooner.
-        validation_fraction: Share of the trajectories for validation, in (0, 0.5].
+        num_trajectories: Fewest trajectories of training and validation together;
+            at least 2. More are recorded while there are too few transitions. As
+            many again are held out.
+        min_transitions: Fewest transitions of training (without validation) and of
+            held-out data, from 1 to the most; three times as many where outcomes
+            vary.
+        max_transitions: Most transitions of training and validation together; at
+            least the number of trajectories.
+        max_trajectory_length: Longest trajectory, in steps; at least 1. Recording
+            stops there unless the episode ends sooner.
+        validation_fraction: Share of the trajectories for validation, above 0 and
+            at most 0.5.
         planning_steps: Steps on copies of the environment that a policy may spend
-            on one trajectory; 0 leaves random policies only.
+            on one trajectory; at least 0, which leaves random policies only.
     """
 
     num_trajectories: int = 10

@@ -17,7 +17,7 @@ these are refused.
 """
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -25,6 +25,14 @@ import numpy as np
 from cwm.core.errors import ConfigError, DataError
 from cwm.core.seeding import child_rng, child_seed
 from envs.failures import show_failure
+from envs.plain_data import (
+    COMMON_ATOMS,
+    GeneratorState,
+    NotPlainError,
+    copy_plain,
+    num_items,
+    same_value,
+)
 from envs.spec import Env, EnvSpec
 
 Snapshot: TypeAlias = Any
@@ -145,50 +153,8 @@ def reseed(env: Env, seed: int) -> None:
         setattr(holder, name, child_rng(seed, "reseed", index))
 
 
-class _Generator(NamedTuple):
-    """Saved state of a random generator."""
-
-    state: Mapping[str, Any]
-
-
-class _NotPlainError(TypeError):
-    """A value that is not made of plain data."""
-
-
-_COMMON_ATOMS = frozenset({type(None), bool, int, float, str})
-_ATOMS = (type(None), bool, int, float, complex, str, bytes, np.generic)
-
 MAX_COPIED_ITEMS = 256
 """Containers that begin with more items are taken for constants."""
-
-
-def _copy(value: Any) -> Any:
-    """Returns an independent copy of plain data.
-
-    Raises:
-        _NotPlainError: If there is anything else in it.
-    """
-    kind = type(value)
-    if kind in _COMMON_ATOMS or isinstance(value, _ATOMS):
-        return value
-    if isinstance(value, np.ndarray) and value.dtype != object:
-        return value.copy()
-    if kind in (list, tuple, set, frozenset):
-        return kind(_copy(item) for item in value)
-    if kind is dict:
-        return {key: _copy(item) for key, item in value.items()}
-    if isinstance(value, np.random.Generator):
-        return _Generator(value.bit_generator.state)
-    raise _NotPlainError(f"{kind.__name__} is not plain data")
-
-
-def _size(value: Any) -> int:
-    """Returns the number of items in nested containers; arrays count as one."""
-    if isinstance(value, list | tuple | set | frozenset):
-        return sum(map(_size, value), start=1)
-    if isinstance(value, dict):
-        return sum(map(_size, value.values()), start=1)
-    return 1
 
 
 class AttributeSnapshots:
@@ -203,7 +169,11 @@ class AttributeSnapshots:
     def __init__(self, env: Env) -> None:
         self.layers = layers(env)
         self.left_out = [
-            {n for n, value in vars(layer).items() if _size(value) > MAX_COPIED_ITEMS}
+            {
+                n
+                for n, value in vars(layer).items()
+                if num_items(value) > MAX_COPIED_ITEMS
+            }
             for layer in self.layers
         ]
 
@@ -225,8 +195,8 @@ class AttributeSnapshots:
             if name in left_out:
                 continue
             try:
-                saved[name] = _copy(value)
-            except _NotPlainError:
+                saved[name] = copy_plain(value)
+            except NotPlainError:
                 continue
         return saved
 
@@ -239,12 +209,12 @@ class AttributeSnapshots:
             for name in self._plain({n: attributes[n] for n in new}, set()):
                 del attributes[name]
             for name, value in saved.items():
-                if type(value) in _COMMON_ATOMS:
+                if type(value) in COMMON_ATOMS:
                     attributes[name] = value
-                elif isinstance(value, _Generator):
+                elif isinstance(value, GeneratorState):
                     attributes[name].bit_generator.state = value.state
                 else:
-                    attributes[name] = _copy(value)
+                    attributes[name] = copy_plain(value)
 
 
 class MujocoSnapshots:
@@ -316,7 +286,7 @@ class ReplaySnapshots:
 
     def stepped(self, action: Any) -> None:
         """Appends to the list of actions."""
-        self.actions = (*self.actions, _copy(action))
+        self.actions = (*self.actions, copy_plain(action))
 
     def save(self) -> Snapshot:
         """Returns the seed and the actions since `reset`."""
@@ -337,21 +307,6 @@ def is_mujoco(env: Env) -> bool:
     return type(data).__name__ == "MjData" and hasattr(unwrapped, "model")
 
 
-def same_value(left: Any, right: Any) -> bool:
-    """Returns whether two observations are equal to the last bit."""
-    if isinstance(left, dict):
-        return left.keys() == right.keys() and all(
-            same_value(left[key], right[key]) for key in left
-        )
-    if isinstance(left, tuple | list):
-        return len(left) == len(right) and all(map(same_value, left, right))
-    return bool(np.array_equal(left, right, equal_nan=_is_float(left)))
-
-
-def _is_float(value: Any) -> bool:
-    return np.asarray(value).dtype.kind == "f"
-
-
 def _run(env: SnapshotEnv, actions: Sequence[Any]) -> list[EnvStep]:
     steps = []
     for action in actions:
@@ -365,8 +320,8 @@ def _run(env: SnapshotEnv, actions: Sequence[Any]) -> list[EnvStep]:
 def _frozen(observation: Any) -> Any:
     """Returns a copy: some environments reuse the array that they return."""
     try:
-        return _copy(observation)
-    except _NotPlainError:
+        return copy_plain(observation)
+    except NotPlainError:
         return observation
 
 

@@ -20,6 +20,20 @@ def rollout(*rows: list[float], terminated: bool = False) -> Rollout:
     )
 
 
+def explorer_of(env_id: str, *, is_stochastic: bool = False) -> Explorer:
+    """Returns an explorer at the start of an episode."""
+    spec = find(env_id)
+    explorer = Explorer(
+        open_with_snapshots(spec),
+        observation_space=spec.observation_space,
+        source=ActionSource(spec.action_space),
+        is_stochastic=is_stochastic,
+        rng=np.random.default_rng(0),
+    )
+    explorer.env.reset(0)
+    return explorer
+
+
 @pytest.fixture
 def novelty() -> Novelty:
     found = Novelty(ActionSource(DiscreteSpec(2)))
@@ -102,15 +116,7 @@ def test_the_archive_grows_with_what_it_holds() -> None:
 
 
 def test_a_rollout_is_repeatable_from_its_start() -> None:
-    spec = find("CartPole-v1")
-    explorer = Explorer(
-        open_with_snapshots(spec),
-        observation_space=spec.observation_space,
-        source=ActionSource(spec.action_space),
-        is_stochastic=False,
-        rng=np.random.default_rng(0),
-    )
-    explorer.env.reset(0)
+    explorer = explorer_of("CartPole-v1")
     start = explorer.env.save()
     rng = np.random.default_rng(1)
     plans = explorer.random_plans(3, 20, rng)
@@ -123,15 +129,7 @@ def test_a_rollout_is_repeatable_from_its_start() -> None:
 
 
 def test_chances_differ_between_rollouts_where_there_are_any() -> None:
-    spec = find("FrozenLake-v1")
-    explorer = Explorer(
-        open_with_snapshots(spec),
-        observation_space=spec.observation_space,
-        source=ActionSource(spec.action_space),
-        is_stochastic=True,
-        rng=np.random.default_rng(0),
-    )
-    explorer.env.reset(0)
+    explorer = explorer_of("FrozenLake-v1", is_stochastic=True)
     plans = [[1, 1, 1]] * 20
     found = explorer.rollouts(
         explorer.env.save(), plans=plans, rng=np.random.default_rng(0)
@@ -140,15 +138,7 @@ def test_chances_differ_between_rollouts_where_there_are_any() -> None:
 
 
 def test_a_far_goal_is_found_by_returning_to_the_rim() -> None:
-    spec = find("MountainCar-v0")
-    explorer = Explorer(
-        open_with_snapshots(spec),
-        observation_space=spec.observation_space,
-        source=ActionSource(spec.action_space),
-        is_stochastic=False,
-        rng=np.random.default_rng(0),
-    )
-    explorer.env.reset(0)
+    explorer = explorer_of("MountainCar-v0")
     start = explorer.env.save()
     seen = explorer.run([0] * 30)
     explorer.novelty.add(seen)
@@ -174,15 +164,7 @@ def test_a_far_goal_is_found_by_returning_to_the_rim() -> None:
 
 
 def test_a_search_stops_when_each_side_has_ended_an_episode() -> None:
-    spec = find("CartPole-v1")
-    explorer = Explorer(
-        open_with_snapshots(spec),
-        observation_space=spec.observation_space,
-        source=ActionSource(spec.action_space),
-        is_stochastic=False,
-        rng=np.random.default_rng(0),
-    )
-    explorer.env.reset(0)
+    explorer = explorer_of("CartPole-v1")
     start = explorer.env.save()
     explorer.novelty.add(explorer.run([0] * 5))
     explorer.search_far(

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from cwm.core.errors import ConfigError
+from envs.plain_data import same_value
 from envs.registry import find
 from envs.snapshots import (
     AttributeSnapshots,
@@ -15,7 +16,6 @@ from envs.snapshots import (
     open_with_snapshots,
     reseed,
     restores_exactly,
-    same_value,
 )
 from tests.support.toy_envs import toy
 
