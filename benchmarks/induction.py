@@ -227,7 +227,7 @@ def _show_random(rows: list[dict[str, Any]]) -> None:
         nothing = statistics.mean(r["do_nothing"] for r in own)
         print(
             f"| {family} | {len(own)} | {exact} | {near} | "
-            f"{statistics.mean(values):.3f} | {nothing:.3f} |"
+            f"{statistics.mean(values):.4f} | {nothing:.4f} |"
         )
 
 
