@@ -13,10 +13,10 @@ from rich.table import Table
 
 from cwm.arguments import parse
 from cwm.cli import EXIT_DONE, run_command
-from cwm.config import shown_as
 from cwm.core.dataset_file import check_writable, save_dataset
 from cwm.core.errors import ConfigError
 from cwm.core.trajectories import Dataset, Trajectory
+from cwm.execution.options import shown_as
 from cwm.sources import parse_changes, parse_kwargs
 from envs.collect import CollectConfig, collect
 from envs.coverage import coverage, end_labels

@@ -16,29 +16,16 @@ import msgspec
 import tyro
 
 from cwm.core.errors import ConfigError
-from cwm.llm.chat import SamplingConfig
-from cwm.synthesis.config import SynthesisConfig
+from cwm.execution.options import shown_as
+from cwm.proposers.config import LanguageModelConfig
+from cwm.synthesis.config import BudgetConfig, SynthesisConfig, TreeConfig
 from envs.collect import CollectConfig
-from mcts.gif import GifConfig
-from prompts.render import PromptConfig
+from mcts.registry import PRESETS as SEARCH_PRESETS
+from prompts.config import PROMPT_PRESETS
 from sandbox.isolation import Level
 from sandbox.limits import Limits
 
 ConfigT = TypeVar("ConfigT")
-
-
-def shown_as(metavar: str, *, aliases: tuple[str, ...] = ()) -> object:
-    """Returns how `--help` shows an option: what follows it, in capitals.
-
-    No default is shown where there is none: the text says what happens then.
-    """
-    return tyro.conf.arg(
-        metavar=metavar,
-        aliases=aliases,
-        help_behavior_hint=lambda default: (
-            "" if default == "None" else f"(default: {default})"
-        ),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,24 +77,11 @@ class RunConfig:
         source: Which transitions.
         tests: Python file with unit tests of the world model, functions
             test_...(Environment); they make 20 % of the score.
-        llm: Language model that writes the programs: openai:MODEL at any endpoint
-            that speaks OpenAI's chat completions (the key is in OPENAI_API_KEY),
-            or scripted:FILE, which reads out a JSON list of answers, for
-            rehearsals. Without a model, programs are induced from the
-            transitions: no key, no network.
-        base_url: Address of the endpoint of openai:MODEL, such as
-            http://localhost:8000/v1; OpenAI's own if not given.
+        models: Who writes the programs.
         seed: Seed of everything random in the run; at least 0.
-        call_budget: Most programs to ask for, one each call; at least 1. The
-            search ends earlier when a program is perfect. The paper uses 10 or 50.
-        patience: Calls without a better program after which the search ends; at
-            least 0, where 0 is never, as in the paper. If not given, 15 without a
-            language model (symbolic induction repeats itself once nothing helps)
-            and 0 with one.
+        budget: What it may spend.
         synthesis: How programs are asked for.
-        search: The tree search.
-        sampling: How answers are drawn, with --llm.
-        prompts: What a language model is shown, with --llm.
+        tree: The search.
         isolation: Weakest isolation of programs that is acceptable, where kernel
             is the strongest; with less, no program is run. docs/sandbox.md says
             what each keeps out.
@@ -118,42 +92,30 @@ class RunConfig:
         default_factory=SourceConfig
     )
     tests: Annotated[Path | None, shown_as("FILE")] = None
-    llm: Annotated[str | None, shown_as("openai:MODEL|scripted:FILE")] = None
-    base_url: Annotated[str | None, shown_as("URL")] = None
-    seed: int = 0
-    call_budget: Annotated[int, shown_as("INT", aliases=("--llm-call-budget",))] = 50
-    patience: Annotated[int | None, shown_as("INT")] = None
-    synthesis: SynthesisConfig = field(default_factory=SynthesisConfig)
-    # What is on by default is turned off by a value: a name such as no-widening
-    # beside a text that says what widening does is hard to read.
-    search: Annotated[GifConfig, tyro.conf.FlagConversionOff] = field(
-        default_factory=GifConfig
+    models: Annotated[LanguageModelConfig, tyro.conf.arg(name="")] = field(
+        default_factory=LanguageModelConfig
     )
-    sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    prompts: PromptConfig = field(default_factory=PromptConfig)
+    seed: int = 0
+    budget: Annotated[BudgetConfig, tyro.conf.arg(name="")] = field(
+        default_factory=BudgetConfig
+    )
+    synthesis: SynthesisConfig = field(default_factory=SynthesisConfig)
+    tree: Annotated[TreeConfig, tyro.conf.arg(name="")] = field(
+        default_factory=TreeConfig
+    )
     isolation: Level = "kernel"
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        if self.call_budget < 1:
-            raise ConfigError(
-                f"call_budget must be at least 1, got {self.call_budget} (calls)."
-            )
-        if self.patience is not None and self.patience < 0:
-            raise ConfigError(
-                f"patience must be at least 0, got {self.patience} (calls)."
-            )
         if self.seed < 0:
             raise ConfigError(f"seed must be at least 0, got {self.seed}.")
-        if self.base_url is not None and self.llm is None:
-            raise ConfigError("base_url needs llm: name the model with --llm.")
 
     @property
     def max_stalled_calls(self) -> int:
         """Calls without a better program that are allowed; 0: any number."""
-        if self.patience is None:
-            return SYMBOLIC_PATIENCE if self.llm is None else 0
-        return self.patience
+        if self.budget.patience is None:
+            return 0 if self.models.llm else SYMBOLIC_PATIENCE
+        return self.budget.patience
 
 
 SYMBOLIC_PATIENCE = 15
@@ -163,12 +125,12 @@ PRESETS: dict[str, RunConfig] = {
     "default": RunConfig(),
     # The other defaults are the paper's now; under this name they stay so.
     "paper": RunConfig(
-        call_budget=50,
-        patience=0,
+        budget=BudgetConfig(call_budget=50, patience=0),
+        models=LanguageModelConfig(prompts=PROMPT_PRESETS["paper"]),
         synthesis=SynthesisConfig(block_length=2),
-        search=GifConfig(),
+        tree=TreeConfig(settings=SEARCH_PRESETS["paper"]),
     ),
-    "quick": RunConfig(call_budget=10),
+    "quick": RunConfig(budget=BudgetConfig(call_budget=10)),
 }
 """Named settings to start from; `--config` and flags change them."""
 

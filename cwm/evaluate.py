@@ -12,8 +12,9 @@ import tyro
 
 from cwm.arguments import parse
 from cwm.cli import EXIT_DONE, EXIT_FAILED, run_command
-from cwm.config import SourceConfig, shown_as
+from cwm.config import SourceConfig
 from cwm.core.errors import ConfigError
+from cwm.execution.options import shown_as
 from cwm.programs.unit_tests import load_unit_tests
 from cwm.report.live import make_progress
 from cwm.scoring import open_evaluator, score_files

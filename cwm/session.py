@@ -13,11 +13,13 @@ from cwm.core.dataset_file import load_dataset, save_dataset
 from cwm.core.errors import ConfigError, DataError
 from cwm.core.journal import Journal
 from cwm.core.proposals import Proposer
+from cwm.core.seeding import child_rng
 from cwm.core.trajectories import Dataset
 from cwm.execution.progress import Progress
 from cwm.execution.provenance import environment_report
 from cwm.programs.unit_tests import load_unit_tests
-from cwm.report.runs import RunReport
+from cwm.report.quotes import Quote
+from cwm.report.runs import ModelReport, RunReport
 from cwm.report.scores import ScoreRow
 from cwm.scoring import baseline_rows, make_task, open_evaluator, program_row
 from cwm.sources import Source, environment_of, obtain, read_text
@@ -27,6 +29,7 @@ from cwm.synthesis.loop import SynthesisLoop, SynthesisResult
 from cwm.synthesis.run_folder import RunFolder, create_run_folder, open_run_folder
 from cwm.synthesis.search import ProgramSearch
 from mcts.export import write_graphml
+from mcts.registry import new_search
 
 RUNS = Path("runs")
 """Where runs go that are given no folder."""
@@ -36,21 +39,19 @@ def make_proposer(config: RunConfig) -> Proposer:
     """Returns who writes the programs of a run.
 
     Raises:
-        ConfigError: If the language model is of an unknown kind.
+        ConfigError: If a language model is of an unknown kind, or its price is needed
+            and not known.
         PrerequisiteError: If a package that it needs is missing.
     """
     # Each brings heavy packages that the other does not need.
-    if config.llm is None:
+    if not config.models.llm:
         from cwm.proposers.symbolic.proposer import SymbolicProposer  # noqa: PLC0415
 
         return SymbolicProposer()
-    from cwm.llm.registry import make_chat_model  # noqa: PLC0415
-    from cwm.proposers.language_model import LanguageModelProposer  # noqa: PLC0415
+    from cwm.proposers.making import make_proposer  # noqa: PLC0415
 
-    return LanguageModelProposer(
-        make_chat_model(config.llm, base_url=config.base_url),
-        sampling=config.sampling,
-        prompts=config.prompts,
+    return make_proposer(
+        config.models, needs_prices=config.budget.cost_budget is not None
     )
 
 
@@ -60,7 +61,7 @@ def check_spaces(config: RunConfig, dataset: Dataset) -> None:
     Raises:
         ConfigError: If they are not for it; the message says what is.
     """
-    if config.llm is None:
+    if not config.models.llm:
         from cwm.proposers.symbolic.proposer import refusal  # noqa: PLC0415
 
         reason = refusal(dataset.observation_space, dataset.action_space)
@@ -70,11 +71,17 @@ def check_spaces(config: RunConfig, dataset: Dataset) -> None:
 
 def make_search(config: RunConfig, dataset: Dataset) -> ProgramSearch:
     """Returns the search of a run, without any call."""
+    tree = config.tree
     return ProgramSearch(
         make_task(dataset),
-        gif=config.search,
+        tree=new_search(
+            tree.search,
+            child_rng(config.seed, "search"),
+            config=tree.search_config(),
+        ),
         config=config.synthesis,
         seed=config.seed,
+        num_models=max(1, len(config.models.llm)),
     )
 
 
@@ -110,10 +117,13 @@ class Session:
             dataset=self.source.dataset,
             proposer=self.proposer.name,
             stopped_by=result.stopped_by,
+            exhausted=result.exhausted,
             num_calls=result.num_calls,
-            call_budget=self.config.call_budget,
+            num_repeated=result.num_repeated,
+            limits=self.config.budget.limits(),
+            search=self.config.tree.search,
             tree=result.tree,
-            usage=result.usage,
+            models=self._models(result),
             best=result.best,
             rows=rows,
             folder=self.folder.path,
@@ -148,7 +158,8 @@ class Session:
                 proposer=proposer,
                 evaluator=evaluator,
                 journal=journal,
-                call_budget=config.call_budget,
+                limits=config.budget.limits(),
+                concurrency=config.models.concurrency,
                 max_stalled_calls=config.max_stalled_calls,
                 progress=progress,
                 on_best=self._keep,
@@ -168,8 +179,8 @@ class Session:
     def _begin(self, journal: Journal, proposer: Proposer) -> None:
         """Writes or checks the first record."""
         settings = config_to_json(self.config)
-        # A run may be given more calls later and stays the same run.
-        del settings["call_budget"], settings["patience"]
+        # A run may be given more to spend later and stays the same run.
+        del settings["budget"], settings["models"]["concurrency"]
         body: dict[str, Any] = {
             "environment": self.source.dataset.environment_id,
             "proposer": proposer.name,
@@ -187,6 +198,15 @@ class Session:
                 f"Journal {str(journal.path)!r} was begun by another run: it differs "
                 f"in {', '.join(differing)}."
             )
+
+    def _models(self, result: SynthesisResult) -> tuple[ModelReport, ...]:
+        names = self.config.models.llm or (self.proposer.name,)
+        return tuple(
+            ModelReport(name=name, usage=usage, num_better=record.num_better)
+            for name, usage, record in zip(
+                names, result.usages, result.models, strict=True
+            )
+        )
 
     def _keep(self, best: Candidate) -> None:
         self.folder.write_text(self.folder.world_model, best.source)
@@ -212,10 +232,30 @@ class Session:
         if best is None or not best.evaluation.is_perfect:
             commands.append(
                 f"python -m cwm.synthesize --resume {path} "
-                f"--call-budget {2 * self.config.call_budget}"
+                f"--call-budget {2 * self.config.budget.call_budget}"
             )
         commands.append(f"python -m cwm.replay {path}")
         return tuple(commands)
+
+
+def make_quote(config: RunConfig, *, progress: Progress) -> Quote:
+    """Returns what a run would cost; nothing is asked, and no folder is made.
+
+    Raises:
+        ConfigError: If a setting is wrong.
+        DataError: If a file cannot be read.
+        PrerequisiteError: If a package that is needed is missing.
+    """
+    config.source.check()
+    proposer = make_proposer(config)
+    source = obtain(config.source, seed=config.seed, progress=progress)
+    check_spaces(config, source.dataset)
+    return Quote(
+        proposer=proposer.name,
+        limits=config.budget.limits(),
+        expected=proposer.expected_usage(make_task(source.dataset)),
+        highest=proposer.highest_usage(),
+    )
 
 
 def new_session(config: RunConfig, *, out: Path | None, progress: Progress) -> Session:

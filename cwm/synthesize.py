@@ -11,13 +11,14 @@ from typing import Annotated
 import tyro
 
 from cwm.arguments import base_config, parse
-from cwm.cli import run_command
-from cwm.config import PRESETS, RunConfig, shown_as
+from cwm.cli import EXIT_DONE, run_command
+from cwm.config import PRESETS, RunConfig
 from cwm.core.errors import BudgetExhausted, ConfigError, CwmError
+from cwm.execution.options import shown_as
 from cwm.execution.progress import Progress
 from cwm.report.live import make_progress
 from cwm.report.runs import RunReport
-from cwm.session import Session, new_session, reopened_session
+from cwm.session import Session, make_quote, new_session, reopened_session
 
 DESCRIPTION = """\
 Finds a Python program that simulates an environment.
@@ -31,6 +32,8 @@ programs are induced from the transitions alone: no key, no network, no model.
   python -m cwm.synthesize --env CartPole-v1 --set gravity=3.7 --seed 1
   python -m cwm.synthesize --data transitions.npz --call-budget 100
   python -m cwm.synthesize --env Taxi-v4 --llm openai:MODEL --base-url URL
+  python -m cwm.synthesize --env Taxi-v4 --llm openai:MODEL --dry-run
+  python -m cwm.synthesize --env Taxi-v4 --llm openai:MODEL --search worldcoder
   python -m cwm.synthesize --resume runs/2026-01-31-CartPole-v1-1
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 no program that runs within the budget,
@@ -51,7 +54,9 @@ class Arguments:
             other options override it.
         out: Folder of the run; a new one in ./runs if not given.
         resume: Folder of a run to continue; it ends as if it had never stopped.
-            Of the settings only --call-budget and --patience may be given again.
+            Of the settings only budgets, --patience and --concurrency may be given
+            again.
+        dry_run: Say what the run would cost, and make no call.
         json: Print the result as JSON instead of tables.
         quiet: Show no progress.
     """
@@ -61,6 +66,7 @@ class Arguments:
     config: Annotated[Path | None, shown_as("FILE")] = None
     out: Annotated[Path | None, shown_as("FOLDER")] = None
     resume: Annotated[Path | None, shown_as("RUN")] = None
+    dry_run: bool = False
     json: bool = False
     quiet: bool = False
 
@@ -68,7 +74,15 @@ class Arguments:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    return run_command(lambda: synthesize(_parse(words)))
+    return run_command(lambda: _run(_parse(words)))
+
+
+def _run(arguments: Arguments) -> int:
+    if not arguments.dry_run:
+        return synthesize(arguments)
+    if arguments.resume is not None:
+        raise ConfigError("dry_run is for a run that has not begun, got resume.")
+    return show_quote(arguments)
 
 
 def _parse(words: list[str]) -> Arguments:
@@ -76,6 +90,22 @@ def _parse(words: list[str]) -> Arguments:
     return parse(
         Arguments, words, command="synthesize", text=DESCRIPTION, default=default
     )
+
+
+def show_quote(arguments: Arguments) -> int:
+    """Shows what a run would cost, without a call, and returns the exit code.
+
+    Raises:
+        CwmError: If the run could not begin.
+    """
+    with (
+        closing(make_progress(sys.stderr, quiet=arguments.quiet)) as progress,
+        redirect_stdout(sys.stderr),
+    ):
+        quote = make_quote(arguments.run, progress=progress)
+    lines = [json.dumps(quote.to_json(), indent=2)] if arguments.json else quote.lines()
+    sys.stdout.write("\n".join(lines) + "\n")
+    return EXIT_DONE
 
 
 def synthesize(arguments: Arguments) -> int:
@@ -102,7 +132,7 @@ def synthesize(arguments: Arguments) -> int:
     _show(report, as_json=arguments.json)
     if report.best is None:
         raise BudgetExhausted(
-            f"{report.num_calls} of {report.call_budget} calls used without a program "
+            f"{report.num_calls} of {report.limits.calls} calls used without a program "
             f"that runs. Journal: {session.folder.journal}"
         )
     return 0
@@ -113,15 +143,17 @@ def _open(arguments: Arguments, progress: Progress) -> Session:
         return new_session(arguments.run, out=arguments.out, progress=progress)
     recorded = base_config(["--resume", str(arguments.resume)])
     config = arguments.run
-    same = replace(config, call_budget=recorded.call_budget, patience=recorded.patience)
+    models = replace(config.models, concurrency=recorded.models.concurrency)
+    same = replace(config, budget=recorded.budget, models=models)
     if same != recorded or arguments.out is not None:
         raise ConfigError(
-            "A resumed run keeps its settings; only call_budget and patience may be "
-            "given again."
+            "A resumed run keeps its settings; only budgets, patience and concurrency "
+            "may be given again."
         )
-    if config.call_budget > recorded.call_budget and config.patience is None:
+    budget = config.budget
+    if budget.call_budget > recorded.budget.call_budget and budget.patience is None:
         # Who grants more calls wants them used.
-        config = replace(config, patience=0)
+        config = replace(config, budget=replace(budget, patience=0))
     return reopened_session(config, arguments.resume)
 
 

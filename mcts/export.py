@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcts.gif import KINDS, GifMcts
+from mcts.registry import search_from_json
+from mcts.search import KINDS, TreeSearch
 from mcts.tree import Node, Tree
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class TreeStatistics:
 
 
 def tree_statistics(tree: Tree) -> TreeStatistics:
-    """Returns figures about a tree of `GifMcts`."""
+    """Returns figures about the tree of any search."""
     nodes = tree.nodes[1:]
     best = tree.best()
     path = [] if best is None else tree.path(best)[1:]
@@ -76,13 +77,14 @@ def tree_statistics(tree: Tree) -> TreeStatistics:
 
 
 def _is_repaired(tree: Tree, bug: Node) -> bool:
-    """Returns whether the chain of fixes below a failure ends in a node that ran."""
-    node = bug
-    while node.was_bug:
-        if not node.children:
-            return False
-        node = tree.children(node)[0]
-    return True
+    """Returns whether fixes below a failure, one after another, led to one that ran."""
+    fixes = tree.children(bug)
+    while fixes:
+        fix = fixes.pop()
+        if not fix.was_bug:
+            return True
+        fixes += tree.children(fix)
+    return False
 
 
 def _count_by_kind(nodes: Sequence[Node]) -> dict[str, int]:
@@ -130,15 +132,15 @@ def write_graphml(tree: Tree, path: Path) -> None:
     nx.write_graphml_xml(to_networkx(tree), path)
 
 
-def write_json(search: GifMcts, path: Path) -> None:
-    """Writes the whole search as JSON, from which `GifMcts.from_json` continues."""
+def write_json(search: TreeSearch, path: Path) -> None:
+    """Writes the whole search as JSON, from which `read_json` continues."""
     path.write_text(json.dumps(search.to_json(), indent=1) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path) -> GifMcts:
-    """Returns the search that `write_json` wrote.
+def read_json(path: Path) -> TreeSearch:
+    """Returns the search, of any kind, that `write_json` wrote.
 
     Raises:
         ValueError: If the file is not JSON of this form.
     """
-    return GifMcts.from_json(json.loads(path.read_text(encoding="utf-8")))
+    return search_from_json(json.loads(path.read_text(encoding="utf-8")))

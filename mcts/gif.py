@@ -2,31 +2,25 @@
 
 Dainese et al., "Generating Code World Models with Large Language Models Guided by
 Monte Carlo Tree Search", NeurIPS 2024 (https://arxiv.org/abs/2405.15383, Section 4).
-The evaluation is slow and happens outside: `ask` says what to try next, `tell`
-takes how it went.
+Several expansions at a time as in WU-UCT: Liu et al., "Watch the Unobserved: A
+Simple Approach to Parallelizing Monte Carlo Tree Search", ICLR 2020
+(https://arxiv.org/abs/1810.11755). What is in flight counts as a visit in the
+exploration term and nowhere else.
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, TypeAlias, get_args
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from mcts.frontier import Frontier
+from mcts.growing import GrowingSearch, as_kind, check_setting, fix_chain
+from mcts.kind_statistics import KindStatistics
 from mcts.rng import rng_from_json, rng_to_json
-from mcts.tree import Node, Tree
-
-Kind: TypeAlias = Literal["generate", "improve", "fix"]
-"""What an expansion asks for."""
-
-KINDS: tuple[Kind, ...] = get_args(Kind)
-
-JSON_VERSION = 1
-"""Form of `GifMcts.to_json`; another one is refused."""
-
-
-class SearchExhausted(ValueError):  # noqa: N818 - an event, not a mistake
-    """Nothing can be selected any more: every branch has come to its end."""
+from mcts.search import KINDS, Kind
+from mcts.tree import Node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,22 +28,31 @@ class GifConfig:
     """Settings of GIF-MCTS; the defaults are the paper's.
 
     Attributes:
-        exploration: Weight `c` of the exploration term; at least 0. At 0 the
-            search always follows the highest estimate.
-        epsilon: Added to the visit count below the root sign; more than 0, since
-            an untried child can have no visit.
-        widening: Whether each `generate` or `improve` that was tried leaves a
-            further untried one beside it. Without it each node has at most one
-            child of a kind and the search can come to an end.
-        num_fixes: Fix attempts for a fresh bug; 0 makes every bug a dead end.
-        max_bug_value: Optimistic mean of a bug with all its fixes left, in
-            `[0, 1]`. Fewer fixes left scale it down evenly, to 0 with none.
-        prior_generate: Prior mean value of `generate`, in `[0, 1]`.
-        prior_improve: Prior mean value of `improve`, in `[0, 1]`.
-        prior_fix: Prior mean value of `fix`, in `[0, 1]`.
-        prior_count: Results that a prior counts as; at least 1.
-        weight_global: First weight of the mean over the whole tree; positive.
-        weight_local: First weight of the mean over siblings; positive.
+        exploration: Weight `c` of the term `c * sqrt(ln N / (n + epsilon))`, where
+            a node has `N` visits and its child `n`; at least 0. At 0 the search
+            always follows the highest estimate.
+        epsilon: Added to the child's visits in that term; positive, since an
+            untried child can have no visit.
+        widening: Whether a node offers one more `generate` and `improve` however
+            many it has (progressive widening). If not, it has at most one child of
+            a kind, and the search can come to an end.
+        num_fixes: Fix attempts for a fresh bug; at least 0, where every bug is a
+            dead end.
+        max_bug_value: Mean value, in `[0, 1]`, that a bug with all its fixes left
+            is given in advance. With fewer left it is evenly less, down to 0.
+        prior_generate: Value, in `[0, 1]`, that is expected of `generate` before
+            there is a result.
+        prior_improve: Value, in `[0, 1]`, that is expected of `improve` before
+            there is a result.
+        prior_fix: Value, in `[0, 1]`, that is expected of `fix` before there is a
+            result.
+        prior_count: How many results these priors count as; at least 1.
+        weight_global: Weight of the mean over the whole tree in the estimate of an
+            untried child; positive. The search starts from it and adjusts it.
+        weight_local: Weight of the mean over siblings in the same estimate;
+            positive. The search starts from it and adjusts it.
+        kinds: The kinds that may be asked, for ablations. The root generates
+            whatever stands here. Without `fix` every bug is a dead end.
     """
 
     exploration: float = 0.1
@@ -63,102 +66,30 @@ class GifConfig:
     prior_count: int = 2
     weight_global: float = 0.5
     weight_local: float = 0.5
+    kinds: tuple[Kind, ...] = KINDS
 
     def __post_init__(self) -> None:
         for name in ("max_bug_value", "prior_generate", "prior_improve", "prior_fix"):
-            _check(name, getattr(self, name), "be between 0 and 1", 0.0, 1.0)
+            check_setting(name, getattr(self, name), "be between 0 and 1", 0.0, 1.0)
         tiny = math.ulp(0.0)
         for name in ("epsilon", "weight_global", "weight_local"):
-            _check(name, getattr(self, name), "be positive and finite", tiny)
-        _check("exploration", self.exploration, "be at least 0 and finite", 0.0)
-        _check("num_fixes", self.num_fixes, "be at least 0", 0)
-        _check("prior_count", self.prior_count, "be at least 1", 1)
+            check_setting(name, getattr(self, name), "be positive and finite", tiny)
+        check_setting("exploration", self.exploration, "be at least 0 and finite", 0.0)
+        check_setting("num_fixes", self.num_fixes, "be at least 0", 0)
+        check_setting("prior_count", self.prior_count, "be at least 1", 1)
+        if len({as_kind(kind) for kind in self.kinds}) < len(self.kinds):
+            raise ValueError(f"kinds must name each kind once, got {self.kinds!r}.")
+
+    @property
+    def fixes_of_fresh_bug(self) -> int:
+        """Fix attempts for a fresh bug; 0 if `fix` may not be asked."""
+        return self.num_fixes if "fix" in self.kinds else 0
 
     def bug_value(self, fixes_left: int) -> float:
         """Returns the optimistic mean of a bug with `fixes_left` fixes left."""
         if self.num_fixes == 0:
             return 0.0
         return self.max_bug_value * (fixes_left / self.num_fixes)
-
-
-def _check(
-    name: str, value: float, rule: str, low: float, high: float = math.inf
-) -> None:
-    if not (math.isfinite(value) and low <= value <= high):
-        raise ValueError(f"{name} must {rule}, got {value!r}.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expansion:
-    """What to try next.
-
-    Attributes:
-        node_id: Id that the new node will have.
-        parent_id: The node to expand; 0 is the root, which has no payload.
-        kind: generate, improve or fix.
-        depth: Depth of the new node, from 1.
-        attempt: Children of this kind that the parent already has.
-    """
-
-    node_id: int
-    parent_id: int
-    kind: Kind
-    depth: int
-    attempt: int
-
-    @property
-    def parent_depth(self) -> int:
-        """Depth of the node to expand: how many blocks its prefix has."""
-        return self.depth - 1
-
-
-@dataclass(slots=True, kw_only=True)
-class KindStatistics:
-    """What the search has learnt about one kind of expansion.
-
-    Attributes:
-        mean: Running mean of the values obtained, prior included.
-        count: Results in the mean, pseudo-counts of the prior included.
-        weight_global: Weight of `mean` in the estimate of an untried child.
-        weight_local: Weight of the mean over the siblings of the same kind.
-    """
-
-    mean: float
-    count: int
-    weight_global: float
-    weight_local: float
-
-    def estimate(self, local: float | None) -> float:
-        """Returns the expected value of an untried child, in `[0, 1]`.
-
-        Args:
-            local: Mean value of its siblings of the same kind, if there are any.
-        """
-        return min(1.0, max(0.0, self._mixture(local)))
-
-    def _mixture(self, local: float | None) -> float:
-        total = self.weight_global + self.weight_local
-        # Steps can drive the weights to opposite signs; at a sum of exactly 0
-        # the mixture does not exist and the global mean stands alone.
-        if local is None or total == 0.0:
-            return self.mean
-        return (self.weight_global * self.mean + self.weight_local * local) / total
-
-    def update(self, value: float, local: float | None) -> None:
-        """Learns from one result: the weights first, then the mean.
-
-        One gradient step on `(estimate - value)**2` with the rate `1 / (1 + count)`,
-        that is 1/3, 1/4, ... with two pseudo-counts. Where the estimate is clipped
-        it does not depend on the weights, so that they stay.
-        """
-        mixture = self._mixture(local)
-        total = self.weight_global + self.weight_local
-        if local is not None and total != 0.0 and 0.0 <= mixture <= 1.0:
-            step = 2.0 * (mixture - value) / total / (1 + self.count)
-            self.weight_global -= step * (self.mean - mixture)
-            self.weight_local -= step * (local - mixture)
-        self.count += 1
-        self.mean += (value - self.mean) / self.count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,31 +109,25 @@ class Option:
     score: float
 
 
-@dataclass(slots=True)
-class GifMcts:
-    """The search tree of GIF-MCTS, driven by `ask` and `tell` in turn.
+class GifMcts(GrowingSearch):
+    """The search tree of GIF-MCTS; see `mcts.search.TreeSearch`.
 
     Attributes:
         config: Settings.
         rng: Breaks ties; of `np.random.default_rng`'s kind, so that its state
             can be saved. Advanced by `ask`, and only where there is a tie.
-        tree: All nodes; `payload` of each is what `tell` was given.
         statistics: What was learnt about each kind.
-        pending: The expansion that waits for its `tell`.
     """
 
-    config: GifConfig
-    rng: np.random.Generator
-    tree: Tree = field(init=False)
-    statistics: dict[Kind, KindStatistics] = field(init=False)
-    pending: Expansion | None = field(init=False, default=None)
+    name: ClassVar[str] = "gif-mcts"
 
-    def __post_init__(self) -> None:
-        rng_to_json(self.rng)  # Refuses early what could not be saved later.
-        self.tree = Tree()
+    def __init__(self, config: GifConfig, rng: np.random.Generator) -> None:
+        super().__init__()
+        rng_to_json(rng)  # Refuses early what could not be saved later.
+        self.config = config
+        self.rng = rng
         # The root counts as visited once, so that ln N exists (Section 4).
         self.tree.root.visit_count = 1
-        config = self.config
         priors: dict[Kind, float] = {
             "generate": config.prior_generate,
             "improve": config.prior_improve,
@@ -217,99 +142,115 @@ class GifMcts:
             )
             for kind, prior in priors.items()
         }
+        self._recall()
 
-    def ask(self) -> Expansion:
-        """Returns what to try next; `tell` must answer it before the next call.
+    @property
+    def generates_below_root(self) -> bool:
+        """Whether `generate` is asked of other nodes than the root."""
+        return "generate" in self.config.kinds
 
-        Raises:
-            SearchExhausted: If no node can be expanded.
-            ValueError: If the last expansion has not been told yet.
+    def options(self, node: Node) -> list[Option]:
+        """Returns what selection can choose from at `node`; may be empty.
+
+        For people to look at: its cost grows with the number of children.
         """
-        if self.pending is not None:
-            raise ValueError(
-                "ask must follow a tell, got an ask while the expansion of node "
-                f"{self.pending.parent_id} is outstanding."
-            )
-        node = self.tree.root
-        while True:
-            options = self.options(node)
-            if not options:
-                raise SearchExhausted(
-                    f"All {len(self.tree) - 1} nodes of the search are at their end."
-                )
-            chosen = self._pick(options)
-            if chosen.child is None:
-                break
-            node = chosen.child
-        self.pending = Expansion(
-            node_id=len(self.tree),
-            parent_id=node.node_id,
-            kind=chosen.kind,
-            depth=node.depth + 1,
-            attempt=len(self._siblings(node, chosen.kind)),
-        )
-        return self.pending
+        options = [self._option(node, kind, None) for kind in self._untried_kinds(node)]
+        for child in self.tree.children(node):
+            if self._frontier.is_open(child):
+                options.append(self._option(node, as_kind(child.kind), child))
+        return options
 
-    def tell(
-        self,
-        expansion: Expansion,
-        *,
-        value: float,
-        is_bug: bool,
-        is_terminal: bool = False,
-        payload: Any = None,
-    ) -> Node:
-        """Adds the result of an expansion to the tree and returns its node.
-
-        Args:
-            expansion: What `ask` returned.
-            value: The evaluation, in `[0, 1]`; a bug counts as 0, whatever is
-                said here.
-            is_bug: Whether it failed in a way that a fix may repair.
-            is_terminal: Whether nothing is left to continue from it. A bug that
-                is terminal gets no fix.
-            payload: Kept in the node; JSON-able, or `to_json` fails.
-
-        Raises:
-            ValueError: If `expansion` is not the outstanding one, or the value is
-                outside `[0, 1]`.
-        """
-        if expansion != self.pending:
-            raise ValueError(
-                f"tell must answer the outstanding expansion {self.pending}, "
-                f"got {expansion}."
-            )
-        _check("value", value, "be between 0 and 1", 0.0, 1.0)
-        parent = self.tree.nodes[expansion.parent_id]
-        kind = expansion.kind
-        result = 0.0 if is_bug else float(value)
-        self.statistics[kind].update(result, self._local_mean(parent, kind))
-        node = self.tree.add(parent, kind)
-        node.value, node.payload = result, payload
-        node.is_bug = node.was_bug = is_bug
-        if is_bug:
-            self._tell_bug(node, parent, is_terminal)
+    def _option(self, node: Node, kind: Kind, child: Node | None) -> Option:
+        if child is None:
+            value, count = self._estimate(node, kind), self.num_asked(node, kind)
         else:
-            self._tell_running(node, parent, is_terminal)
-        self.pending = None
-        return node
+            value, count = child.value_estimate, self._frontier.num_visits(child)
+        return Option(
+            kind=kind,
+            child=child,
+            value_estimate=value,
+            score=value + self._bonus(self._log_visits(node), count),
+        )
 
-    def _tell_running(self, node: Node, parent: Node, is_terminal: bool) -> None:
-        node.is_terminal = is_terminal
+    def _choose(self) -> tuple[Node, Kind] | None:
+        node = self.tree.root
+        if not self._frontier.is_open(node):
+            return None
+        while True:
+            picked = self._pick(node)
+            if not isinstance(picked, int):
+                return node, picked
+            node = self.tree.nodes[picked]
+
+    def _pick(self, node: Node) -> Kind | int:
+        """Returns the best option at a node: an untried kind or a child's id."""
+        log_visits = self._log_visits(node)
+        best, child_ids = self._frontier.best_children(
+            node, lambda count: self._bonus(log_visits, count)
+        )
+        kinds: list[Kind] = []
+        for kind in self._untried_kinds(node):
+            bonus = self._bonus(log_visits, self.num_asked(node, kind))
+            score = self._estimate(node, kind) + bonus
+            if score > best:
+                best, kinds, child_ids = score, [kind], []
+            elif score == best:
+                kinds.append(kind)
+        ties = [*kinds, *child_ids]
+        return ties[0] if len(ties) == 1 else ties[int(self.rng.integers(len(ties)))]
+
+    def _log_visits(self, node: Node) -> float:
+        return math.log(self._frontier.num_visits(node))
+
+    def _bonus(self, log_visits: float, count: int) -> float:
+        root = math.sqrt(log_visits / (count + self.config.epsilon))
+        return self.config.exploration * root
+
+    def _estimate(self, node: Node, kind: Kind) -> float:
+        local = self._frontier.local_mean(node, kind)
+        return self.statistics[kind].estimate(local)
+
+    def _untried_kinds(self, node: Node) -> tuple[Kind, ...]:
+        if node.is_terminal:
+            return ()
+        if node.was_bug:
+            # A failure has one fix as its only child, for good: once that is
+            # asked for, the search waits for it and then goes on below it.
+            return () if self.num_asked(node, "fix") else ("fix",)
+        kinds = self._running_kinds if node.parent_id is not None else ("generate",)
+        if self.config.widening:
+            return kinds
+        return tuple(kind for kind in kinds if not self.num_asked(node, kind))
+
+    def _note_ask(self, parent: Node) -> None:
+        self._frontier.walk_up(parent, in_flight=1)
+
+    def _learn(self, node: Node) -> None:
+        parent = self.tree.nodes[node.parent_id or 0]
+        kind = as_kind(node.kind)
+        local = self._frontier.local_mean(parent, kind)
+        self.statistics[kind].update(node.value, local)
+        if node.was_bug:
+            self._back_up_bug(node, parent)
+        else:
+            self._back_up_running(node)
+        self._frontier.add(node)
+
+    def _back_up_running(self, node: Node) -> None:
         for visited in (node, *self.tree.ancestors(node)):
             visited.value_sum += node.value
             visited.visit_count += 1
         if node.kind == "fix":
-            for link in self._fix_chain(parent):
+            for link in fix_chain(self.tree, node):
                 link.is_bug = False
                 link.value_sum = node.value * link.visit_count
 
-    def _tell_bug(self, node: Node, parent: Node, is_terminal: bool) -> None:
+    def _back_up_bug(self, node: Node, parent: Node) -> None:
         if node.kind == "fix":
             fixes_left = parent.fixes_left - 1
         else:
-            fixes_left = self.config.num_fixes
-        node.fixes_left = 0 if is_terminal else fixes_left
+            fixes_left = self.config.fixes_of_fresh_bug
+        node.fixes_left = 0 if node.is_terminal else fixes_left
         node.is_terminal = node.fixes_left == 0
         bug_value = self.config.bug_value(node.fixes_left)
         for ancestor in self.tree.ancestors(node):
@@ -318,112 +259,34 @@ class GifMcts:
             ancestor.visit_count += 1
         node.visit_count, node.value_sum = 1, bug_value
         if node.kind == "fix":
-            for link in self._fix_chain(parent):
+            for link in fix_chain(self.tree, node):
                 link.value_sum = bug_value * link.visit_count
                 # The child carries the bug on, unless the chain ends with it.
                 link.is_bug = link.is_bug and node.is_terminal
                 link.is_terminal = node.is_terminal
 
-    def _fix_chain(self, parent: Node) -> Iterator[Node]:
-        """Yields `parent` and up, to the first node that no fix has made."""
-        for node in (parent, *self.tree.ancestors(parent)):
-            yield node
-            if node.kind != "fix":
-                return
+    def _recall(self) -> None:
+        self._running_kinds = tuple(
+            kind for kind in KINDS if kind != "fix" and kind in self.config.kinds
+        )
+        self._frontier = Frontier(
+            self.tree, has_untried=lambda node: bool(self._untried_kinds(node))
+        )
+        for expansion in self.outstanding:
+            self._note_ask(self.tree.nodes[expansion.parent_id])
 
-    def options(self, node: Node) -> list[Option]:
-        """Returns what selection can choose from at `node`; may be empty."""
-        options = [self._option(node, kind, None) for kind in self._untried_kinds(node)]
-        for child in self.tree.children(node):
-            if self._is_open(child):
-                options.append(self._option(node, _as_kind(child.kind), child))
-        return options
-
-    def _option(self, node: Node, kind: Kind, child: Node | None) -> Option:
-        if child is None:
-            value = self.statistics[kind].estimate(self._local_mean(node, kind))
-            count = len(self._siblings(node, kind))
-        else:
-            value, count = child.value_estimate, child.visit_count
-        term = math.sqrt(math.log(node.visit_count) / (count + self.config.epsilon))
-        score = value + self.config.exploration * term
-        return Option(kind=kind, child=child, value_estimate=value, score=score)
-
-    def _untried_kinds(self, node: Node) -> tuple[Kind, ...]:
-        kinds: tuple[Kind, ...]
-        if node.is_terminal:
-            return ()
-        if node.was_bug:
-            # A failure has one fix as its only child, for good: once that child
-            # exists, the search goes on below it.
-            return () if node.children else ("fix",)
-        kinds = ("generate",) if node.parent_id is None else ("generate", "improve")
-        if self.config.widening:
-            return kinds
-        return tuple(kind for kind in kinds if not self._siblings(node, kind))
-
-    def _is_open(self, node: Node) -> bool:
-        """Returns whether something can still be expanded at or below `node`."""
-        stack = [node]
-        while stack:
-            current = stack.pop()
-            if current.is_terminal:
-                continue
-            if self._untried_kinds(current):
-                return True
-            stack.extend(self.tree.children(current))
-        return False
-
-    def _pick(self, options: list[Option]) -> Option:
-        best = max(option.score for option in options)
-        ties = [option for option in options if option.score == best]
-        if len(ties) == 1:
-            return ties[0]
-        return ties[int(self.rng.integers(len(ties)))]
-
-    def _siblings(self, node: Node, kind: Kind) -> list[Node]:
-        return [child for child in self.tree.children(node) if child.kind == kind]
-
-    def _local_mean(self, node: Node, kind: Kind) -> float | None:
-        siblings = self._siblings(node, kind)
-        if not siblings:
-            return None
-        return sum(child.value_estimate for child in siblings) / len(siblings)
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the whole search, JSON-able; `from_json` goes on identically."""
+    def _state_to_json(self) -> dict[str, Any]:
         return {
-            "version": JSON_VERSION,
-            "config": asdict(self.config),
+            "config": {**asdict(self.config), "kinds": list(self.config.kinds)},
             "rng": rng_to_json(self.rng),
             "statistics": {k: asdict(s) for k, s in self.statistics.items()},
-            "pending": None if self.pending is None else asdict(self.pending),
-            "nodes": self.tree.to_json(),
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "GifMcts":
-        """Returns the search that `to_json` described, state of `rng` included.
-
-        Raises:
-            ValueError: If the description is of another version or inconsistent.
-        """
-        if data.get("version") != JSON_VERSION:
-            raise ValueError(
-                f"version must be {JSON_VERSION}, got {data.get('version')!r}."
-            )
-        search = cls(GifConfig(**data["config"]), rng_from_json(data["rng"]))
-        search.tree = Tree.from_json(data["nodes"])
+    def _from_state(cls, data: Mapping[str, Any]) -> Self:
+        config = {**data["config"], "kinds": tuple(data["config"]["kinds"])}
+        search = cls(GifConfig(**config), rng_from_json(data["rng"]))
         search.statistics = {
             kind: KindStatistics(**data["statistics"][kind]) for kind in KINDS
         }
-        if data["pending"] is not None:
-            search.pending = Expansion(**data["pending"])
         return search
-
-
-def _as_kind(kind: str) -> Kind:
-    for known in KINDS:
-        if kind == known:
-            return known
-    raise ValueError(f"kind must be one of {KINDS}, got {kind!r}.")

@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cwm.core.codec import Columns
+from cwm.core.proposals import Task
 from cwm.core.trajectories import TransitionBatch
+from prompts.values import cell_key, format_value
 
 _MAX_DISTINCT = 12
 """Distinct values of a column up to which each is a group of its own."""
@@ -22,19 +24,61 @@ def choose_examples(batch: TransitionBatch, num_examples: int) -> list[int]:
 
     Args:
         batch: The training transitions.
-        num_examples: How many; at least 1. Fewer come back if there are fewer.
+        num_examples: How many; at least 1. Fewer come back if fewer differ.
     """
     queues = sorted(
         (_spread(rows) for rows in _groups(batch)), key=lambda q: (len(q), q[0])
     )
-    chosen: list[int] = []
-    turn = 0
-    while len(chosen) < min(num_examples, len(batch)):
+    # By its contents, so that nothing is shown twice.
+    chosen: dict[bytes, int] = {}
+    for turn in range(max(map(len, queues))):
         for queue in queues:
             if turn < len(queue) and len(chosen) < num_examples:
-                chosen.append(queue[turn])
-        turn += 1
-    return sorted(chosen)
+                chosen.setdefault(row_key(batch, queue[turn]), queue[turn])
+        if len(chosen) >= num_examples:
+            break
+    return sorted(chosen.values())
+
+
+def describe_examples(task: Task, num_examples: int, *, max_value_chars: int) -> str:
+    """Returns chosen training transitions as a numbered list.
+
+    Args:
+        task: Whose transitions.
+        num_examples: How many; at least 0.
+        max_value_chars: Longest text of one value.
+    """
+    if num_examples < 1 or not len(task.train):
+        return ""
+    rows = choose_examples(task.train, num_examples)
+    return "\n".join(
+        f"{number}. {_one(task, row, max_value_chars)}"
+        for number, row in enumerate(rows, start=1)
+    )
+
+
+def _one(task: Task, row: int, max_value_chars: int) -> str:
+    transition = task.train.transition(row)
+
+    def show(value: object) -> str:
+        return format_value(value, max_chars=max_value_chars)
+
+    text = (
+        f"observation {show(transition.observation)}, "
+        f"action {show(transition.action)}\n"
+        f"   next observation {show(transition.next_observation)}, "
+        f"reward {transition.reward!r}, terminated {transition.terminated}"
+    )
+    if task.next_legal_actions is not None:
+        text += f", then legal: {show(list(task.next_legal_actions[row]))}"
+    return text
+
+
+def row_key(batch: TransitionBatch, row: int) -> bytes:
+    """Returns what tells a transition from others, whenever it was recorded."""
+    outcome = {"reward": batch.rewards, "terminated": batch.terminated}
+    groups = (batch.observations, batch.actions, batch.next_observations, outcome)
+    return b"|".join(cell_key(c, row) for group in groups for c in group.values())
 
 
 def _groups(batch: TransitionBatch) -> list[NDArray[np.intp]]:

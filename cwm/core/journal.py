@@ -1,7 +1,8 @@
 """The append-only record of a run: what it did and what it paid for.
 
-A journal is a text file of JSON lines. Each line holds one record and the CRC-32
-of the record's own text, and is on the disk (`fsync`) before `append` returns:
+A journal is a text file of JSON lines. Each line holds one record and the CRC-32 of
+the record's own text, and has left the process before `append` returns; what cannot
+be made again is on the disk (`fsync`), with all that was written before it:
 
     {"crc32":"9ae0daaf","record":{"index":3,"kind":"completion","body":{...},"clock":{...}}}
 
@@ -20,6 +21,7 @@ network file system that ignores `flock`.
 import fcntl
 import json
 import os
+import threading
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -174,7 +176,9 @@ class Journal:
 
     Attributes:
         path: The file.
-        records: All records, in order, without the header.
+        records: The records that were there when it was opened, in order, without
+            the header.
+        last: The last record; `None` in a new journal.
         num_torn_bytes: Bytes of a torn last line that were dropped on opening.
     """
 
@@ -186,6 +190,7 @@ class Journal:
                 the file cannot be written.
         """
         self.path = path
+        self._writing = threading.Lock()
         try:
             self._file: FileIO = path.open("ab+", buffering=0)
         except OSError as error:
@@ -198,7 +203,8 @@ class Journal:
         except BaseException:
             self._file.close()
             raise
-        self.records: list[Record] = list(content.records)
+        self.records = content.records
+        self.last = content.records[-1] if content.records else None
         self.num_torn_bytes = content.num_torn_bytes
 
     def _lock(self) -> None:
@@ -226,8 +232,10 @@ class Journal:
         kind: str,
         body: dict[str, Any],
         clock: dict[str, Any] | None = None,
+        *,
+        is_paid: bool = True,
     ) -> Record:
-        """Writes one record; it is on the disk when this returns.
+        """Writes one record; no end of this process can lose it. Any thread may.
 
         The record is returned as a reader of the file will see it (a tuple has
         become a list), so that who goes on with it does what a resumed run does.
@@ -236,27 +244,32 @@ class Journal:
             kind: What happened.
             body: JSON-able; see `Record`.
             clock: JSON-able times; the time of writing is added as `"at"`.
+            is_paid: Whether it must outlive a power failure, too: the file is then
+                on the disk when this returns. What follows from other records need
+                not wait for that.
         """
-        stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
-        record = Record(
-            index=len(self.records) + 1,
-            kind=kind,
-            body=body,
-            clock={"at": stamp, **(clock or {})},
-        )
-        line = encode_record(record)
-        self._write(line)
-        self.records.append(decode_record(line[:-1]))
-        return self.records[-1]
+        with self._writing:
+            stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+            record = Record(
+                index=1 if self.last is None else self.last.index + 1,
+                kind=kind,
+                body=body,
+                clock={"at": stamp, **(clock or {})},
+            )
+            line = encode_record(record)
+            self._write(line, sync=is_paid)
+            self.last = written = decode_record(line[:-1])
+        return written
 
-    def _write(self, line: bytes) -> None:
+    def _write(self, line: bytes, *, sync: bool = True) -> None:
         descriptor = self._file.fileno()
         size = os.fstat(descriptor).st_size
         try:
             rest = memoryview(line)
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
-            os.fsync(descriptor)
+            if sync:
+                os.fsync(descriptor)
         except OSError as error:
             # Half a line must not stay in front of a record written later.
             os.ftruncate(descriptor, size)

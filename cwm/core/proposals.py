@@ -9,11 +9,52 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
-from cwm.core.spaces import SpaceSpec, Value
+import numpy as np
+
+from cwm.core.spaces import SpaceSpec, TextSpec, Value
 from cwm.core.trajectories import TransitionBatch
 
 Kind: TypeAlias = Literal["generate", "improve", "fix"]
 """The three actions of GIF-MCTS."""
+
+Family: TypeAlias = Literal["world_model", "world_model_with_actions", "program"]
+"""What kind of program a task asks for, and so how it is judged.
+
+`world_model`: a class `Environment`, by recorded transitions.
+`world_model_with_actions`: likewise, and its `legal_actions()` is judged, too.
+`program`: a program or a function, by inputs and the outputs that are due.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramExample:
+    """One test of a program: an input, and what must come out.
+
+    Attributes:
+        input: What it reads from standard input. For a function, its arguments as
+            Python text, such as `"3, [1, 2]"`.
+        output: What it must write to standard output. For a function, what it must
+            return, as Python text.
+    """
+
+    input: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramInterface:
+    """How a program that is judged by tests is called.
+
+    Attributes:
+        function: `name`, or `Class.method`, of what is called with arguments; `""`
+            for a program that reads standard input and writes standard output.
+        examples: Tests that the program's author may see.
+        starter: First lines that the problem gives; may be empty.
+    """
+
+    function: str = ""
+    examples: tuple[ProgramExample, ...] = ()
+    starter: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +63,14 @@ class Task:
 
     Attributes:
         environment_id: Name, for messages; a proposer must not branch on it.
-        description: The environment's documentation.
+        description: The environment's documentation, or the problem's statement.
         observation_space: Space of the observations.
         action_space: Space of the actions.
         train: The training transitions.
         is_stochastic: Whether equal inputs can have different outcomes.
+        next_legal_actions: For each training transition, the actions that were legal
+            after it; `None` if legal actions are not judged.
+        program: How the program is called, if it is no world model.
     """
 
     environment_id: str
@@ -35,22 +79,82 @@ class Task:
     action_space: SpaceSpec
     train: TransitionBatch
     is_stochastic: bool = False
+    next_legal_actions: tuple[tuple[Value, ...], ...] | None = None
+    program: ProgramInterface | None = None
+
+    def __post_init__(self) -> None:
+        legal = self.next_legal_actions
+        if legal is not None and self.program is not None:
+            raise ValueError(
+                "A task must have next_legal_actions or program, got both."
+            )
+        if legal is not None and len(legal) != len(self.train):
+            raise ValueError(
+                f"next_legal_actions must have {len(self.train)} members, one for "
+                f"each training transition, got {len(legal)}."
+            )
+
+    @property
+    def family(self) -> Family:
+        """What kind of program is asked for."""
+        if self.program is not None:
+            return "program"
+        if self.next_legal_actions is not None:
+            return "world_model_with_actions"
+        return "world_model"
+
+    @classmethod
+    def of_program(
+        cls, problem_id: str, description: str, program: ProgramInterface
+    ) -> "Task":
+        """Returns the task of a program that is judged by tests.
+
+        It has no transitions, and its spaces, which nothing reads, are text.
+        """
+        space = TextSpec()
+        none = np.zeros(0)
+        return cls(
+            environment_id=problem_id,
+            description=description,
+            observation_space=space,
+            action_space=space,
+            train=TransitionBatch(
+                observation_space=space,
+                action_space=space,
+                observations={"": []},
+                actions={"": []},
+                next_observations={"": []},
+                rewards=none,
+                terminated=none.astype(np.bool_),
+                truncated=none.astype(np.bool_),
+                trajectory=none.astype(np.int64),
+                time=none.astype(np.int64),
+            ),
+            program=program,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Counterexample:
-    """A training transition that a program gets wrong, or a failed unit test.
+    """A training transition that a program gets wrong, or a failed test.
 
     Attributes:
-        index: Row in the training batch; -1 for a unit test.
-        wrong_parts: Names of what is wrong: `"reward"`, `"terminated"`, or an
-            observation element such as `"observation[2]"`.
+        index: Row in the training batch; -1 for a test.
+        wrong_parts: Names of what is wrong: `"reward"`, `"terminated"`,
+            `"legal_actions"`, or an observation element such as `"observation[2]"`.
         observation: Input.
         action: Input.
         expected: True `(next_observation, reward, terminated)`.
         predicted: What the program returned, or `None` if it was not of the
             right form; then `message` says what was wrong.
         message: For people and language models; may be empty.
+        expected_actions: The actions that are legal after the step, if that is
+            judged.
+        predicted_actions: Those that the program names; `None` if it named none in
+            the right form.
+        example: The test that failed, of a program that is no world model.
+        output: What the program wrote or returned for it, as in `ProgramExample`;
+            `None` if it did not come to its end, which `message` explains.
     """
 
     index: int
@@ -60,6 +164,10 @@ class Counterexample:
     expected: tuple[Value, float, bool] | None = None
     predicted: tuple[Value, float, bool] | None = None
     message: str = ""
+    expected_actions: tuple[Value, ...] | None = None
+    predicted_actions: tuple[Value, ...] | None = None
+    example: ProgramExample | None = None
+    output: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +183,8 @@ class ParentProgram:
         failure: For a fix: how it ended, as text for a language model.
         failure_line: For a fix: line of the source that raised, from 1.
         failing_index: For a fix: training row at which it raised, if known.
+        is_program: Whether a program could be read; otherwise `source` is the raw
+            text of an answer, and `failure` says why none could.
     """
 
     source: str
@@ -85,6 +195,7 @@ class ParentProgram:
     failure: str = ""
     failure_line: int | None = None
     failing_index: int | None = None
+    is_program: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +211,12 @@ class ProposalRequest:
         attempt: How many requests of this kind the same node has already had.
         num_siblings: How many requests of any kind the same node has already had.
         call_index: Position of this call in the run, from 0.
+        model: Which of several models is asked, from 0.
         seed: Seed of whatever is random in answering; differs between calls.
+        num_unchanged: How many earlier answers at this node were the parent's program
+            again, up to comments and formatting.
+        earlier: One line for each earlier answer at this node, the oldest first:
+            what it tried, as far as that is known, and how it scored.
     """
 
     kind: Kind
@@ -110,7 +226,10 @@ class ProposalRequest:
     attempt: int = 0
     num_siblings: int = 0
     call_index: int = 0
+    model: int = 0
     seed: int = 0
+    num_unchanged: int = 0
+    earlier: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,12 +241,24 @@ class Usage:
         prompt_tokens: Tokens sent; 0 without a language model.
         completion_tokens: Tokens received; 0 without a language model.
         seconds: Wall-clock time.
+        usd: Money, in US dollars; `None` if the price is not known.
     """
 
     calls: int = 1
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
+    usd: float | None = 0.0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        known = self.usd is not None and other.usd is not None
+        return Usage(
+            calls=self.calls + other.calls,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            seconds=self.seconds + other.seconds,
+            usd=(self.usd or 0.0) + (other.usd or 0.0) if known else None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,8 +295,16 @@ class Proposer(Protocol):
         """What produced the programs, as shown beside every number."""
         ...
 
+    def expected_usage(self, task: Task) -> Usage:
+        """Returns what a call for a task is expected to cost, before any was made."""
+        ...
+
+    def highest_usage(self) -> Usage:
+        """Returns what the next call may cost at most."""
+        ...
+
     def propose(self, request: ProposalRequest) -> Completion:
-        """Answers one request.
+        """Answers one request; several threads may be in here.
 
         The answer must depend on the request (with its seed) alone, or be
         recorded: a resumed run does not ask again.

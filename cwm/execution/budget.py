@@ -1,56 +1,131 @@
-"""Resources that a run must not exceed."""
+"""Resources that a run must not exceed: calls, tokens, money and time."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from time import perf_counter
+from typing import Literal, TypeAlias
 
-from cwm.core.errors import BudgetExhausted, ConfigError
+from cwm.core.errors import ConfigError
+
+Resource: TypeAlias = Literal["calls", "tokens", "usd", "seconds"]
+
+SETTINGS: dict[Resource, str] = {
+    "calls": "call_budget",
+    "tokens": "token_budget",
+    "usd": "cost_budget",
+    "seconds": "time_budget",
+}
+"""The setting that caps each resource, as the user types it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spending:
+    """What something costs, or may cost at most.
+
+    Attributes:
+        calls: Answers asked for.
+        tokens: Tokens sent and received.
+        usd: Money, in US dollars.
+    """
+
+    calls: int = 0
+    tokens: int = 0
+    usd: float = 0.0
+
+    def __add__(self, other: "Spending") -> "Spending":
+        return Spending(
+            calls=self.calls + other.calls,
+            tokens=self.tokens + other.tokens,
+            usd=self.usd + other.usd,
+        )
+
+    def __sub__(self, other: "Spending") -> "Spending":
+        return Spending(
+            calls=self.calls - other.calls,
+            tokens=self.tokens - other.tokens,
+            usd=self.usd - other.usd,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Caps of a run; `None` is no cap.
+
+    Attributes:
+        calls: Answers; at least 1.
+        tokens: Tokens sent and received together; at least 1.
+        usd: Money, in US dollars; positive.
+        seconds: Wall-clock time, in seconds, after which nothing more is asked;
+            positive.
+    """
+
+    calls: int
+    tokens: int | None = None
+    usd: float | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            lowest = 1 if one.name in ("calls", "tokens") else 0
+            if value is None or (value >= lowest and value > 0):
+                continue
+            rule = "be at least 1" if lowest else "be positive"
+            name = SETTINGS[one.name]  # type: ignore[index]
+            raise ConfigError(f"{name} must {rule}, got {value} ({one.name}).")
 
 
 @dataclass(slots=True)
 class Budget:
-    """A count of something that may be used up to a limit.
+    """What a run has spent, and what is in the air, against its caps.
+
+    Before a call its highest cost is reserved; afterwards the true cost takes its
+    place. So calls that run at the same time cannot exceed a cap together, as long as
+    no call costs more than was reserved for it.
 
     Attributes:
-        name: The setting that holds the limit, as the user typed it.
-        limit: How much may be used; at least 1.
-        unit: What is counted, in the plural: `"calls"`, `"tokens"`.
-        used: How much has been used so far; never more than `limit`.
+        limits: The caps.
+        spent: What is paid.
+        reserved: The highest cost of what runs.
+        exhausted: The cap that refused a reservation last.
+        clock: Seconds; the time that counts begins when the budget is made.
     """
 
-    name: str
-    limit: int
-    unit: str
-    used: int = field(default=0)
+    limits: Limits
+    spent: Spending = field(default_factory=Spending)
+    reserved: Spending = field(default_factory=Spending)
+    exhausted: Resource | None = None
+    clock: Callable[[], float] = perf_counter
+    _start: float = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.limit < 1:
-            raise ConfigError(
-                f"{self.name} must be at least 1, got {self.limit} ({self.unit})."
-            )
-        if not 0 <= self.used <= self.limit:
-            raise ConfigError(
-                f"{self.name} must be at least what is used already "
-                f"({self.used} {self.unit}), got {self.limit}."
-            )
+        self._start = self.clock()
 
     @property
-    def remaining(self) -> int:
-        """How much may still be used."""
-        return self.limit - self.used
+    def seconds(self) -> float:
+        """Time since the beginning."""
+        return self.clock() - self._start
 
-    def spend(self, amount: int = 1) -> None:
-        """Uses some of it, all or nothing.
+    def reserve(self, highest: Spending) -> bool:
+        """Sets the highest cost of a call aside; returns whether the caps allow it."""
+        total = self.spent + self.reserved + highest
+        limits = self.limits
+        checks: dict[Resource, bool] = {
+            "calls": total.calls <= limits.calls,
+            "tokens": limits.tokens is None or total.tokens <= limits.tokens,
+            "usd": limits.usd is None or total.usd <= limits.usd,
+            "seconds": limits.seconds is None or self.seconds < limits.seconds,
+        }
+        self.exhausted = next((name for name, fits in checks.items() if not fits), None)
+        if self.exhausted is None:
+            self.reserved += highest
+        return self.exhausted is None
 
-        Args:
-            amount: At least 0.
+    def settle(self, highest: Spending, actual: Spending) -> None:
+        """Puts what a call has cost in the place of what was reserved for it."""
+        self.reserved -= highest
+        self.spent += actual
 
-        Raises:
-            BudgetExhausted: If less than `amount` remains; nothing is used then.
-        """
-        if amount < 0:
-            raise ValueError(f"amount must be at least 0, got {amount} ({self.unit}).")
-        if amount > self.remaining:
-            raise BudgetExhausted(
-                f"{self.used} of {self.limit} {self.unit} used ({self.name}), "
-                f"{amount} more needed."
-            )
-        self.used += amount
+    def release(self, highest: Spending) -> None:
+        """Gives back what was reserved for a call that failed."""
+        self.reserved -= highest

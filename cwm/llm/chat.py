@@ -8,7 +8,8 @@ from typing import Literal, Protocol, TypeAlias, runtime_checkable
 Role: TypeAlias = Literal["system", "user", "assistant"]
 
 FinishReason: TypeAlias = Literal["stop", "length", "other"]
-"""Why a completion ended: of itself, at the token limit, or otherwise (a filter)."""
+"""Why a completion ended: of itself or at a stop text, at the token limit, or
+otherwise (a filter, a server that broke it off, or one that does not say)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,29 @@ class ChatCompletion:
             them all, so that sums over completions are what was billed.
         completion_tokens: Tokens received. Services state one number for a call; it
             is shared evenly among the completions.
+        reused_prompt_tokens: Part of `prompt_tokens` that the service had read before
+            and may bill at a lower price.
+        has_estimated_tokens: Whether the service did not say how many tokens it took,
+            so that the numbers are estimates from the length of the texts.
+        model: Who answered, as the service says; `""` if it does not say. It is not
+            always whom one asked.
+        is_cached: Whether it was taken from a store instead of asked for. Nothing was
+            spent then: the numbers above are 0.
+        saved_prompt_tokens: What a stored completion had cost when it was asked for;
+            else 0.
+        saved_completion_tokens: As `saved_prompt_tokens`.
     """
 
     text: str
     finish_reason: FinishReason = "stop"
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    reused_prompt_tokens: int = 0
+    has_estimated_tokens: bool = False
+    model: str = ""
+    is_cached: bool = False
+    saved_prompt_tokens: int = 0
+    saved_completion_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +64,9 @@ class SamplingConfig:
         temperature: Spread of the distribution; at least 0, where 0 always takes
             the likeliest token.
         top_p: Only the likeliest tokens of this total probability are drawn from;
-            in `(0, 1]`.
+            above 0 and at most 1.
         max_tokens: Longest completion, in tokens; at least 1.
-        stop: Texts that end a completion; they are not part of it.
+        stop: Text that ends a completion where it appears, not itself part of it.
     """
 
     temperature: float = 0.6
@@ -96,7 +114,9 @@ class ChatModel(Protocol):
         """Returns `num_completions` answers to the conversation.
 
         Args:
-            messages: The conversation; the last message is the user's.
+            messages: The conversation; the last message is the user's. It may be
+                the assistant's where the model is one that continues such a message
+                (`cwm.llm.continuation`): the answer is then what follows it.
             num_completions: How many independent answers; at least 1.
             temperature: As in `SamplingConfig`.
             top_p: As in `SamplingConfig`.
@@ -119,5 +139,17 @@ class Positioned(Protocol):
 
         A resumed run goes on in the middle; without this such a model would start
         from its beginning.
+        """
+        ...
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """A chat model that can be told to give up."""
+
+    def close(self) -> None:
+        """Ends the calls in flight, with an `LLMError` each, and refuses later ones.
+
+        May be called from any thread, and more than once.
         """
         ...

@@ -1,6 +1,8 @@
 """What went wrong at a chat service, in one sentence that names a way out."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from cwm.llm.retrying import ServiceError, retry_after_s
@@ -9,113 +11,201 @@ _MAX_DETAIL_CHARS = 300
 
 _OVERFLOW = re.compile(
     r"context.{0,20}(length|window|size)|maximum.{0,20}(context|tokens)"
-    r"|too many tokens|prompt is too long",
+    r"|too many tokens|prompt is too long|max_new_tokens",
+    re.IGNORECASE,
+)
+_OVERFLOW_CODES = ("context_length_exceeded", "exceed_context_size_error")
+
+_WRONG_KEY = re.compile(
+    r"api.?key.{0,30}(not valid|invalid|incorrect|missing)"
+    r"|(invalid|incorrect|missing).{0,30}api.?key",
+    re.IGNORECASE,
+)
+_UNKNOWN_MODEL = re.compile(
+    r"model.{0,80}(not found|not exist|unknown|not loaded|no such)"
+    r"|(unknown|no such|invalid).{0,10}model",
     re.IGNORECASE,
 )
 
 _PASSING_STATUS = (408, 409, 425, 429)
+_LASTING_STATUS = (501, 505)
+"""Server faults that another attempt does not change."""
 
 
-def service_error(
-    error: Exception, *, model: str, endpoint: str, secret: str, timeout_s: float
-) -> ServiceError:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Whom a call asked, for the message of its failure.
+
+    Attributes:
+        model: The model's id.
+        endpoint: The service's address.
+        secret: The key, which is removed from what the service says.
+        timeout_s: How long an answer was waited for, in seconds.
+    """
+
+    model: str
+    endpoint: str
+    secret: str = field(repr=False)
+    timeout_s: float
+
+
+def service_error(error: Exception, asked: Asked) -> ServiceError:
     """Returns what a failed call means.
 
     Args:
         error: What the client raised.
-        model: The model's id, for the message.
-        endpoint: The service's address, for the message.
-        secret: The key, which is removed from what the service says.
-        timeout_s: How long an answer was waited for, in seconds.
+        asked: Whom the call asked.
     """
     import openai  # noqa: PLC0415 - loaded by the caller already
 
     match error:
-        case openai.APITimeoutError():
-            message = f"{endpoint} gave no answer within {timeout_s:g} s."
-            return ServiceError(message, retryable=True)
+        case openai.APITimeoutError() | TimeoutError():
+            return _timeout_error(error, asked)
         case openai.APIConnectionError():
-            return _connection_error(error, endpoint)
+            return _connection_error(error, asked)
         case openai.APIStatusError():
-            detail = _detail(error, secret)
-            return _status_error(error, model=model, endpoint=endpoint, detail=detail)
+            return status_error(
+                int(error.status_code),
+                error.body,
+                headers=error.response.headers,
+                asked=asked,
+            )
         case _:
             return ServiceError(
-                f"{endpoint} gave an answer that is not a chat completion "
+                f"{asked.endpoint} gave an answer that is not a chat completion "
                 f"({type(error).__name__}).",
                 retryable=True,
             )
 
 
-def _connection_error(error: Exception, endpoint: str) -> ServiceError:
+def malformed(reason: str, asked: Asked) -> ServiceError:
+    """Returns the failure of an answer that has not the stated form."""
+    return ServiceError(
+        f"{asked.endpoint} gave an answer that is not a chat completion of "
+        f"{asked.model!r}: {reason}.",
+        retryable=True,
+    )
+
+
+def _timeout_error(error: Exception, asked: Asked) -> ServiceError:
+    if type(error.__cause__).__name__ == "ConnectTimeout":
+        message = f"{asked.endpoint} could not be connected to in time."
+    else:
+        message = f"{asked.endpoint} gave no answer within {asked.timeout_s:g} s."
+    return ServiceError(message, retryable=True)
+
+
+def _connection_error(error: Exception, asked: Asked) -> ServiceError:
     reasons = _causes(error)
     if any(isinstance(reason, ConnectionRefusedError) for reason in reasons) or any(
         "refused" in str(reason).lower() for reason in reasons
     ):
         # Nobody listens there: waiting a minute for it helps nobody.
         return ServiceError(
-            f"{endpoint} refused the connection. Start the server, or correct "
+            f"{asked.endpoint} refused the connection. Start the server, or correct "
             "--base-url.",
             retryable=False,
         )
+    said = next((str(reason) for reason in reversed(reasons) if str(reason)), "")
+    if any(type(reason).__name__ == "RemoteProtocolError" for reason in reasons):
+        message = f"{asked.endpoint} broke off its answer: {said or 'no reason'}."
+        return ServiceError(message, retryable=True)
     return ServiceError(
-        f"{endpoint} could not be reached: {reasons[-1] or error}.", retryable=True
+        f"{asked.endpoint} could not be reached: {said or error}.", retryable=True
     )
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    found = [error]
-    while (cause := found[-1].__cause__ or found[-1].__context__) is not None:
+    """Returns the error and what caused it, the first cause last."""
+    found: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        cause = waiting.pop()
         if cause in found:
-            break
+            continue
         found.append(cause)
+        if isinstance(cause, BaseExceptionGroup):
+            waiting += cause.exceptions  # A name with several addresses: one each.
+        earlier = cause.__cause__ or cause.__context__
+        if earlier is not None:
+            waiting.append(earlier)
     return found
 
 
-def _status_error(
-    error: Any, *, model: str, endpoint: str, detail: str
+def status_error(
+    status: int, body: object, *, headers: Mapping[str, str], asked: Asked
 ) -> ServiceError:
-    status = int(error.status_code)
-    code = getattr(error, "code", None)
-    if status in (401, 403):
-        return ServiceError(
-            f"{endpoint} refused the key ({status}){detail} Set OPENAI_API_KEY to a "
-            "key that may use it.",
-            retryable=False,
-        )
-    if code == "context_length_exceeded" or (
-        status in (400, 413, 422) and _OVERFLOW.search(detail)
-    ):
-        return ServiceError(
-            f"The prompt and the completion do not fit into the context of {model!r} "
-            f"({status}){detail} Take a model with a longer one, or show it less.",
-            retryable=False,
-        )
-    if status == 404:
-        return ServiceError(
-            f"{endpoint} does not know the model {model!r}, or the address is wrong "
-            f"({status}){detail}",
-            retryable=False,
-        )
-    if code == "insufficient_quota":
-        return ServiceError(
-            f"{endpoint} says that the quota is used up ({status}){detail}",
-            retryable=False,
-        )
+    """Returns what an answer with a status of failure means.
+
+    Args:
+        status: The HTTP status, or the code in a body that holds an error.
+        body: What the service says: an error object, a text, or nothing.
+        headers: The answer's headers.
+        asked: Whom the call asked.
+    """
+    detail = _detail(body, asked.secret)
+    message = _lasting_reason(status, body, detail, asked)
+    if message is not None:
+        return ServiceError(message, retryable=False)
+    is_passing = status in _PASSING_STATUS or (
+        status >= 500 and status not in _LASTING_STATUS
+    )
     return ServiceError(
-        f"{endpoint} failed with status {status} for {model!r}{detail}",
-        retryable=status in _PASSING_STATUS or status >= 500,
-        retry_after_s=retry_after_s(error.response.headers),
+        f"{asked.endpoint} failed with status {status} for {asked.model!r}{detail}",
+        retryable=is_passing,
+        retry_after_s=retry_after_s(headers),
     )
 
 
-def _detail(error: Any, secret: str) -> str:
+def _lasting_reason(status: int, body: object, detail: str, asked: Asked) -> str | None:
+    """Returns the message of a failure whose reason and way out are known."""
+    codes = _codes(body)
+    is_request = 400 <= status < 500 and status not in _PASSING_STATUS
+    if status in (401, 403) or (is_request and _WRONG_KEY.search(detail)):
+        return (
+            f"{asked.endpoint} refused the key ({status}){detail} Set OPENAI_API_KEY "
+            "to a key that may use it."
+        )
+    if not codes.isdisjoint(_OVERFLOW_CODES) or (
+        is_request and _OVERFLOW.search(detail)
+    ):
+        return (
+            "The prompt and the completion do not fit into the context of "
+            f"{asked.model!r} ({status}){detail} Take a model with a longer one, show "
+            "it less, or lower --sampling.max-tokens."
+        )
+    if status == 402 or "insufficient_quota" in codes:
+        return f"{asked.endpoint} says that the quota is used up ({status}){detail}"
+    if status == 404 or (is_request and _UNKNOWN_MODEL.search(detail)):
+        return (
+            f"{asked.endpoint} does not know the model {asked.model!r}, or the address "
+            f"is wrong ({status}){detail}"
+        )
+    return None
+
+
+def _codes(body: object) -> set[str]:
+    if not isinstance(body, dict):
+        return set()
+    return {str(body[key]) for key in ("code", "type") if key in body}
+
+
+def _detail(body: object, secret: str) -> str:
     """Returns `: what the service says.`, or a full stop if it says nothing."""
-    body = error.body
-    said = body.get("message") if isinstance(body, dict) else None
-    text = " ".join(str(said or "").split()).replace(secret, "***")
+    text = " ".join(_said(body).split())
+    if secret:
+        text = text.replace(secret, "***")
     if not text:
         return "."
     if len(text) > _MAX_DETAIL_CHARS:
         text = f"{text[:_MAX_DETAIL_CHARS]} ..."
     return f": {text}" if text.endswith((".", "!", "?")) else f": {text}."
+
+
+def _said(body: Any) -> str:
+    """Returns the message in an error body of any of the usual forms."""
+    if isinstance(body, dict):
+        said = body.get("message") or body.get("detail") or body.get("error")
+        return _said(said) if isinstance(said, dict) else str(said or "")
+    text = body if isinstance(body, str) else ""
+    return "" if text.lstrip().startswith("<") else text  # A proxy's HTML page.

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from cwm.core.errors import LLMError
+from cwm.llm.deadlines import Deadline
 
 Result = TypeVar("Result")
 
@@ -65,6 +66,7 @@ def call_with_retries(
     config: RetryConfig,
     sleep: Callable[[float], None],
     rng: np.random.Generator,
+    deadline: Deadline,
 ) -> Result:
     """Returns the result of `call`, repeating it after passing failures.
 
@@ -73,50 +75,80 @@ def call_with_retries(
         config: How often and how patiently.
         sleep: Waits that many seconds.
         rng: Spreads the pauses, so that many clients do not come back at once.
+        deadline: No further attempt begins after it.
 
     Raises:
-        LLMError: What the last attempt raised.
+        LLMError: What the last attempt raised, and why no other followed.
     """
     for attempt in range(1, config.max_attempts):
         try:
             return call()
         except ServiceError as error:
-            delay = _delay(error, attempt, config, rng)
-            if delay is None:
+            if not error.retryable:
                 raise
+            delay = _delay(error, attempt, config, rng)
+            if (reason := _reason_to_stop(error, delay, config, deadline)) is not None:
+                raise ServiceError(
+                    f"{error} {reason}",
+                    retryable=True,
+                    retry_after_s=error.retry_after_s,
+                ) from error
             sleep(delay)
     return call()
 
 
 def _delay(
     error: ServiceError, attempt: int, config: RetryConfig, rng: np.random.Generator
-) -> float | None:
-    """Returns the pause before the next attempt; `None` if there is none."""
-    if not error.retryable:
-        return None
-    if error.retry_after_s is not None:
-        asked = error.retry_after_s
-        return asked if asked <= config.max_delay_s else None
+) -> float:
+    """Returns the pause before the next attempt, in seconds."""
+    if error.retry_after_s:
+        return error.retry_after_s  # A service that asks for 0 s asks for nothing.
     longest = min(config.max_delay_s, config.base_delay_s * 2.0 ** (attempt - 1))
     return float(longest * rng.uniform(0.5, 1.0))
+
+
+def _reason_to_stop(
+    error: ServiceError, delay: float, config: RetryConfig, deadline: Deadline
+) -> str | None:
+    """Returns why there is no attempt after such a pause; `None` if there is one."""
+    if error.retry_after_s and delay > config.max_delay_s:
+        return (
+            f"It asks for a pause of {delay:g} s, and max_delay_s is "
+            f"{config.max_delay_s:g} s."
+        )
+    if delay >= deadline.remaining_s:
+        return f"The {deadline.total_s:g} s of the whole call are used up."
+    return None
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Returns the wait that HTTP headers ask for, in seconds; at least 0.
 
     `Retry-After` is a number of seconds or a date; what is neither is ignored.
+    `Retry-After-Ms`, which OpenAI's service sends as well, is more exact.
     """
+    exact = _seconds(headers.get("retry-after-ms"))
+    if exact is not None:
+        return exact / 1000.0
     text = headers.get("retry-after")
-    if text is None:
-        return None
+    seconds = _seconds(text)
+    return _seconds_until(text) if seconds is None else seconds
+
+
+def _seconds(text: str | None) -> float | None:
     try:
-        seconds = float(text)
+        seconds = float(text or "")
     except ValueError:
-        try:
-            date = email.utils.parsedate_to_datetime(text)
-        except ValueError:
-            return None
-        if date.tzinfo is None:
-            date = date.replace(tzinfo=UTC)
-        seconds = (date - datetime.now(UTC)).total_seconds()
+        return None
     return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _seconds_until(text: str | None) -> float | None:
+    """Returns the time until an HTTP date."""
+    try:
+        date = email.utils.parsedate_to_datetime(text or "")
+    except (ValueError, OverflowError):
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return max(0.0, (date - datetime.now(UTC)).total_seconds())

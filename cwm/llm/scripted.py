@@ -1,5 +1,6 @@
 """A chat model that says what it was told to say, for tests and rehearsals."""
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TypeAlias
 
 from cwm.core.errors import DataError, LLMError
 from cwm.llm.chat import DEFAULT_SAMPLING, ChatCompletion, ChatMessage
+from cwm.llm.requests import canonical_json
 
 Answer: TypeAlias = Callable[[Sequence[ChatMessage], int], str]
 """Maps a conversation and the index of the answer, from 0, to the answer."""
@@ -33,6 +35,7 @@ class ScriptedChatModel:
         self._answers = answers
         self._name = name
         self._position = 0
+        self._hash = "" if callable(answers) else _hash_of(answers)
         self.requests: list[tuple[ChatMessage, ...]] = []
 
     @classmethod
@@ -58,6 +61,11 @@ class ScriptedChatModel:
     def name(self) -> str:
         """The model's id."""
         return self._name
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """A hash of the list of answers; nothing of a function."""
+        return {"answers_sha256": self._hash} if self._hash else {}
 
     def move_to(self, call_index: int) -> None:
         """Makes the next call count as call `call_index`, from 0."""
@@ -107,3 +115,8 @@ class ScriptedChatModel:
             )
         self._position += 1
         return text
+
+
+def _hash_of(answers: Sequence[str]) -> str:
+    text = canonical_json(list(answers))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from cwm.core.proposals import Usage
 from cwm.core.trajectories import Dataset
+from cwm.execution.budget import Limits, Resource
 from cwm.report.audits import audit_lines
 from cwm.report.scores import ScoreRow, notes
 from cwm.report.tables import (
@@ -24,10 +25,64 @@ from mcts.export import TreeStatistics
 
 STOP_SENTENCES: dict[StopReason, str] = {
     "perfect": "every training and validation transition is predicted",
-    "budget": "the call budget is used",
+    "budget": "a budget is used",
     "stalled": "no better program was found for a while (--patience)",
     "exhausted": "no node of the tree can be expanded any more",
 }
+
+
+BUDGET_SENTENCES: dict[Resource, str] = {
+    "calls": "the call budget is used",
+    "tokens": "the next call could exceed the token budget",
+    "usd": "the next call could exceed the cost budget",
+    "seconds": "the time budget is used",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelReport:
+    """How one model did, and what it cost.
+
+    Attributes:
+        name: The model.
+        usage: What its calls cost.
+        num_better: Its answers that ran and scored higher than what they started
+            from.
+    """
+
+    name: str
+    usage: Usage
+    num_better: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the report as plain data."""
+        return {
+            "name": self.name,
+            "calls": self.usage.calls,
+            "num_better": self.num_better,
+            "prompt_tokens": self.usage.prompt_tokens,
+            "completion_tokens": self.usage.completion_tokens,
+            "usd": self.usage.usd,
+            "seconds": round(self.usage.seconds, 3),
+        }
+
+    def line(self) -> str:
+        """Returns it for people."""
+        usage = self.usage
+        return (
+            f"{self.name}: {usage.calls} calls, {self.num_better} of them an "
+            f"improvement, {tokens_text(usage)}"
+        )
+
+
+def tokens_text(usage: Usage) -> str:
+    """Returns what calls cost in tokens and money, for people."""
+    tokens = (
+        f"{usage.prompt_tokens:,} tokens sent, {usage.completion_tokens:,} received"
+    )
+    if usage.usd is None:
+        return f"{tokens}, price not known"
+    return f"{tokens}, ${usage.usd:.4f}" if usage.usd else tokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +93,13 @@ class RunReport:
         dataset: The transitions that it used.
         proposer: Who made the programs.
         stopped_by: Why the search ended.
-        num_calls: Calls used.
-        call_budget: Calls allowed.
+        exhausted: The budget that ended it, if one did.
+        num_calls: Answers in the tree.
+        num_repeated: Answers with a program that an earlier one had brought.
+        limits: What was allowed.
+        search: Name of the search.
         tree: Figures about the search tree.
-        usage: What all calls cost.
+        models: How each model did, and what it cost.
         best: The best program, if one runs.
         rows: The program beside doing nothing and the true simulator.
         folder: The run's folder.
@@ -54,10 +112,13 @@ class RunReport:
     dataset: Dataset
     proposer: str
     stopped_by: StopReason
+    exhausted: Resource | None
     num_calls: int
-    call_budget: int
+    num_repeated: int
+    limits: Limits
+    search: str
     tree: TreeStatistics
-    usage: Usage
+    models: tuple[ModelReport, ...]
     best: Candidate | None
     rows: tuple[ScoreRow, ...]
     folder: Path
@@ -66,21 +127,36 @@ class RunReport:
     next_commands: tuple[str, ...]
     seconds: float
 
+    @property
+    def usage(self) -> Usage:
+        """What all calls cost together."""
+        return sum((model.usage for model in self.models), start=Usage(calls=0))
+
     def to_json(self) -> dict[str, Any]:
         """Returns the report as plain data."""
+        usage = self.usage
         return {
             "environment": self.dataset.environment_id,
             "made_by": self.proposer,
             "seed": self.seed,
+            "search": self.search,
             "stopped_by": self.stopped_by,
+            "exhausted": self.exhausted,
             "num_calls": self.num_calls,
-            "call_budget": self.call_budget,
+            "num_repeated": self.num_repeated,
+            "call_budget": self.limits.calls,
+            "token_budget": self.limits.tokens,
+            "cost_budget": self.limits.usd,
+            "time_budget": self.limits.seconds,
             "tree": self.tree.to_json(),
             "usage": {
-                "prompt_tokens": self.usage.prompt_tokens,
-                "completion_tokens": self.usage.completion_tokens,
-                "seconds": round(self.usage.seconds, 3),
+                "calls": usage.calls,
+                "prompt_tokens": usage.prompt_tokens,
+                "completion_tokens": usage.completion_tokens,
+                "usd": usage.usd,
+                "seconds": round(usage.seconds, 3),
             },
+            "models": [model.to_json() for model in self.models],
             "num_transitions": dict(self.dataset.num_transitions),
             "is_stochastic": self.dataset.is_stochastic,
             "best": None if self.best is None else _best_json(self.best),
@@ -106,16 +182,21 @@ class RunReport:
         lines = [
             f"made by: {self.proposer}",
             data_line(self.dataset),
-            f"calls: {self.num_calls} of {self.call_budget}, in {self.seconds:.1f} s; "
-            f"ended because {STOP_SENTENCES[self.stopped_by]}",
+            f"calls: {self.num_calls} of {self.limits.calls}, in {self.seconds:.1f} s; "
+            f"ended because {self._reason()}",
             *audit_lines([("", row.audit) for row in self.rows]),
             nodes_line(self.tree),
         ]
-        if self.usage.prompt_tokens or self.usage.completion_tokens:
+        usage = self.usage
+        if usage.prompt_tokens or usage.completion_tokens:
+            lines.append(f"spent: {tokens_text(usage)}")
+        if self.num_repeated:
             lines.append(
-                f"tokens: {self.usage.prompt_tokens:,} sent, "
-                f"{self.usage.completion_tokens:,} received"
+                f"repeated: {self.num_repeated} answers brought a program that an "
+                "earlier one had brought; it was not run again"
             )
+        if len(self.models) > 1:
+            lines += [f"  {model.line()}" for model in self.models]
         if self.best is not None:
             lines += tests_line(self.best.evaluation)
         lines += draws_line(self.rows)
@@ -125,6 +206,11 @@ class RunReport:
         lines.append("next:")
         lines += [f"  {command}" for command in self.next_commands]
         return lines
+
+    def _reason(self) -> str:
+        if self.exhausted is not None:
+            return BUDGET_SENTENCES[self.exhausted]
+        return STOP_SENTENCES[self.stopped_by]
 
 
 def _best_json(best: Candidate) -> dict[str, Any]:

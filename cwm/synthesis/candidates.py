@@ -1,10 +1,12 @@
 """Programs proposed in this run, each with its evaluation, and which is best."""
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from cwm.core.proposals import Kind, ParentProgram
 from cwm.programs.evaluation import Evaluation
+from cwm.programs.identity import program_hash
 
 UNPARSED = "unparsed"
 """Kind of the outcome of a completion from which no program could be read."""
@@ -21,6 +23,7 @@ class Candidate:
         call_index: The call, from 0.
         node_id: Its node in the tree.
         kind: What was asked for.
+        model: Which of the run's models was asked, from 0.
         source: The program; the completion's raw text if none could be read.
         annotation: What the proposer stored with it; JSON-able.
         evaluation: How it did on the training and validation transitions.
@@ -29,6 +32,7 @@ class Candidate:
     call_index: int
     node_id: int
     kind: Kind
+    model: int = 0
     source: str
     annotation: dict[str, Any] = field(default_factory=dict)
     evaluation: Evaluation
@@ -44,6 +48,11 @@ class Candidate:
         strict = 0.0 if validation is None else validation.strict
         return (self.evaluation.score, strict, -len(self.source))
 
+    @cached_property
+    def program_hash(self) -> str | None:
+        """Hash of the program, comments and layout aside; see `programs.identity`."""
+        return program_hash(self.source)
+
     def as_parent(self) -> ParentProgram:
         """Returns what a proposer may know about this candidate."""
         evaluation = self.evaluation
@@ -57,7 +66,16 @@ class Candidate:
             failure=evaluation.feedback,
             failure_line=evaluation.failure_line,
             failing_index=evaluation.failing_index,
+            is_program=evaluation.outcome_kind != UNPARSED,
         )
+
+    def summary(self) -> str:
+        """Returns how it did in one line, for those who try next."""
+        evaluation = self.evaluation
+        if not evaluation.is_bug:
+            return f"a program that scores {evaluation.score:.4f}"
+        lines = evaluation.feedback.strip().splitlines()
+        return f"{evaluation.outcome_kind}: {lines[0] if lines else 'no details'}"
 
 
 def is_better(candidate: Candidate, best: Candidate | None) -> bool:

@@ -1,29 +1,33 @@
 """The loop: ask the tree, propose, run, score, tell; every step in the journal.
 
+With one call at a time it is the sequential algorithm. With several, answers are
+taken in the order in which they arrive, each into the tree as it then is.
+
 A run that was killed goes on from its journal: recorded answers and evaluations
 are taken instead of new ones, so nothing is paid for twice, and the tree grows
 through the same states as it did before.
 """
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from cwm.core.errors import ConfigError, DataError
 from cwm.core.journal import Journal
 from cwm.core.proposals import Completion, ParseFailure, Proposer, Usage
-from cwm.execution.budget import Budget
+from cwm.execution.budget import Budget, Limits, Resource, Spending
 from cwm.execution.progress import Progress, Status
 from cwm.programs.evaluation import Evaluation
+from cwm.programs.identity import program_hash
 from cwm.synthesis import records
 from cwm.synthesis.candidates import Candidate, refuse_memorised, unparsed
-from cwm.synthesis.records import RecordedCall, recorded_calls
+from cwm.synthesis.flight import Arrival, Flight, OneAtATime, Threads
+from cwm.synthesis.models import ModelRecord
+from cwm.synthesis.records import RecordedCall, read_run
 from cwm.synthesis.search import Call, ProgramSearch
 from mcts.export import TreeStatistics, tree_statistics
-from mcts.gif import SearchExhausted
+from mcts.search import SearchExhausted
 
 StopReason: TypeAlias = Literal["perfect", "budget", "exhausted", "stalled"]
 """Why a search ended: nothing left to improve, to spend, or to expand, or no
@@ -61,16 +65,28 @@ class SynthesisResult:
     Attributes:
         best: The best program that runs, if there is one.
         stopped_by: Why it ended.
-        num_calls: Calls used.
+        exhausted: The cap that ended it, if one did.
+        num_calls: Answers in the tree.
+        num_repeated: Answers that held a program that an earlier one had brought;
+            it was not run again.
         tree: Figures about the tree.
-        usage: What all calls together cost.
+        models: How each model did.
+        usages: What the calls to each model cost together, recorded ones included.
     """
 
     best: Candidate | None
     stopped_by: StopReason
+    exhausted: Resource | None
     num_calls: int
+    num_repeated: int
     tree: TreeStatistics
-    usage: Usage
+    models: tuple[ModelRecord, ...]
+    usages: tuple[Usage, ...]
+
+    @property
+    def usage(self) -> Usage:
+        """What all calls cost together."""
+        return sum(self.usages, start=Usage(calls=0))
 
 
 class SynthesisLoop:
@@ -83,7 +99,8 @@ class SynthesisLoop:
         proposer: Proposer,
         evaluator: Evaluator,
         journal: Journal,
-        call_budget: int,
+        limits: Limits,
+        concurrency: int = 1,
         max_stalled_calls: int = 0,
         progress: Progress,
         on_best: Callable[[Candidate], None],
@@ -95,8 +112,9 @@ class SynthesisLoop:
             proposer: Who writes candidates.
             evaluator: Who runs and scores them.
             journal: Empty, or the one of the run to resume.
-            call_budget: Calls that the run may use in all, recorded ones
-                included; at least 1.
+            limits: What the run may use in all, recorded calls included; time counts
+                from now.
+            concurrency: Calls on their way at a time; at least 1.
             max_stalled_calls: Calls without a better program after which the
                 run ends; 0: any number.
             progress: Told of every call.
@@ -104,28 +122,46 @@ class SynthesisLoop:
                 calls are taken over.
 
         Raises:
-            ConfigError: If `call_budget` is below 1, or below the calls that
-                the journal holds already.
+            ConfigError: If there may be fewer calls than the journal holds already,
+                or `concurrency` is below 1.
             DataError: If the journal is not one of such a run.
         """
+        if concurrency < 1:
+            raise ConfigError(
+                f"concurrency must be at least 1, got {concurrency} (calls)."
+            )
         self._search = search
         self._proposer = proposer
         self._evaluator = evaluator
         self._journal = journal
-        self._budget = Budget(name="call_budget", limit=call_budget, unit="calls")
+        self._recorded = read_run(journal.records)
+        if len(self._recorded.calls) > limits.calls:
+            raise ConfigError(
+                f"call_budget must be at least {len(self._recorded.calls)}, the calls "
+                f"that this run has used already, got {limits.calls} (calls)."
+            )
+        self._budget = Budget(limits)
+        self._concurrency = concurrency
+        self._flight: Flight = (
+            OneAtATime(self._answer) if concurrency == 1 else Threads(self._answer)
+        )
         self._max_stalled_calls = max_stalled_calls
         self._progress = progress
         self._on_best = on_best
-        self._recorded = recorded_calls(journal.records)
-        self._usage = Usage(calls=0)
-        if len(self._recorded) > call_budget:
-            raise ConfigError(
-                f"call_budget must be at least {len(self._recorded)}, the calls that "
-                f"this run has used already, got {call_budget} (calls)."
-            )
+        self._usages = [Usage(calls=0) for _ in search.models.records]
+        self._highest: dict[int, Spending] = {}
+        self._is_exhausted = False
+        self._error: BaseException | None = None
+        # Programs by what they say, whatever their comments and layout: the call that
+        # brought each first, and how it did.
+        self._known: dict[str, tuple[int, Evaluation]] = {}
+        self._num_repeated = 0
 
     def run(self) -> SynthesisResult:
-        """Searches until a program is perfect, or the budget or the tree ends.
+        """Searches until a program is perfect, or a budget or the tree ends.
+
+        Calls that are on their way at the end are waited for, and their answers are
+        kept in the journal.
 
         Raises:
             LLMError: If the proposer's service failed; the run can be resumed.
@@ -133,67 +169,86 @@ class SynthesisLoop:
             DataError: If the journal's calls are not those that this search
                 makes: other settings, other data, or another version.
         """
-        while (reason := self._stop_reason()) is None:
+        self._take_over()
+        while True:
+            self._fill()
+            if not self._flight.num_calls:
+                break
+            self._land(self._flight.land())
+        if self._error is not None:
+            raise self._error
+        return self._result()
+
+    @property
+    def _goal_reached(self) -> StopReason | None:
+        """Why no further answer is looked at, if that is so."""
+        if self._search.is_perfect:
+            return "perfect"
+        is_stalled = 0 < self._max_stalled_calls <= self._search.num_since_best
+        return "stalled" if is_stalled and self._search.num_calls else None
+
+    def _take_over(self) -> None:
+        """Takes the recorded calls into the tree, and up those that were cut off."""
+        recorded = self._recorded
+        calls: dict[int, Call] = {}
+        for event, index in recorded.events:
+            if event == "ask":
+                calls[index] = self._recorded_call(recorded.calls[index])
+            else:
+                self._tell(calls.pop(index), recorded.calls[index])
+        for index in recorded.arrived:
+            if self._goal_reached is None:
+                self._tell(calls.pop(index), recorded.calls[index])
+        for index, call in calls.items():
+            if recorded.calls[index].completion is None and self._goal_reached is None:
+                self._start(call)
+
+    def _recorded_call(self, recorded: RecordedCall) -> Call:
+        """Returns the call that this search makes where one was recorded."""
+        try:
+            call = self._search.next_call()
+        except SearchExhausted:
+            call = None
+        if call is None or recorded.started != records.started_body(call):
+            raise _mismatch(self._journal, recorded.index, "it asks for something else")
+        usage = Usage() if recorded.completion is None else recorded.completion.usage
+        if recorded.completion is not None:
+            self._budget.spent += spending(usage)
+            self._count(call, usage)
+        return call
+
+    def _fill(self) -> None:
+        """Starts calls, as many as may be on their way."""
+        while (
+            self._flight.num_calls < self._concurrency
+            and self._error is None
+            and self._goal_reached is None
+        ):
+            highest = spending(self._proposer.highest_usage())
+            if not self._budget.reserve(highest):
+                return
             try:
                 call = self._search.next_call()
             except SearchExhausted:
-                reason = "exhausted"
-                break
-            self._budget.spend()
-            self._perform(call)
-        self._finish(reason)
-        return SynthesisResult(
-            best=self._search.best,
-            stopped_by=reason,
-            num_calls=self._search.num_calls,
-            tree=tree_statistics(self._search.tree.tree),
-            usage=self._usage,
-        )
+                self._is_exhausted = True
+                call = None
+            self._budget.release(highest)
+            if call is None:
+                return
+            self._journal.append(
+                records.CALL_STARTED, records.started_body(call), is_paid=False
+            )
+            self._start(call)
 
-    def _stop_reason(self) -> StopReason | None:
-        if self._search.is_perfect:
-            return "perfect"
-        if self._budget.remaining == 0:
-            return "budget"
-        best = self._search.best
-        since = self._search.num_calls - (0 if best is None else best.call_index + 1)
-        is_stalled = 0 < self._max_stalled_calls <= since
-        return "stalled" if is_stalled else None
+    def _start(self, call: Call) -> None:
+        self._highest[call.index] = highest = spending(self._proposer.highest_usage())
+        # A call that was begun by a run that was killed is made again in any case.
+        self._budget.reserved += highest
+        self._show(f"{call.request.kind}, call {call.index + 1}")
+        self._flight.start(call)
 
-    def _perform(self, call: Call) -> None:
-        recorded = self._take_recorded(call)
-        if recorded is None:
-            self._journal.append(records.CALL_STARTED, records.started_body(call))
-            recorded = RecordedCall(started=records.started_body(call))
-        self._show(f"{call.request.kind}, node {call.expansion.node_id}")
-        completion = recorded.completion or self._propose(call)
-        if recorded.evaluation is None:
-            source, evaluation = self._evaluate(call, completion)
-        else:
-            source, evaluation = recorded.source, recorded.evaluation
-        before = self._search.best
-        candidate = self._search.accept(
-            call, completion=completion, source=source, evaluation=evaluation
-        )
-        update = tree_update_body(self._search, candidate)
-        if recorded.update is None:
-            self._journal.append(records.TREE_UPDATE, update)
-        elif recorded.update != update:
-            raise _mismatch(self._journal, call, "the tree differs after it")
-        self._count(completion.usage)
-        if self._search.best is not before:
-            self._on_best(candidate)
-        self._tell(candidate, is_best=self._search.best is candidate)
-
-    def _take_recorded(self, call: Call) -> RecordedCall | None:
-        if call.index >= len(self._recorded):
-            return None
-        recorded = self._recorded[call.index]
-        if recorded.started != records.started_body(call):
-            raise _mismatch(self._journal, call, "it asks for something else")
-        return recorded
-
-    def _propose(self, call: Call) -> Completion:
+    def _answer(self, call: Call) -> Completion:
+        """Makes a call and keeps its answer; any number of threads may be here."""
         start = perf_counter()
         completion = self._proposer.propose(call.request)
         record = self._journal.append(
@@ -203,17 +258,72 @@ class SynthesisLoop:
         )
         return records.read_completion(record)
 
+    def _land(self, arrival: Arrival) -> None:
+        call = arrival.call
+        highest = self._highest.pop(call.index)
+        if arrival.completion is None:
+            self._budget.release(highest)
+            self._error = self._error or arrival.error
+            return
+        usage = arrival.completion.usage
+        self._budget.settle(highest, spending(usage))
+        self._count(call, usage)
+        if self._concurrency > 1:
+            # The next call need not wait for the evaluation of this one.
+            self._fill()
+        if self._goal_reached is None:
+            recorded = RecordedCall(
+                index=call.index,
+                started=records.started_body(call),
+                completion=arrival.completion,
+            )
+            self._tell(call, recorded)
+
+    def _tell(self, call: Call, recorded: RecordedCall) -> None:
+        """Evaluates an answer and takes it into the tree, as far as that is to do."""
+        completion = recorded.completion
+        assert completion is not None, "only answered calls are told"
+        if recorded.evaluation is None:
+            self._show(f"evaluating call {call.index + 1}")
+            source, evaluation = self._evaluate(call, completion)
+        else:
+            source, evaluation = recorded.source, recorded.evaluation
+        before = self._search.best
+        candidate = self._search.accept(
+            call, completion=completion, source=source, evaluation=evaluation
+        )
+        if (key := candidate.program_hash) is not None:
+            first, _ = self._known.setdefault(key, (call.index, evaluation))
+            self._num_repeated += first != call.index
+        update = records.update_body(self._search, candidate)
+        if recorded.update is None:
+            self._journal.append(records.TREE_UPDATE, update, is_paid=False)
+        elif recorded.update != update:
+            raise _mismatch(self._journal, call.index, "the tree differs after it")
+        is_best = self._search.best is not before
+        if is_best:
+            self._on_best(candidate)
+        self._progress.event(call_line(candidate, is_best=is_best))
+        self._show("")
+
     def _evaluate(self, call: Call, completion: Completion) -> tuple[str, Evaluation]:
         start = perf_counter()
         parsed = self._proposer.parse(completion, call.request)
+        same_as = None
         if isinstance(parsed, ParseFailure):
             source, evaluation = completion.text, unparsed(parsed.reason)
         else:
-            source, evaluation = parsed, self._evaluate_program(call, parsed)
+            source = parsed
+            known = self._known.get(program_hash(source) or "")
+            if known is None:
+                evaluation = self._evaluate_program(call, source)
+            else:
+                same_as, evaluation = known
         record = self._journal.append(
             records.EVALUATION,
-            records.evaluation_body(call, source, evaluation),
+            records.evaluation_body(call, source, evaluation, same_as=same_as),
             {"seconds": round(perf_counter() - start, 6)},
+            is_paid=False,
         )
         return records.read_evaluation(record)
 
@@ -226,48 +336,64 @@ class SynthesisLoop:
         )
         return refuse_memorised(evaluation)
 
-    def _count(self, usage: Usage) -> None:
-        total = self._usage
-        self._usage = Usage(
-            calls=total.calls + usage.calls,
-            prompt_tokens=total.prompt_tokens + usage.prompt_tokens,
-            completion_tokens=total.completion_tokens + usage.completion_tokens,
-            seconds=total.seconds + usage.seconds,
-        )
+    def _count(self, call: Call, usage: Usage) -> None:
+        self._usages[call.request.model] += usage
 
-    def _finish(self, reason: StopReason) -> None:
+    def _result(self) -> SynthesisResult:
+        exhausted = None
+        reason = self._goal_reached
+        if reason is None and self._is_exhausted:
+            reason = "exhausted"
+        elif reason is None:
+            reason, exhausted = "budget", self._budget.exhausted
         best = self._search.best
         body = {
             "stopped_by": reason,
+            "exhausted": exhausted,
             "calls": self._search.num_calls,
             "best_call": None if best is None else best.call_index,
         }
-        last = self._journal.records[-1] if self._journal.records else None
+        last = self._journal.last
         if last is None or (last.kind, last.body) != (records.RUN_FINISHED, body):
             self._journal.append(records.RUN_FINISHED, body)
-
-    def _tell(self, candidate: Candidate, *, is_best: bool) -> None:
-        self._progress.event(call_line(candidate, is_best=is_best))
-        self._show("")
+        return SynthesisResult(
+            best=best,
+            stopped_by=reason,
+            exhausted=exhausted,
+            num_calls=self._search.num_calls,
+            num_repeated=self._num_repeated,
+            models=tuple(self._search.models.records),
+            tree=tree_statistics(self._search.tree.tree),
+            usages=tuple(self._usages),
+        )
 
     def _show(self, activity: str) -> None:
         best = self._search.best
-        tree = tree_statistics(self._search.tree.tree)
+        search = self._search
         score = "none yet" if best is None else f"{best.evaluation.score:.4f}"
         measures = {
             "best score": score,
-            "nodes": ", ".join(f"{n} {kind}" for kind, n in tree.num_by_kind.items()),
-            "depth": str(tree.max_depth),
+            "nodes": ", ".join(f"{n} {kind}" for kind, n in search.num_by_kind.items()),
+            "depth": str(search.max_depth),
         }
         self._progress.update(
             Status(
                 completed=self._search.num_calls,
-                total=self._budget.limit,
-                unit=self._budget.unit,
+                total=self._budget.limits.calls,
+                unit="calls",
                 activity=activity,
                 measures=measures,
             )
         )
+
+
+def spending(usage: Usage) -> Spending:
+    """Returns what a call has cost of the run's budget."""
+    return Spending(
+        calls=usage.calls,
+        tokens=usage.prompt_tokens + usage.completion_tokens,
+        usd=usage.usd or 0.0,
+    )
 
 
 def call_line(candidate: Candidate, *, is_best: bool) -> str:
@@ -286,27 +412,9 @@ def call_line(candidate: Candidate, *, is_best: bool) -> str:
     )
 
 
-def tree_update_body(search: ProgramSearch, candidate: Candidate) -> dict[str, Any]:
-    """Returns the body of `tree_update`: what the tree made of a candidate."""
-    return {
-        "call": candidate.call_index,
-        "node": candidate.node_id,
-        "value": candidate.evaluation.score,
-        "is_bug": candidate.evaluation.is_bug,
-        "best_call": None if search.best is None else search.best.call_index,
-        "tree": tree_hash(search),
-    }
-
-
-def tree_hash(search: ProgramSearch) -> str:
-    """Returns the SHA-256 of the whole tree, its random state included."""
-    text = json.dumps(search.tree.to_json(), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _mismatch(journal: Journal, call: Call, what: str) -> DataError:
+def _mismatch(journal: Journal, index: int, what: str) -> DataError:
     return DataError(
-        f"Call {call.index} in journal {str(journal.path)!r} is not the one that this "
+        f"Call {index} in journal {str(journal.path)!r} is not the one that this "
         f"search makes: {what}. The run was written with other settings, other data "
         "or another version."
     )

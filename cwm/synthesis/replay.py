@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from cwm.core.errors import DataError
 from cwm.core.journal import Record
-from cwm.synthesis.loop import call_line, tree_update_body
-from cwm.synthesis.records import RecordedCall, recorded_calls, started_body
-from cwm.synthesis.search import ProgramSearch
+from cwm.synthesis.loop import call_line
+from cwm.synthesis.records import RecordedCall, read_run, started_body, update_body
+from cwm.synthesis.search import Call, ProgramSearch
+from mcts.search import SearchExhausted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,8 +17,8 @@ class ReplayResult:
 
     Attributes:
         num_calls: Calls that were taken into the tree.
-        num_unfinished: Calls without an evaluation, which were not: 1 in a run
-            that was killed inside a call, else 0.
+        num_unfinished: Calls that were not: those that were on their way when the
+            run ended, or was killed.
         lines: What each call brought, for people.
     """
 
@@ -27,7 +28,7 @@ class ReplayResult:
 
 
 def replay(search: ProgramSearch, records: Sequence[Record]) -> ReplayResult:
-    """Takes all recorded calls into a new search.
+    """Takes all recorded calls into a new search, in the recorded order.
 
     Args:
         search: A search without any call, with the run's settings and data;
@@ -37,23 +38,39 @@ def replay(search: ProgramSearch, records: Sequence[Record]) -> ReplayResult:
     Raises:
         DataError: If a request or the tree after it is not what was recorded.
     """
-    calls = recorded_calls(records)
+    run = read_run(records)
+    calls: dict[int, Call] = {}
     lines = []
-    for index, recorded in enumerate(calls):
-        if recorded.completion is None or recorded.evaluation is None:
-            break
-        lines.append(_replay_call(search, index, recorded))
+    for event, index in run.events:
+        recorded = run.calls[index]
+        if event == "ask":
+            calls[index] = _ask(search, recorded)
+        else:
+            lines.append(_tell(search, calls.pop(index), recorded))
+    # A run that was killed between an evaluation and the tree had it paid for.
+    for index in run.arrived:
+        if run.calls[index].evaluation is not None:
+            lines.append(_tell(search, calls.pop(index), run.calls[index]))
     return ReplayResult(
-        num_calls=len(lines), num_unfinished=len(calls) - len(lines), lines=tuple(lines)
+        num_calls=len(lines), num_unfinished=len(calls), lines=tuple(lines)
     )
 
 
-def _replay_call(search: ProgramSearch, index: int, recorded: RecordedCall) -> str:
+def _ask(search: ProgramSearch, recorded: RecordedCall) -> Call:
+    try:
+        call = search.next_call()
+    except SearchExhausted:
+        call = None
+    if call is None or recorded.started != started_body(call):
+        raise DataError(
+            f"Call {recorded.index} asks for something else than was recorded."
+        )
+    return call
+
+
+def _tell(search: ProgramSearch, call: Call, recorded: RecordedCall) -> str:
     assert recorded.completion is not None, "only finished calls are replayed"
     assert recorded.evaluation is not None, "only finished calls are replayed"
-    call = search.next_call()
-    if recorded.started != started_body(call):
-        raise DataError(f"Call {index} asks for something else than was recorded.")
     before = search.best
     candidate = search.accept(
         call,
@@ -61,7 +78,7 @@ def _replay_call(search: ProgramSearch, index: int, recorded: RecordedCall) -> s
         source=recorded.source,
         evaluation=recorded.evaluation,
     )
-    update = tree_update_body(search, candidate)
+    update = update_body(search, candidate)
     if recorded.update is not None and recorded.update != update:
-        raise DataError(f"The tree after call {index} is not the one recorded.")
+        raise DataError(f"The tree after call {call.index} is not the one recorded.")
     return call_line(candidate, is_best=search.best is not before)

@@ -1,21 +1,27 @@
 """The tree of candidates: what is asked next, and what an answer changes.
 
 Nothing here waits, writes or asks: the same requests come back for the same
-answers, whether they are new or read from a journal. That is why a resumed run
-and a replay end in the same tree as an uninterrupted run.
+answers in the same order, whether they are new or read from a journal. That is why
+a resumed run and a replay end in the same tree as an uninterrupted run.
 """
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from cwm.core.proposals import Completion, ProposalRequest, Task
-from cwm.core.seeding import child_rng, child_seed
+from cwm.core.proposals import Completion, Kind, ProposalRequest, Task
+from cwm.core.seeding import child_seed
 from cwm.programs.evaluation import Evaluation
 from cwm.synthesis.candidates import Candidate, is_better
 from cwm.synthesis.config import SynthesisConfig
-from mcts.gif import Expansion, GifConfig, GifMcts
+from cwm.synthesis.models import ModelChoice
+from mcts.search import Expansion, TreeSearch
+
+_MAX_SIBLINGS = 20
+"""Earlier answers at a node that a request may tell of, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,22 +42,40 @@ class Call:
 
 
 class ProgramSearch:
-    """GIF-MCTS over programs (https://arxiv.org/abs/2405.15383).
+    """A tree search over programs; several calls may be outstanding.
 
     Attributes:
-        tree: The search tree; a node's payload is the index of its call.
+        tree: The search; a node's payload is the index of its call.
+        models: Which model is asked, and how each did.
         candidates: What each node's call brought, by node id.
         best: The best candidate that runs, if any.
+        num_asked: Calls that were asked for.
         num_calls: Answers accepted so far.
+        num_since_best: Answers accepted since the best one.
+        num_by_kind: Answers accepted, by what was asked for.
+        max_depth: Depth of the deepest node.
+        digest: SHA-256 over all that was accepted and what the tree made of it.
     """
 
     def __init__(
-        self, task: Task, *, gif: GifConfig, config: SynthesisConfig, seed: int
+        self,
+        task: Task,
+        *,
+        tree: TreeSearch,
+        config: SynthesisConfig,
+        seed: int,
+        num_models: int = 1,
     ) -> None:
-        self.tree = GifMcts(gif, child_rng(seed, "search"))
+        self.tree = tree
+        self.models = ModelChoice(num_models, seed=seed)
         self.candidates: dict[int, Candidate] = {}
         self.best: Candidate | None = None
+        self.num_asked = 0
         self.num_calls = 0
+        self.num_since_best = 0
+        self.num_by_kind: Counter[Kind] = Counter()
+        self.max_depth = 0
+        self.digest = ""
         self._task = task
         self._config = config
         self._seed = seed
@@ -61,26 +85,34 @@ class ProgramSearch:
         """Whether the best candidate gets every transition and test right."""
         return self.best is not None and self.best.evaluation.is_perfect
 
-    def next_call(self) -> Call:
-        """Returns what to ask next.
+    def next_call(self) -> Call | None:
+        """Returns what to ask next; `None` while that hangs on outstanding calls.
 
         Raises:
-            mcts.gif.SearchExhausted: If no node can be expanded any more.
+            mcts.search.SearchExhausted: If no node can be expanded any more.
         """
         expansion = self.tree.ask()
+        if expansion is None:
+            return None
         parent = self.candidates.get(expansion.parent_id)
+        siblings = self._siblings(expansion)
+        index = self.num_asked
         request = ProposalRequest(
             kind=expansion.kind,
             task=self._task,
             prefix=self._prefix(expansion, parent),
             parent=None if parent is None else parent.as_parent(),
             attempt=expansion.attempt,
-            num_siblings=len(self.tree.tree.nodes[expansion.parent_id].children),
-            call_index=self.num_calls,
-            seed=child_seed(self._seed, "proposal", self.num_calls),
+            num_siblings=expansion.num_siblings,
+            num_unchanged=_num_unchanged(siblings, parent),
+            earlier=tuple(sibling.summary() for sibling in siblings),
+            call_index=index,
+            model=self.models.choose(index),
+            seed=child_seed(self._seed, "proposal", index),
         )
+        self.num_asked += 1
         return Call(
-            index=self.num_calls,
+            index=index,
             expansion=expansion,
             request=request,
             request_hash=_request_hash(request, parent),
@@ -94,7 +126,8 @@ class ProgramSearch:
 
     def would_be_best(self, call: Call, source: str, evaluation: Evaluation) -> bool:
         """Whether a program with this evaluation would become the best candidate."""
-        return is_better(_candidate(call, source, evaluation, {}), self.best)
+        candidate = _candidate(call, source, evaluation, {}, node_id=0)
+        return is_better(candidate, self.best)
 
     def accept(
         self, call: Call, *, completion: Completion, source: str, evaluation: Evaluation
@@ -102,13 +135,12 @@ class ProgramSearch:
         """Takes the answer to `call` into the tree and returns it as a candidate.
 
         Args:
-            call: What `next_call` returned last.
+            call: One that `next_call` returned, and that has no answer yet.
             completion: The answer.
             source: The program in it; its raw text if none could be read.
             evaluation: How the program did.
         """
-        candidate = _candidate(call, source, evaluation, completion.annotation)
-        self.tree.tell(
+        node = self.tree.tell(
             call.expansion,
             value=evaluation.score,
             is_bug=evaluation.is_bug,
@@ -117,10 +149,20 @@ class ProgramSearch:
             and self._is_terminal(call.expansion, source),
             payload=call.index,
         )
-        self.candidates[candidate.node_id] = candidate
+        candidate = _candidate(
+            call, source, evaluation, completion.annotation, node_id=node.node_id
+        )
+        parent = self.candidates.get(call.expansion.parent_id)
+        self.models.learn(call.index, is_better=_is_progress(candidate, parent))
+        self.candidates[node.node_id] = candidate
         self.num_calls += 1
+        self.num_since_best += 1
+        self.num_by_kind[candidate.kind] += 1
+        self.max_depth = max(self.max_depth, node.depth)
         if is_better(candidate, self.best):
             self.best = candidate
+            self.num_since_best = 0
+        self.digest = self._next_digest(call, candidate)
         return candidate
 
     def _prefix(self, expansion: Expansion, parent: Candidate | None) -> str:
@@ -136,17 +178,64 @@ class ProgramSearch:
         New are the lines after the prefix that the node's parent gives, so that
         nothing would be left for a generate child to continue.
         """
+        if not self.tree.generates_below_root:
+            return False
         num_lines = len(source.splitlines())
         return num_lines < self._config.block_length * expansion.depth
 
+    def _siblings(self, expansion: Expansion) -> list[Candidate]:
+        """Returns the last answers to such a request at the same node."""
+        if expansion.kind == "generate":
+            return []
+        children = self.tree.tree.nodes[expansion.parent_id].children
+        found = [self.candidates[child] for child in children[-_MAX_SIBLINGS:]]
+        return [candidate for candidate in found if candidate.kind == expansion.kind]
+
+    def _next_digest(self, call: Call, candidate: Candidate) -> str:
+        """Returns the digest after a candidate: only its path has changed.
+
+        What the tree draws and learns besides shows in the calls that follow.
+        """
+        tree = self.tree.tree
+        content = {
+            "before": self.digest,
+            "call": call.request_hash,
+            "source": candidate.source,
+            "path": [asdict(n) for n in tree.path(tree.nodes[candidate.node_id])],
+        }
+        text = json.dumps(content, sort_keys=True)
+        return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def _num_unchanged(siblings: Sequence[Candidate], parent: Candidate | None) -> int:
+    """How many answers to this parent's requests were the parent once more."""
+    if parent is None or not siblings:
+        return 0
+    same = parent.program_hash
+    return sum(sibling.program_hash == same for sibling in siblings)
+
+
+def _is_progress(candidate: Candidate, parent: Candidate | None) -> bool:
+    """Whether an answer is better than what it started from."""
+    if candidate.evaluation.is_bug:
+        return False
+    before = 0.0 if parent is None else parent.evaluation.score
+    return parent is None or candidate.evaluation.score > before
+
 
 def _candidate(
-    call: Call, source: str, evaluation: Evaluation, annotation: dict[str, Any]
+    call: Call,
+    source: str,
+    evaluation: Evaluation,
+    annotation: dict[str, Any],
+    *,
+    node_id: int,
 ) -> Candidate:
     return Candidate(
         call_index=call.index,
-        node_id=call.expansion.node_id,
+        node_id=node_id,
         kind=call.request.kind,
+        model=call.request.model,
         source=source,
         annotation=annotation,
         evaluation=evaluation,
@@ -161,8 +250,11 @@ def _request_hash(request: ProposalRequest, parent: Candidate | None) -> str:
         "parent_source": None if parent is None else parent.source,
         "attempt": request.attempt,
         "num_siblings": request.num_siblings,
+        "num_unchanged": request.num_unchanged,
+        "earlier": request.earlier,
         "call_index": request.call_index,
         "seed": request.seed,
+        "model": request.model,
     }
     text = json.dumps(content, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mcts.gif import GifConfig, GifMcts, SearchExhausted
+from mcts.gif import GifConfig, GifMcts
+from mcts.search import SearchExhausted
 
 FOLDER = Path(__file__).parent / "gif"
 
@@ -74,6 +75,7 @@ def play(script: dict[str, Any]) -> dict[str, Any]:
         except SearchExhausted:
             asked.append(["exhausted"])
             break
+        assert expansion is not None, "nothing is outstanding"
         asked.append([expansion.parent_id, expansion.kind, expansion.attempt])
         search.tell(expansion, value=value, is_bug=is_bug, is_terminal=is_terminal)
     saved = search.to_json()

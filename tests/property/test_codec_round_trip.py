@@ -26,7 +26,7 @@ from cwm.core.spaces import (
     space_to_json,
 )
 from cwm.core.trajectories import Dataset, Transition, make_trajectory
-from envs.snapshots import same_value
+from envs.plain_data import same_value
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)
 keys = texts.filter(lambda key: key != "" and "/" not in key)

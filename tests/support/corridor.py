@@ -112,6 +112,12 @@ class WalkingProposer:
         self.requests: list[ProposalRequest] = []
         self.patience = patience
 
+    def expected_usage(self, task: Task) -> Usage:
+        return self.highest_usage()
+
+    def highest_usage(self) -> Usage:
+        return Usage(prompt_tokens=10, completion_tokens=5)
+
     def propose(self, request: ProposalRequest) -> Completion:
         self.requests.append(request)
         return Completion(
@@ -125,9 +131,9 @@ class WalkingProposer:
             return "no program here" if request.attempt % 2 else BROKEN
         if request.kind == "fix":
             # Differs by call, as the programs of a real proposer do.
-            return ALWAYS_RIGHT + f"# call {request.call_index}\n"
+            return ALWAYS_RIGHT + f"CALL = {request.call_index}\n"
         if request.call_index < self.patience:
-            return NEVER_ENDS + f"# seed {request.seed}\n"
+            return NEVER_ENDS + f"SEED = {request.seed}\n"
         assert request.parent is not None
         is_near = request.parent.source.startswith(NEVER_ENDS)
         return EXACT if is_near else NEVER_ENDS

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cwm.core.journal import Journal, comparable, read_journal
+from cwm.core.seeding import child_rng
+from cwm.execution.budget import Limits
 from cwm.execution.progress import SilentProgress
 from cwm.synthesis.candidates import Candidate
 from cwm.synthesis.config import SynthesisConfig
 from cwm.synthesis.loop import SynthesisLoop, SynthesisResult
 from cwm.synthesis.search import ProgramSearch
-from mcts.gif import GifConfig
+from mcts.gif import GifConfig, GifMcts
 from tests.support.corridor import WalkingProposer, corridor_dataset, corridor_task
 from tests.support.in_process import InProcessEvaluator
 
@@ -42,7 +44,10 @@ class Run:
 def new_search(seed: int = SEED) -> ProgramSearch:
     """Returns a search on the corridor without any call."""
     return ProgramSearch(
-        corridor_task(), gif=GifConfig(), config=SynthesisConfig(), seed=seed
+        corridor_task(),
+        tree=GifMcts(GifConfig(), child_rng(seed, "search")),
+        config=SynthesisConfig(),
+        seed=seed,
     )
 
 
@@ -51,6 +56,7 @@ def run_search(
     *,
     proposer: WalkingProposer | None = None,
     call_budget: int = 12,
+    concurrency: int = 1,
     max_stalled_calls: int = 0,
     seed: int = SEED,
     journal_class: type[Journal] = Journal,
@@ -67,7 +73,8 @@ def run_search(
             proposer=proposer,
             evaluator=evaluator,
             journal=journal,
-            call_budget=call_budget,
+            limits=Limits(calls=call_budget),
+            concurrency=concurrency,
             max_stalled_calls=max_stalled_calls,
             progress=SilentProgress(),
             on_best=bests.append,

@@ -4,7 +4,13 @@ import time
 
 from threadpoolctl import threadpool_limits
 
-from cwm.core.proposals import Completion, ParseFailure, ProposalRequest, Usage
+from cwm.core.proposals import (
+    Completion,
+    ParseFailure,
+    ProposalRequest,
+    Task,
+    Usage,
+)
 from cwm.core.spaces import (
     BoxSpec,
     DiscreteSpec,
@@ -38,6 +44,14 @@ class SymbolicProposer:
     def name(self) -> str:
         """What produced the programs."""
         return "symbolic induction"
+
+    def expected_usage(self, task: Task) -> Usage:
+        """Returns what a call costs: nothing but its turn."""
+        return Usage()
+
+    def highest_usage(self) -> Usage:
+        """Returns what a call costs: nothing but its turn."""
+        return Usage()
 
     def propose(self, request: ProposalRequest) -> Completion:
         """Answers one request; the same request has the same answer.

@@ -14,14 +14,21 @@ from cwm.config import (
     load_config,
 )
 from cwm.core.errors import ConfigError
+from cwm.proposers.config import LanguageModelConfig
+from cwm.synthesis.config import BudgetConfig, TreeConfig
+from mcts.gif import GifConfig
+from mcts.registry import SearchConfig
 
 OTHER = RunConfig(
     source=SourceConfig(
         env="CartPole-v1", set=("gravity=3.7",), description=Path("about.txt")
     ),
     seed=5,
-    call_budget=7,
-    search=replace(RunConfig().search, exploration=0.25),
+    budget=BudgetConfig(call_budget=7, cost_budget=1.5),
+    models=LanguageModelConfig(llm=("openai:a", "openai:b"), concurrency=3),
+    tree=TreeConfig(
+        search="worldcoder", settings=SearchConfig(gif=GifConfig(exploration=0.25))
+    ),
 )
 
 
@@ -33,9 +40,10 @@ def test_settings_survive_their_file(tmp_path: Path, config: RunConfig) -> None:
 
 
 def test_a_file_changes_only_what_it_names() -> None:
-    data = {"seed": 9, "search": {"exploration": 0.5}}
+    data = {"seed": 9, "tree": {"settings": {"gif": {"exploration": 0.5}}}}
     config = config_from_json(data, OTHER, name="file")
-    expected = replace(OTHER, seed=9, search=replace(OTHER.search, exploration=0.5))
+    settings = SearchConfig(gif=GifConfig(exploration=0.5))
+    expected = replace(OTHER, seed=9, tree=replace(OTHER.tree, settings=settings))
     assert config == expected
 
 
@@ -43,9 +51,9 @@ def test_a_file_changes_only_what_it_names() -> None:
     ("data", "message"),
     [
         (
-            {"search": {"explorration": 1}},
-            "Config 'file' has an unknown key search.explorration. "
-            "Did you mean search.exploration?",
+            {"tree": {"settings": {"gif": {"explorration": 1}}}},
+            "Config 'file' has an unknown key tree.settings.gif.explorration. "
+            "Did you mean tree.settings.gif.exploration?",
         ),
         ({"zzz": 1}, "Config 'file' has an unknown key zzz."),
         ({"seed": "1"}, "Config 'file': seed must be int, got '1'."),
@@ -53,14 +61,29 @@ def test_a_file_changes_only_what_it_names() -> None:
             {"source": {"env": 3}},
             "Config 'file': source.env must be str or null, got 3.",
         ),
-        ({"call_budget": 0}, "call_budget must be at least 1, got 0 (calls)."),
+        (
+            {"budget": {"call_budget": 0}},
+            "call_budget must be at least 1, got 0 (calls).",
+        ),
         ({"seed": -1}, "seed must be at least 0, got -1."),
         (
-            {"search": {"epsilon": 0.0}},
+            {"tree": {"settings": {"gif": {"epsilon": 0.0}}}},
             "Config 'file': epsilon must be positive and finite, got 0.0.",
         ),
         ({"synthesis": {"block_length": 0}}, "block_length must be at least 1"),
-        ({"base_url": "http://localhost"}, "base_url needs llm"),
+        ({"models": {"base_url": "http://localhost"}}, "base_url needs llm"),
+        ({"models": {"cache": "folder"}}, "cache needs llm"),
+        ({"models": {"concurrency": 2}}, "concurrency needs llm"),
+        ({"models": {"concurrency": 0}}, "concurrency must be at least 1, got 0"),
+        ({"models": {"llm": ["a:b", "a:b"]}}, "llm must name each model once"),
+        ({"budget": {"cost_budget": 0}}, "cost_budget must be positive, got 0"),
+        ({"budget": {"patience": -1}}, "patience must be at least 0, got -1 (calls)."),
+        ({"tree": {"kinds": "improve"}}, "kinds must be some of generate, improve"),
+        ({"tree": {"kinds": "generate,mend"}}, "kinds must be some of generate"),
+        (
+            {"tree": {"kinds": "generate", "search": "linear"}},
+            "kinds are chosen in gif-mcts only, got 'generate' with 'linear'.",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_rule(
@@ -90,7 +113,7 @@ def test_a_config_file_goes_before_the_preset_and_after_the_flags(
     path = tmp_path / "config.json"
     path.write_text('{"seed": 4}')
     config = base_config(["--preset", "quick", f"--config={path}"])
-    assert (config.call_budget, config.seed) == (10, 4)
+    assert (config.budget.call_budget, config.seed) == (10, 4)
 
 
 def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:

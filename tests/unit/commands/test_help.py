@@ -35,7 +35,11 @@ def test_no_default_is_shown_empty(shown: str) -> None:
 
 def test_options_that_may_be_left_out_do_not_show_a_default_of_none(shown: str) -> None:
     # Settings of packages that know no command line are shown as they are.
-    own = re.sub(r"--(prompts|limits)\.\S+ \{None\}.*?\(default: None\)", "", shown)
+    own = re.sub(
+        r"--(prompts|limits|local|gif|rex|ab-mcts)\.\S+ \{None\}.*?\(default: None\)",
+        "",
+        shown,
+    )
     assert "None" not in own
 
 
@@ -44,15 +48,15 @@ def test_no_option_is_named_by_what_it_turns_off(shown: str) -> None:
 
 
 def test_what_is_on_by_default_is_turned_off_by_a_value() -> None:
-    words = ["--env", "CartPole-v1", "--search.widening", "False"]
+    words = ["--env", "CartPole-v1", "--gif.widening", "False"]
     parsed = parse(Arguments, words, command="synthesize", text="")
-    assert parsed.run.search.widening is False
+    assert parsed.run.tree.settings.gif.widening is False
     assert parsed.run.source.env == "CartPole-v1"
 
 
-def test_a_language_model_is_shown_in_both_of_its_forms(
+def test_a_language_model_is_shown_with_its_form(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit):
         synthesize.main(["--help"])
-    assert "--llm openai:MODEL|scripted:FILE" in capsys.readouterr().out
+    assert "--llm KIND:NAME" in capsys.readouterr().out

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,10 @@ def path(tmp_path: Path) -> Path:
 
 def write_three(path: Path) -> list[Record]:
     with Journal(path) as journal:
-        for number in range(3):
+        return [
             journal.append("step", {"number": number, "text": "ä\n\u2028"})
-        return list(journal.records)
+            for number in range(3)
+        ]
 
 
 def test_what_was_appended_is_read_back(path: Path) -> None:
@@ -185,8 +187,8 @@ def test_runs_that_differ_in_time_only_compare_equal(tmp_path: Path) -> None:
     contents = []
     for name, seconds in (("a", 1.0), ("b", 2.0)):
         with Journal(tmp_path / name) as journal:
-            journal.append("step", {"x": 1}, {"seconds": seconds})
-            contents.append(comparable(journal.records))
+            record = journal.append("step", {"x": 1}, {"seconds": seconds})
+            contents.append(comparable([record]))
     assert contents[0] == contents[1] == [(1, "step", {"x": 1})]
 
 
@@ -228,11 +230,11 @@ import os, signal, sys
 from pathlib import Path
 from cwm.core.journal import Journal
 class DyingJournal(Journal):
-    def _write(self, line):
+    def _write(self, line, *, sync=True):
         if b"last" in line:
             os.write(self._file.fileno(), line[:int(sys.argv[2])])
             os.kill(os.getpid(), signal.SIGKILL)
-        super()._write(line)
+        super()._write(line, sync=sync)
 journal = DyingJournal(Path(sys.argv[1]))
 journal.append("first", {})
 journal.append("last", {})
@@ -244,8 +246,10 @@ journal.append("last", {})
     kinds = [record.kind for record in read_journal(path).records]
     assert kinds == (["first", "last"] if num_bytes == 10_000 else ["first"])
     with Journal(path) as journal:
+        assert [r.kind for r in journal.records] == kinds
         journal.append("again", {})
-        assert [r.kind for r in journal.records] == [*kinds, "again"]
+    again = read_journal(path).records
+    assert [r.kind for r in again] == [*kinds, "again"]
 
 
 def test_the_lock_of_a_killed_process_is_free(path: Path) -> None:
@@ -256,5 +260,34 @@ def test_the_lock_of_a_killed_process_is_free(path: Path) -> None:
     )
     subprocess.run([sys.executable, "-c", program, str(path)], check=False)
     with Journal(path) as journal:
-        assert journal.records == []
+        assert journal.records == ()
+        assert journal.last is None
     assert os.path.getsize(path) > 0
+
+
+def test_records_of_many_threads_are_whole_and_in_the_order_of_their_index(
+    path: Path,
+) -> None:
+    def write(name: int) -> list[int]:
+        return [
+            journal.append("step", {"by": name, "text": "x" * 500}, is_paid=False).index
+            for _ in range(50)
+        ]
+
+    with Journal(path) as journal, ThreadPoolExecutor(8) as pool:
+        indices = [i for found in pool.map(write, range(8)) for i in found]
+    records = read_journal(path).records
+    assert [r.index for r in records] == sorted(indices) == list(range(1, 401))
+
+
+def test_only_what_is_paid_for_waits_for_the_disk(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = []
+    monkeypatch.setattr("cwm.core.journal.os.fsync", synced.append)
+    with Journal(path) as journal:
+        synced.clear()
+        journal.append("derived", {}, is_paid=False)
+        assert synced == []
+        journal.append("paid", {})
+        assert len(synced) == 1

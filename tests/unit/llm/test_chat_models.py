@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cwm.core.errors import LLMError
+from cwm.llm.caching import cached
 from cwm.llm.chat import ChatCompletion, ChatMessage, ChatModel
 from cwm.llm.registry import SCHEMES, make_chat_model
 from cwm.llm.scripted import ScriptedChatModel
@@ -29,19 +30,40 @@ def check_chat_model(model: ChatModel) -> None:
     assert [c.text for c in rest] == TEXTS[1:]
 
 
-@pytest.fixture(params=sorted(SCHEMES))
-def model(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ChatModel]:
-    if request.param == "scripted":
-        path = tmp_path / "script.json"
-        path.write_text(json.dumps(TEXTS), encoding="utf-8")
-        yield make_chat_model(f"scripted:{path}")
-        return
+def scripted(tmp_path: Path) -> Iterator[ChatModel]:
+    path = tmp_path / "script.json"
+    path.write_text(json.dumps(TEXTS), encoding="utf-8")
+    yield make_chat_model(f"scripted:{path}")
 
+
+def openai(tmp_path: Path) -> Iterator[ChatModel]:
     def serve(body: dict[str, Any]) -> Reply:
         return answer(*TEXTS[1:]) if "n" in body else answer(TEXTS[0])
 
     with OpenAIServer(serve) as server:
-        yield make_chat_model(f"{request.param}:tiny", base_url=server.base_url)
+        yield make_chat_model("openai:tiny", base_url=server.base_url)
+
+
+MODELS = {"openai": openai, "scripted": scripted}
+
+ELSEWHERE = {
+    "gguf": "a real model: test_local_smollm2.py",
+    "hf": "a real model: test_local_*.py",
+    "replay": "one recorded completion for each request: test_replaying.py",
+}
+
+
+@pytest.fixture(params=sorted(MODELS))
+def model(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ChatModel]:
+    yield from MODELS[request.param](tmp_path)
+
+
+def test_every_kind_of_model_is_tested_here_or_elsewhere() -> None:
+    assert set(SCHEMES) == set(MODELS) | set(ELSEWHERE)
+
+
+def test_cached_model_keeps_the_promises_too(model: ChatModel, tmp_path: Path) -> None:
+    check_chat_model(cached(model, tmp_path / "cache"))
 
 
 def test_chat_model_keeps_number_order_and_tokens(model: ChatModel) -> None:

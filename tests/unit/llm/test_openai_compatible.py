@@ -1,48 +1,17 @@
-"""The client against a real local server that misbehaves in every known way."""
+"""The client against a real local server that answers, each in its own way."""
 
-import socket
+import asyncio
 import sys
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 
-from cwm.core.errors import ConfigError, LLMError, PrerequisiteError
+from cwm.core.errors import ConfigError, PrerequisiteError
 from cwm.llm.chat import ChatCompletion, ChatMessage
+from cwm.llm.notices import LLMWarning
 from cwm.llm.openai_compatible import OpenAICompatibleModel
-from cwm.llm.retrying import RetryConfig
-from tests.support.openai_server import OpenAIServer, Reply, answer, failure
-
-MESSAGES = [ChatMessage("system", "Be brief."), ChatMessage("user", "Hello?")]
-
-
-class Waits(list[float]):
-    """Remembers how long somebody wanted to sleep, and does not."""
-
-    def __call__(self, seconds: float) -> None:
-        self.append(seconds)
-
-
-def new_model(server: OpenAIServer, **settings: Any) -> OpenAICompatibleModel:
-    return OpenAICompatibleModel(
-        model="tiny",
-        base_url=server.base_url,
-        **{"sleep": Waits(), "rng": np.random.default_rng(0), **settings},
-    )
-
-
-def waits(model: OpenAICompatibleModel) -> list[float]:
-    assert isinstance(model.sleep, Waits)
-    return list(model.sleep)
-
-
-def error_of(call: Callable[[], object], *, retryable: bool, contains: str) -> LLMError:
-    with pytest.raises(LLMError) as caught:
-        call()
-    assert caught.value.retryable is retryable
-    assert contains in str(caught.value)
-    return caught.value
+from tests.support.openai_client import MESSAGES, error_of, new_model
+from tests.support.openai_server import OpenAIServer, Reply, answer, failure, models
 
 
 def test_answer_comes_with_its_tokens_and_reason() -> None:
@@ -50,7 +19,11 @@ def test_answer_comes_with_its_tokens_and_reason() -> None:
         completions = new_model(server).complete(MESSAGES)
     assert completions == [
         ChatCompletion(
-            text="Hi.", finish_reason="length", prompt_tokens=11, completion_tokens=7
+            text="Hi.",
+            finish_reason="length",
+            prompt_tokens=11,
+            completion_tokens=7,
+            model="tiny",
         )
     ]
 
@@ -106,182 +79,44 @@ def test_server_that_ignores_n_is_asked_for_the_rest_with_other_seeds() -> None:
     assert [r.get("n") for r in server.requests] == [3, 2, None]
 
 
-def test_server_that_gives_more_than_asked_is_cut() -> None:
-    with OpenAIServer([answer("a", "b")]) as server:
-        assert len(new_model(server).complete(MESSAGES)) == 1
+def test_server_that_gives_more_than_asked_is_cut_and_its_tokens_are_not() -> None:
+    with OpenAIServer([answer("a", "b", completion_tokens=9)]) as server:
+        (completion,) = new_model(server).complete(MESSAGES)
+    assert (completion.text, completion.completion_tokens) == ("a", 9)
 
 
-def test_rate_limit_is_waited_out_as_long_as_the_server_says() -> None:
-    limit = failure(429, "Slow down", headers={"Retry-After": "7"})
-    with OpenAIServer([limit, limit, answer("Hi.")]) as server:
-        model = new_model(server)
-        assert model.complete(MESSAGES)[0].text == "Hi."
-    assert waits(model) == [7.0, 7.0]
+def test_stop_text_that_the_server_leaves_in_is_cut() -> None:
+    with OpenAIServer([answer("one END two STOP", finish_reason="length")]) as server:
+        (completion,) = new_model(server).complete(MESSAGES, stop=["STOP", "END"])
+    assert (completion.text, completion.finish_reason) == ("one ", "stop")
+    assert completion.completion_tokens == 7
 
 
-def test_server_that_asks_for_too_long_a_wait_is_left() -> None:
-    limit = failure(429, "Tomorrow", headers={"Retry-After": "86400"})
-    with OpenAIServer([limit]) as server:
-        model = new_model(server)
-        error_of(lambda: model.complete(MESSAGES), retryable=True, contains="429")
-    assert waits(model) == []
-    assert len(server.requests) == 1
-
-
-def test_server_faults_are_retried_with_growing_pauses() -> None:
-    fault = failure(500, "Oops")
-    with OpenAIServer([fault, failure(503, "Busy"), fault, answer("Hi.")]) as server:
-        model = new_model(server)
-        assert model.complete(MESSAGES)[0].text == "Hi."
-    first, second, third = waits(model)
-    assert 0.5 <= first <= 1.0 <= second <= 2.0 <= third <= 4.0
-
-
-def test_last_attempt_that_fails_is_a_retryable_error() -> None:
-    with OpenAIServer([failure(500, "Oops")]) as server:
-        model = new_model(server, retry=RetryConfig(max_attempts=3))
-        error = error_of(
-            lambda: model.complete(MESSAGES), retryable=True, contains="status 500"
-        )
-    assert str(error).endswith("for 'tiny': Oops.")
-    assert len(server.requests) == 3
-
-
-def test_wrong_key_is_refused_at_once_and_never_shown(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-123")
-    refusal = failure(401, "Incorrect API key provided: sk-secret-123.")
-    with OpenAIServer([refusal]) as server:
-        model = new_model(server)
-        error = error_of(
-            lambda: model.complete(MESSAGES),
-            retryable=False,
-            contains="refused the key",
-        )
-    assert "sk-secret" not in str(error)
-    assert "***" in str(error)
-    assert "OPENAI_API_KEY" in str(error)
-    assert server.authorizations == ["Bearer sk-secret-123"]
-    assert "sk-secret" not in repr(model)
-
-
-def test_unknown_model_is_named() -> None:
-    with OpenAIServer([failure(404, "The model `tiny` does not exist")]) as server:
-        model = new_model(server)
-        error_of(
-            lambda: model.complete(MESSAGES),
-            retryable=False,
-            contains="does not know the model 'tiny'",
-        )
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        failure(400, "Too long", code="context_length_exceeded"),
-        failure(400, "This model's maximum context length is 4096 tokens."),
-        failure(413, "The request exceeds the context window"),
-    ],
-    ids=["code", "message", "status"],
-)
-def test_context_overflow_says_what_does_not_fit(reply: Reply) -> None:
-    with OpenAIServer([reply]) as server:
-        model = new_model(server)
-        error_of(
-            lambda: model.complete(MESSAGES),
-            retryable=False,
-            contains="do not fit into the context of 'tiny'",
-        )
-
-
-def test_used_up_quota_is_not_retried() -> None:
-    reply = failure(429, "You exceeded your quota", code="insufficient_quota")
-    with OpenAIServer([reply]) as server:
-        model = new_model(server)
-        error_of(lambda: model.complete(MESSAGES), retryable=False, contains="quota")
-    assert len(server.requests) == 1
-
-
-def test_other_bad_request_carries_what_the_server_says() -> None:
-    with OpenAIServer([failure(400, "x" * 1_000)]) as server:
-        model = new_model(server)
-        error = error_of(
-            lambda: model.complete(MESSAGES), retryable=False, contains="status 400"
-        )
-    assert len(str(error)) < 500
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"<html>proxy</html>",
-        b'{"choices": ',
-        {"choices": []},
-        {"choices": None},
-        {"choices": [{"message": None, "finish_reason": "stop"}]},
-        {"unexpected": True},
-        [],
-    ],
-    ids=["html", "half", "none", "null", "no message", "other", "list"],
-)
-def test_malformed_answer_is_retried_and_then_named(body: object) -> None:
-    with OpenAIServer([Reply(body=body)]) as server:
-        model = new_model(server, retry=RetryConfig(max_attempts=2))
-        error_of(
-            lambda: model.complete(MESSAGES), retryable=True, contains="gave an answer"
-        )
-    assert len(server.requests) == 2
-
-
-def test_html_page_with_its_own_content_type_is_malformed_too() -> None:
-    page = Reply(body=b"<html></html>", headers={"Content-Type": "text/html"})
-    with OpenAIServer([page, answer("Hi.")]) as server:
-        assert new_model(server).complete(MESSAGES)[0].text == "Hi."
-
-
-def test_completion_without_content_is_empty_text() -> None:
+def test_completion_without_content_or_usage_is_empty_and_estimated() -> None:
     reply = answer("x")
     reply.body["choices"][0]["message"]["content"] = None
     reply.body["choices"][0]["finish_reason"] = "content_filter"
-    del reply.body["usage"]
+    del reply.body["usage"], reply.body["model"]
     with OpenAIServer([reply]) as server:
         (completion,) = new_model(server).complete(MESSAGES)
-    assert completion == ChatCompletion(text="", finish_reason="other")
+    # (9 bytes + 6 bytes) / 3, and 4 for each message.
+    assert completion == ChatCompletion(
+        text="",
+        finish_reason="other",
+        prompt_tokens=3 + 2 + 8,
+        has_estimated_tokens=True,
+    )
 
 
-def test_dropped_connection_is_retried() -> None:
-    with OpenAIServer([Reply(drops=True), answer("Hi.")]) as server:
-        assert new_model(server).complete(MESSAGES)[0].text == "Hi."
+def test_prompt_tokens_that_the_service_had_read_before_are_told() -> None:
+    reply = answer("Hi.", prompt_tokens=100)
+    reply.body["usage"]["prompt_tokens_details"] = {"cached_tokens": 64}
+    with OpenAIServer([reply]) as server:
+        (completion,) = new_model(server).complete(MESSAGES)
+    assert (completion.prompt_tokens, completion.reused_prompt_tokens) == (100, 64)
 
 
-def test_answer_that_does_not_come_is_a_timeout() -> None:
-    with OpenAIServer([Reply(hangs=True)]) as server:
-        model = new_model(
-            server, request_timeout_s=0.05, retry=RetryConfig(max_attempts=2)
-        )
-        error_of(
-            lambda: model.complete(MESSAGES),
-            retryable=True,
-            contains="gave no answer within 0.05 s",
-        )
-    assert len(waits(model)) == 1
-
-
-def test_refused_connection_names_the_address_and_is_not_retried() -> None:
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{reserved.getsockname()[1]}/v1"
-        model = OpenAICompatibleModel(model="tiny", base_url=url, sleep=Waits())
-        error_of(
-            lambda: model.complete(MESSAGES),
-            retryable=False,
-            contains=f"{url} refused the connection. Start the server",
-        )
-    assert waits(model) == []
-
-
-def test_parameter_that_a_model_refuses_is_left_out_from_then_on() -> None:
+def test_parameter_that_a_model_refuses_is_left_out_and_told_once() -> None:
     def picky(request: dict[str, Any]) -> Reply:
         for name in ("max_tokens", "temperature"):
             if name in request:
@@ -290,11 +125,153 @@ def test_parameter_that_a_model_refuses_is_left_out_from_then_on() -> None:
 
     with OpenAIServer(picky) as server:
         model = new_model(server)
-        assert model.complete(MESSAGES)[0].text == "Hi."
+        with pytest.warns(LLMWarning, match="refuses temperature for 'tiny'") as told:
+            assert model.complete(MESSAGES)[0].text == "Hi."
         assert server.requests[-1]["max_completion_tokens"] == 4096
         assert len(server.requests) == 3
         model.complete(MESSAGES)
         assert len(server.requests) == 4
+    assert len(told) == 1
+
+
+def test_parameter_that_cannot_be_left_out_is_a_failure() -> None:
+    with OpenAIServer([failure(400, "Bad messages", param="messages")]) as server:
+        model = new_model(server)
+        error_of(
+            lambda: model.complete(MESSAGES), retryable=False, contains="Bad messages."
+        )
+    assert len(server.requests) == 1
+
+
+def test_extra_parameters_are_sent_and_part_of_the_identity() -> None:
+    with OpenAIServer([answer("Hi.")]) as server:
+        model = new_model(server, extra_body={"top_k": 100})
+        model.complete(MESSAGES)
+        assert model.identity == {
+            "endpoint": server.base_url,
+            "extra_body": {"top_k": 100},
+        }
+    assert server.requests[0]["top_k"] == 100
+
+
+def test_identity_holds_no_password() -> None:
+    model = OpenAICompatibleModel(model="tiny", base_url="http://me:secret@host:1/v1/")
+    assert model.identity == {"endpoint": "http://host:1/v1"}
+
+
+@pytest.mark.parametrize("answered", ["tiny", "org/Tiny", "tiny-2024-08-06", ""])
+def test_same_model_under_another_name_is_no_warning(answered: str) -> None:
+    with OpenAIServer([answer("Hi.", model=answered)]) as server:
+        (completion,) = new_model(server).complete(MESSAGES)
+    assert completion.model == answered
+
+
+def test_other_model_in_the_answer_is_a_warning_once_and_recorded() -> None:
+    with OpenAIServer([answer("Hi.", model="large")]) as server:
+        model = new_model(server)
+        with pytest.warns(
+            LLMWarning, match="answered with the model 'large', not with 'tiny'"
+        ) as told:
+            assert model.complete(MESSAGES)[0].model == "large"
+        model.complete(MESSAGES)
+    assert len(told) == 1
+
+
+def test_other_model_in_the_answer_is_an_error_where_that_was_asked_for() -> None:
+    with OpenAIServer([answer("Hi.", model="large")]) as server:
+        model = new_model(server, rejects_other_model=True)
+        error_of(
+            lambda: model.complete(MESSAGES),
+            retryable=False,
+            contains="answered with the model 'large', not with 'tiny'.",
+        )
+    assert len(server.requests) == 1
+
+
+def test_server_that_answers_to_any_name_is_told_by_its_list_of_models() -> None:
+    listed = models("models/other-7b.gguf", owned_by="llamacpp")
+    with OpenAIServer([answer("Hi.")], models=listed) as server:
+        model = new_model(server)
+        with pytest.warns(
+            LLMWarning, match=r"has no model 'tiny' and answers with 'models/other-7b"
+        ):
+            model.complete(MESSAGES)
+        model.complete(MESSAGES)
+    assert server.num_model_lists == 1
+
+
+def test_default_of_a_server_that_changes_the_text_is_undone() -> None:
+    listed = models("tiny", owned_by="me")
+    with OpenAIServer([answer("Hi.")], models=listed) as server:
+        new_model(server).complete(MESSAGES)
+        new_model(server, extra_body={"repeat_penalty": 1.2}).complete(MESSAGES)
+    assert [r["repeat_penalty"] for r in server.requests] == [1.0, 1.2]
+
+
+def test_list_of_models_that_does_not_come_is_asked_for_once() -> None:
+    with OpenAIServer([answer("Hi.")], models=Reply(hangs=True)) as server:
+        model = new_model(server, request_timeout_s=0.5)
+        assert model.complete(MESSAGES)[0].text == "Hi."
+        assert model.complete(MESSAGES)[0].text == "Hi."
+        assert server.num_model_lists == 1
+
+
+BEGUN = [*MESSAGES, ChatMessage("assistant", "Well, ")]
+
+
+@pytest.mark.parametrize(
+    ("owned_by", "flags"),
+    [
+        ("vllm", {"continue_final_message": True, "add_generation_prompt": False}),
+        ("llamacpp", {}),
+    ],
+)
+def test_message_is_continued_where_the_kind_of_server_does_so(
+    owned_by: str, flags: dict[str, Any]
+) -> None:
+    listed = models("tiny", owned_by=owned_by)
+    with OpenAIServer([answer("hi.")], models=listed) as server:
+        model = new_model(server)
+        assert model.continues_assistant
+        assert model.complete(BEGUN)[0].text == "hi."
+        model.complete(MESSAGES)
+    begun, usual = server.requests
+    assert begun["messages"][-1] == {"role": "assistant", "content": "Well, "}
+    assert {key: begun[key] for key in flags} == flags
+    assert set(begun) == {*usual, *flags}
+
+
+def test_message_is_not_continued_by_an_unknown_server_unless_one_says_so() -> None:
+    with OpenAIServer([answer("hi.")]) as server:
+        model = new_model(server)
+        assert not model.continues_assistant
+        with pytest.raises(ValueError, match="say --continue-prefix on"):
+            model.complete(BEGUN)
+        told = new_model(server, continue_prefix="on")
+        assert told.continues_assistant
+        assert told.complete(BEGUN)[0].text == "hi."
+    assert len(server.requests) == 1
+
+
+def test_message_is_not_continued_where_one_says_so() -> None:
+    with OpenAIServer([], models=models("tiny", owned_by="vllm")) as server:
+        assert not new_model(server, continue_prefix="off").continues_assistant
+    assert server.num_model_lists == 0
+
+
+def test_openai_itself_is_known_without_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
+    model = OpenAICompatibleModel(model="tiny")
+    assert not model.continues_assistant
+    assert model.identity == {"endpoint": "https://api.openai.com/v1"}
+
+
+def test_call_works_inside_an_event_loop_as_in_a_notebook() -> None:
+    async def cell() -> str:
+        return new_model(server).complete(MESSAGES)[0].text
+
+    with OpenAIServer([answer("Hi.")]) as server:
+        assert asyncio.run(cell()) == "Hi."
 
 
 def test_local_server_needs_no_key() -> None:
@@ -322,7 +299,10 @@ def test_openai_itself_is_the_endpoint_with_a_key(
     [
         ({"model": ""}, "model must be a model's id, got ''"),
         ({"base_url": "localhost:1"}, "base_url must begin with http:// or https://"),
+        ({"base_url": "http://"}, "must be an address such as http://localhost"),
+        ({"base_url": "http://localhost:99999/v1"}, "must be an address such as"),
         ({"request_timeout_s": 0.0}, r"must be positive, got 0\.0 \(seconds\)"),
+        ({"call_timeout_s": -1.0}, r"call_timeout_s must be positive, got -1\.0"),
     ],
 )
 def test_setting_that_breaks_its_rule_is_refused(

@@ -5,8 +5,11 @@ from email.utils import format_datetime
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cwm.core.errors import LLMError
+from cwm.llm.deadlines import Deadline
 from cwm.llm.retrying import (
     RetryConfig,
     ServiceError,
@@ -33,12 +36,33 @@ def busy(retry_after: float | None = None) -> ServiceError:
     return ServiceError("busy", retryable=True, retry_after_s=retry_after)
 
 
-def run(call: Failing, config: RetryConfig) -> tuple[int, list[float]]:
-    pauses: list[float] = []
+class Clock:
+    """Moves on when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+def run(
+    call: Failing, config: RetryConfig, *, total_s: float = 1e9
+) -> tuple[int, list[float]]:
+    clock = Clock()
     result = call_with_retries(
-        call, config=config, sleep=pauses.append, rng=np.random.default_rng(0)
+        call,
+        config=config,
+        sleep=clock.sleep,
+        rng=np.random.default_rng(0),
+        deadline=Deadline(total_s, clock=clock),
     )
-    return result, pauses
+    return result, clock.pauses
 
 
 def test_success_needs_no_pause() -> None:
@@ -80,9 +104,42 @@ def test_services_own_wait_is_kept_exactly_up_to_the_longest() -> None:
         run(Failing(busy(4.5)), RetryConfig(max_delay_s=4.0))
 
 
+def test_service_that_asks_for_no_wait_gets_the_usual_one() -> None:
+    (pause,) = run(Failing(busy(0.0)), RetryConfig(base_delay_s=1.0))[1]
+    assert 0.5 <= pause <= 1.0
+
+
+def test_no_attempt_begins_after_the_deadline() -> None:
+    call = Failing(*[busy(3.0) for _ in range(5)])
+    with pytest.raises(ServiceError) as caught:
+        run(call, RetryConfig(), total_s=7.0)
+    assert call.num_calls == 3
+    assert str(caught.value) == "busy The 7 s of the whole call are used up."
+    assert caught.value.retryable
+    assert caught.value.retry_after_s == 3.0
+
+
+def test_wait_in_milliseconds_is_more_exact() -> None:
+    assert retry_after_s({"retry-after-ms": "250", "retry-after": "1"}) == 0.25
+    assert retry_after_s({"retry-after-ms": "soon", "retry-after": "1"}) == 1.0
+
+
+@given(st.text(max_size=40))
+def test_any_header_is_a_wait_or_none(text: str) -> None:
+    seconds = retry_after_s({"retry-after": text})
+    assert seconds is None or seconds >= 0.0
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("7", 7.0), ("0.5", 0.5), ("-3", 0.0), ("soon", None), ("nan", None)],
+    [
+        ("7", 7.0),
+        ("0.5", 0.5),
+        ("-3", 0.0),
+        ("soon", None),
+        ("nan", None),
+        ("1e999", None),
+    ],
 )
 def test_wait_in_seconds_is_read(text: str, seconds: float | None) -> None:
     assert retry_after_s({"retry-after": text}) == seconds

@@ -15,6 +15,24 @@ from mcts.export import (
     write_json,
 )
 from mcts.gif import GifConfig, GifMcts
+from mcts.registry import SEARCH_NAMES, new_search
+from mcts.search import TreeSearch
+from mcts.tree import Tree
+
+
+def tell_next(
+    search: TreeSearch,
+    *,
+    value: float = 0.0,
+    is_bug: bool = False,
+    is_terminal: bool = False,
+    payload: object = None,
+) -> None:
+    expansion = search.ask()
+    assert expansion is not None
+    search.tell(
+        expansion, value=value, is_bug=is_bug, is_terminal=is_terminal, payload=payload
+    )
 
 
 def repaired_search() -> GifMcts:
@@ -22,8 +40,8 @@ def repaired_search() -> GifMcts:
     config = GifConfig(num_fixes=1, exploration=0.0, prior_generate=0.0)
     search = GifMcts(config, np.random.default_rng(0))
     for call, (value, is_bug) in enumerate([(0.4, False), (0.0, True), (0.8, False)]):
-        search.tell(search.ask(), value=value, is_bug=is_bug, payload={"call": call})
-    search.tell(search.ask(), value=0.0, is_bug=True, is_terminal=True)
+        tell_next(search, value=value, is_bug=is_bug, payload={"call": call})
+    tell_next(search, is_bug=True, is_terminal=True)
     return search
 
 
@@ -79,3 +97,37 @@ def test_json_file_is_read_back_as_a_search_that_goes_on_alike(tmp_path: Path) -
     restored = read_json(tmp_path / "tree.json")
     assert restored.to_json() == search.to_json()
     assert restored.ask() == search.ask()
+
+
+@pytest.mark.parametrize("name", SEARCH_NAMES)
+def test_every_search_can_be_exported_while_something_is_outstanding(
+    name: str, tmp_path: Path
+) -> None:
+    search = new_search(name, np.random.default_rng(0))
+    for call, (value, is_bug) in enumerate([(0.4, False), (0.0, True), (0.8, False)]):
+        tell_next(search, value=value, is_bug=is_bug, payload={"call": call})
+    search.ask()
+    statistics = tree_statistics(search.tree)
+    assert (statistics.num_nodes, statistics.best_value) == (3, 0.8)
+    graph = to_networkx(search.tree)
+    assert nx.is_arborescence(graph)
+    assert [graph.nodes[i]["payload"] for i in (1, 3)] == ['{"call": 0}', '{"call": 2}']
+    write_json(search, tmp_path / "tree.json")
+    restored = read_json(tmp_path / "tree.json")
+    assert restored.to_json() == search.to_json()
+    assert restored.outstanding == search.outstanding != ()
+
+
+def test_failure_with_several_fixes_is_repaired_if_one_of_them_led_to_success() -> None:
+    tree = Tree()
+    bug = tree.add(tree.root, "generate")
+    first, second = tree.add(bug, "fix"), tree.add(bug, "fix")
+    third = tree.add(first, "fix")
+    other = tree.add(tree.root, "generate")
+    fourth = tree.add(other, "fix")
+    fifth = tree.add(fourth, "fix")
+    for node in (bug, first, second, other, fourth, fifth):
+        node.was_bug = True
+    # Node 4 ran: 1 and 2 led to it; 3, 5, 6 and 7 did not.
+    assert (third.node_id, fifth.node_id) == (4, 7)
+    assert tree_statistics(tree).repaired_fraction == 2 / 6

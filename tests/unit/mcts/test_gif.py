@@ -1,18 +1,14 @@
 """GIF-MCTS against numbers worked out by hand."""
 
-import json
 import math
+import re
 
 import numpy as np
 import pytest
 
-from mcts.gif import (
-    Expansion,
-    GifConfig,
-    GifMcts,
-    KindStatistics,
-    SearchExhausted,
-)
+from mcts.gif import GifConfig, GifMcts
+from mcts.kind_statistics import KindStatistics
+from mcts.search import Expansion, SearchExhausted
 
 
 def new_search(seed: int = 0, **settings: float) -> GifMcts:
@@ -23,6 +19,7 @@ def ask_and_tell(
     search: GifMcts, value: float, *, is_bug: bool = False, is_terminal: bool = False
 ) -> Expansion:
     expansion = search.ask()
+    assert expansion is not None
     search.tell(expansion, value=value, is_bug=is_bug, is_terminal=is_terminal)
     return expansion
 
@@ -38,7 +35,7 @@ def visits(search: GifMcts) -> list[int]:
 def test_first_expansion_generates_from_the_root() -> None:
     expansion = new_search().ask()
     assert expansion == Expansion(
-        node_id=1, parent_id=0, kind="generate", depth=1, attempt=0
+        number=0, parent_id=0, kind="generate", depth=1, attempt=0, num_siblings=0
     )
     assert expansion.parent_depth == 0
 
@@ -69,7 +66,7 @@ def test_selection_values_are_those_worked_out_by_hand() -> None:
     assert improve.score == pytest.approx(0.77553717, abs=1e-7)
     assert grandchild.score == pytest.approx(0.85887050, abs=1e-7)
     assert search.ask() == Expansion(
-        node_id=3, parent_id=2, kind="improve", depth=3, attempt=0
+        number=2, parent_id=2, kind="improve", depth=3, attempt=0, num_siblings=0
     )
 
 
@@ -173,7 +170,7 @@ def test_bug_offers_one_fix_and_nothing_else() -> None:
     ask_and_tell(search, 0.0, is_bug=True)
     assert [o.kind for o in search.options(search.tree.nodes[1])] == ["fix"]
     assert search.ask() == Expansion(
-        node_id=2, parent_id=1, kind="fix", depth=2, attempt=0
+        number=1, parent_id=1, kind="fix", depth=2, attempt=0, num_siblings=0
     )
 
 
@@ -281,29 +278,6 @@ def test_ties_are_broken_by_the_generator() -> None:
     assert {first_choice(seed) for seed in range(40)} == tied
 
 
-def test_second_ask_before_the_tell_is_refused() -> None:
-    search = new_search()
-    search.ask()
-    with pytest.raises(ValueError, match="ask must follow a tell"):
-        search.ask()
-
-
-def test_tell_of_another_expansion_is_refused() -> None:
-    search = new_search()
-    search.ask()
-    other = Expansion(node_id=7, parent_id=0, kind="generate", depth=1, attempt=0)
-    with pytest.raises(ValueError, match="tell must answer the outstanding expansion"):
-        search.tell(other, value=0.5, is_bug=False)
-
-
-@pytest.mark.parametrize("value", [-0.1, 1.1, math.nan, math.inf])
-def test_value_outside_the_unit_interval_is_refused(value: float) -> None:
-    search = new_search()
-    with pytest.raises(ValueError, match="value must be between 0 and 1, got"):
-        search.tell(search.ask(), value=value, is_bug=False)
-    assert len(search.tree) == 1
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -318,39 +292,16 @@ def test_value_outside_the_unit_interval_is_refused(value: float) -> None:
         ("prior_count", 0),
         ("weight_global", 0.0),
         ("weight_local", -1.0),
+        ("kinds", ("improve", "improve")),
     ],
 )
-def test_setting_that_breaks_its_rule_is_named(name: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"^{name} must be .*, got {value!r}"):
+def test_setting_that_breaks_its_rule_is_named(name: str, value: object) -> None:
+    match = f"^{name} must .*, got {re.escape(repr(value))}"
+    with pytest.raises(ValueError, match=match):
         GifConfig(**{name: value})
-
-
-def test_search_saved_between_ask_and_tell_keeps_what_is_outstanding() -> None:
-    search = new_search()
-    ask_and_tell(search, 0.5)
-    expansion = search.ask()
-    restored = GifMcts.from_json(json.loads(json.dumps(search.to_json())))
-    assert restored.pending == expansion
-    for each in (search, restored):
-        each.tell(expansion, value=0.4, is_bug=False, payload={"call": 1})
-    assert restored.to_json() == search.to_json()
-
-
-def test_search_of_another_version_is_refused() -> None:
-    data = {**new_search().to_json(), "version": 99}
-    with pytest.raises(ValueError, match="version must be 1, got 99"):
-        GifMcts.from_json(data)
 
 
 def test_generator_whose_state_could_not_be_saved_is_refused_at_once() -> None:
     rng = np.random.Generator(np.random.MT19937(0))
     with pytest.raises(ValueError, match=r"rng must be one of PCG64, .*, got MT19937"):
         GifMcts(GifConfig(), rng)
-
-
-def test_unknown_kind_in_a_saved_tree_is_refused() -> None:
-    search = new_search()
-    ask_and_tell(search, 0.5)
-    search.tree.nodes[1].kind = "mutate"
-    with pytest.raises(ValueError, match=r"kind must be one of .*, got 'mutate'"):
-        search.ask()

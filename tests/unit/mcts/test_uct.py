@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from mcts.action_probabilities import value_probabilities, visit_probabilities
 from mcts.uct import (
     LeafEvaluation,
     Selection,
@@ -18,8 +19,6 @@ from mcts.uct import (
     uct_scores,
     uct_selection,
     untransformed,
-    value_probabilities,
-    visit_probabilities,
 )
 
 ARMS = (0.2, 0.8, 0.5)

@@ -10,7 +10,8 @@ from cwm.core.trajectories import (
     batch_trajectories,
     make_trajectory,
 )
-from prompts.examples import choose_examples
+from prompts.examples import choose_examples, describe_examples
+from tests.support.prompt_tasks import corridor_task_with_actions, sum_task
 from tests.support.tasks import corridor_task
 
 
@@ -55,8 +56,31 @@ def test_shown_transitions_of_one_kind_are_far_apart() -> None:
 
 @pytest.mark.parametrize("num_examples", [1, 3, 9, 100])
 def test_number_is_kept_and_never_more_than_there_are(num_examples: int) -> None:
-    rows = choose_examples(corridor_task().train, num_examples)
+    rows = choose_examples(long_episode(9, rare=5), num_examples)
     assert len(rows) == len(set(rows)) == min(num_examples, 9)
+
+
+def test_nothing_is_shown_twice() -> None:
+    batch = corridor_task().train
+    rows = choose_examples(batch, 9)
+    shown = [str(batch.transition(row)) for row in rows]
+    # Of the nine transitions, (0, 0) and a step right occur twice, for instance.
+    assert len(shown) == len(set(shown)) == 6
+
+
+def test_examples_are_a_numbered_list_with_legal_actions_where_they_count() -> None:
+    text = describe_examples(corridor_task_with_actions(), 1, max_value_chars=100)
+    assert text == (
+        "1. observation [0.0, 0.0], action 0\n"
+        "   next observation [0.0, 0.0], reward 0.0, terminated False, "
+        "then legal: [1]"
+    )
+    assert "legal" not in describe_examples(corridor_task(), 9, max_value_chars=100)
+
+
+def test_no_examples_are_no_text() -> None:
+    assert describe_examples(corridor_task(), 0, max_value_chars=100) == ""
+    assert describe_examples(sum_task(), 5, max_value_chars=100) == ""
 
 
 def test_choice_depends_on_the_data_alone() -> None:

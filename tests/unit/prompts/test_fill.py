@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cwm.core.proposals import Family
 from prompts.fill import TemplateError, fill
 
 
@@ -35,5 +36,51 @@ def test_template_that_the_folder_lacks_is_the_built_in_one(tmp_path: Path) -> N
 
 
 def test_unknown_template_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(TemplateError, match=r"called 'repair'\. Known: .*fix\.md"):
-        fill("repair", {})
+    with pytest.raises(TemplateError) as caught:
+        fill("repair", {}, family="program")
+    assert str(caught.value) == (
+        "No template called 'repair' for the family program. Known: answer, "
+        "continue, contract, fix, fix_answer, generate, improve, prefix, system."
+    )
+
+
+def test_template_of_the_family_goes_before_the_shared_one(tmp_path: Path) -> None:
+    (tmp_path / "program").mkdir()
+    (tmp_path / "program" / "own.md").write_text("of programs", encoding="utf-8")
+    (tmp_path / "own.md").write_text("of all", encoding="utf-8")
+    assert fill("own", {}, family="program", folder=tmp_path) == "of programs"
+    assert fill("own", {}, family="world_model", folder=tmp_path) == "of all"
+
+
+def test_family_with_actions_has_the_templates_of_world_models_where_it_lacks_own(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "world_model").mkdir()
+    (tmp_path / "world_model" / "own.md").write_text("plain", encoding="utf-8")
+    family: Family = "world_model_with_actions"
+    assert fill("own", {}, family=family, folder=tmp_path) == "plain"
+    assert fill("system", {}, family=family) == fill("system", {})
+    assert "legal_actions" in fill("contract", {"randomness": ""}, family=family)
+
+
+def test_own_template_of_any_place_goes_before_every_built_in_one(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "system.md").write_text("mine", encoding="utf-8")
+    assert fill("system", {}, family="program", folder=tmp_path) == "mine"
+
+
+def test_section_whose_fields_are_all_empty_is_left_out(tmp_path: Path) -> None:
+    text = "Hello\n\n# A\n\n{a}\n\n{b}\n\n# B\n\n{b}\n\n# C\n\n# D\n\nwords {a}\n"
+    (tmp_path / "own.md").write_text(text, encoding="utf-8")
+    assert fill("own", {"a": "", "b": "x"}, folder=tmp_path) == (
+        "Hello\n\n# A\n\n\n\nx\n\n# B\n\nx\n\n# C\n\n# D\n\nwords \n"
+    )
+    assert fill("own", {"a": "", "b": ""}, folder=tmp_path) == (
+        "Hello\n\n# C\n\n# D\n\nwords \n"
+    )
+
+
+def test_heading_that_a_field_brings_along_is_no_section(tmp_path: Path) -> None:
+    (tmp_path / "own.md").write_text("# A\n{a}", encoding="utf-8")
+    assert fill("own", {"a": "# B\n"}, folder=tmp_path) == "# A\n# B\n"

@@ -26,7 +26,8 @@ def test_proposal_holds_the_answer_as_received_and_what_it_cost() -> None:
     proposer: Proposer = LanguageModelProposer(ScriptedChatModel([ANSWER]))
     completion = proposer.propose(GENERATE)
     assert completion.text == ANSWER
-    assert completion.annotation == {"finish_reason": "stop"}
+    assert completion.annotation["finish_reason"] == "stop"
+    assert len(completion.annotation["request_hash"]) == 64
     assert completion.usage.calls == 1
     assert completion.usage.completion_tokens == len(ANSWER.split())
     assert completion.usage.prompt_tokens > 100

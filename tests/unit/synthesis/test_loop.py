@@ -200,7 +200,7 @@ class Cheating(WalkingProposer):
 
     def _text(self, request: ProposalRequest) -> str:
         if request.kind == "generate":
-            return f"{EXACT}{self.comment}, call {request.call_index}\n"
+            return f"{EXACT}NOTE = '{self.comment}, call {request.call_index}'\n"
         return super()._text(request)
 
 

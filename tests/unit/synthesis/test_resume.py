@@ -73,13 +73,16 @@ folder, call_budget = Path(sys.argv[1]), int(sys.argv[2])
 
 def journal_that_dies(number, share):
     class DyingJournal(Journal):
-        def _write(self, line):
-            # The header is written before there are records.
-            position = len(self.records) if hasattr(self, "records") else -1
+        def _write(self, line, *, sync=True):
+            # The header is written before there is a last record.
+            if not hasattr(self, "last"):
+                position = -1
+            else:
+                position = 0 if self.last is None else self.last.index
             if position == number:
                 os.write(self._file.fileno(), line[: int(share * len(line))])
                 os.kill(os.getpid(), signal.SIGKILL)
-            super()._write(line)
+            super()._write(line, sync=sync)
     return DyingJournal
 
 for number in map(int, sys.argv[3].split()):

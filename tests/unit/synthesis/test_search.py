@@ -3,10 +3,11 @@ from dataclasses import replace
 import pytest
 
 from cwm.core.proposals import Completion
+from cwm.core.seeding import child_rng
 from cwm.synthesis.candidates import Candidate, is_better, unparsed
 from cwm.synthesis.config import SynthesisConfig
 from cwm.synthesis.search import Call, ProgramSearch
-from mcts.gif import GifConfig
+from mcts.gif import GifConfig, GifMcts
 from tests.support.corridor import NEVER_ENDS, corridor_dataset, corridor_task
 from tests.support.in_process import InProcessEvaluator
 from tests.support.search_runs import new_search
@@ -54,7 +55,9 @@ def test_generate_below_the_root_keeps_a_block_of_lines_for_each_level(
 ) -> None:
     search = ProgramSearch(
         corridor_task(),
-        gif=GifConfig(prior_generate=1.0, prior_improve=0.0),
+        tree=GifMcts(
+            GifConfig(prior_generate=1.0, prior_improve=0.0), child_rng(0, "search")
+        ),
         config=SynthesisConfig(block_length=block_length),
         seed=0,
     )

@@ -1,0 +1,148 @@
+"""`python -m cwm.benchmark`: searches beside each other at equal budget."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from cwm.arguments import base_config, parse
+from cwm.cli import EXIT_DONE, run_command
+from cwm.config import RunConfig
+from cwm.core.errors import ConfigError
+from cwm.execution.options import shown_as
+from cwm.report.live import make_progress
+from cwm.search_comparison import Comparison
+from mcts.registry import SEARCH_NAMES, SearchName
+
+SEARCH_DESCRIPTION = """\
+Compares searches at an equal number of calls, on the same transitions.
+
+Each run has a folder of its own under --out, like those of cwm.synthesize; started
+again, the command takes finished runs as they are and continues the others.
+
+  python -m cwm.benchmark search --env CartPole-v1 --llm openai:MODEL --call-budget 10
+  python -m cwm.benchmark search --env CartPole-v1,Taxi-v4 --seeds 0,1,2 \\
+      --searches gif-mcts,best-of-n --llm openai:MODEL
+
+Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchArguments:
+    """What the command line of `search` says.
+
+    Attributes:
+        run: The settings of all runs; --env may name several environments with
+            commas between them; --search and --seed are not used.
+        searches: Searches to compare, with commas between them.
+        seeds: Seeds, with commas between them; each is one run of each search.
+        preset: Named settings to start from, as in cwm.synthesize.
+        config: JSON file of settings, as in cwm.synthesize.
+        out: Folder of the runs.
+        json: Print the result as JSON instead of a table.
+        quiet: Show no progress.
+    """
+
+    run: Annotated[RunConfig, tyro.conf.arg(name="")] = field(default_factory=RunConfig)
+    searches: Annotated[str, shown_as("NAME,NAME,...")] = ",".join(SEARCH_NAMES)
+    seeds: Annotated[str, shown_as("INT,INT,...")] = "0"
+    preset: Annotated[str, shown_as("NAME")] = "default"
+    config: Annotated[Path | None, shown_as("FILE")] = None
+    out: Annotated[Path, shown_as("FOLDER")] = Path("runs/search-comparison")
+    json: bool = False
+    quiet: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    return run_command(lambda: _main(words))
+
+
+def _main(words: list[str]) -> int:
+    name = words[0] if words else ""
+    if name in ("-h", "--help"):
+        sys.stdout.write(DESCRIPTION)
+        return EXIT_DONE
+    if name not in COMMANDS:
+        raise ConfigError(
+            f"cwm.benchmark needs the name of a benchmark, got {name!r}. Known: "
+            f"{', '.join(COMMANDS)}."
+        )
+    return COMMANDS[name](words[1:])
+
+
+def compare_searches(words: list[str]) -> int:
+    """Compares searches, shows the table and returns the exit code.
+
+    Raises:
+        CwmError: If a run failed; started again, the command goes on from there.
+    """
+    default = SearchArguments(run=base_config(words))
+    arguments = parse(
+        SearchArguments,
+        words,
+        command="benchmark search",
+        text=SEARCH_DESCRIPTION,
+        default=default,
+    )
+    comparison = Comparison(
+        environments=_list(arguments.run.source.env or "", "env"),
+        searches=tuple(map(_search_name, _list(arguments.searches, "searches"))),
+        seeds=tuple(map(_seed, _list(arguments.seeds, "seeds"))),
+        config=arguments.run,
+        folder=arguments.out,
+    )
+    with (
+        closing(make_progress(sys.stderr, quiet=arguments.quiet)) as progress,
+        redirect_stdout(sys.stderr),
+    ):
+        report = comparison.run(progress)
+    if arguments.json:
+        sys.stdout.write(json.dumps(report.to_json(), indent=2) + "\n")
+    else:
+        report.show(sys.stdout)
+    return EXIT_DONE
+
+
+def _list(text: str, name: str) -> tuple[str, ...]:
+    words = tuple(word.strip() for word in text.split(",") if word.strip())
+    if not words:
+        raise ConfigError(f"{name} must name at least one, got {text!r}.")
+    return words
+
+
+def _search_name(word: str) -> SearchName:
+    for name in SEARCH_NAMES:
+        if word == name:
+            return name
+    raise ConfigError(
+        f"searches must be some of {', '.join(SEARCH_NAMES)}, got {word!r}."
+    )
+
+
+def _seed(word: str) -> int:
+    if not word.isdecimal():
+        raise ConfigError(f"seeds must be whole numbers of at least 0, got {word!r}.")
+    return int(word)
+
+
+COMMANDS: Mapping[str, Callable[[list[str]], int]] = {"search": compare_searches}
+"""Benchmarks by name."""
+
+DESCRIPTION = """\
+usage: python -m cwm.benchmark {search} ...
+
+  search    searches beside each other at an equal number of calls
+
+python -m cwm.benchmark NAME --help says more about each.
+"""
+
+if __name__ == "__main__":
+    sys.exit(main())

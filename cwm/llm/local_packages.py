@@ -1,0 +1,64 @@
+"""Packages of the extra [local], imported when they are first needed."""
+
+import importlib
+import importlib.util
+from typing import Any, TypeAlias
+
+from cwm.core.errors import PrerequisiteError
+
+REQUIREMENTS = {
+    "torch": "torch>=2.8,<2.14",
+    "transformers": "transformers>=5.0",
+    "gguf": "gguf>=0.17",
+}
+"""Package -> what the extra asks for; the first two are always needed."""
+
+Tensor: TypeAlias = Any
+"""A `torch.Tensor`; torch need not be there when types are checked."""
+
+
+class LazyPackage:
+    """A package that is imported at the first look at one of its names."""
+
+    def __init__(self, name: str) -> None:
+        """Makes the stand-in.
+
+        Args:
+            name: Its import name.
+        """
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        try:
+            module = importlib.import_module(self._name)
+        except ImportError as error:
+            raise _missing(self._name) from error
+        value = getattr(module, attribute)
+        # The next look finds it without coming here.
+        setattr(self, attribute, value)
+        return value
+
+
+def require_packages(*, gguf: bool) -> None:
+    """Checks, without importing them, that the packages are there.
+
+    Args:
+        gguf: Whether a GGUF file is to be read.
+
+    Raises:
+        PrerequisiteError: If one is missing; the message has the install line.
+    """
+    for package in REQUIREMENTS:
+        needed = gguf or package != "gguf"
+        if needed and importlib.util.find_spec(package) is None:
+            raise _missing(package)
+
+
+def _missing(package: str) -> PrerequisiteError:
+    quoted = " ".join(f"'{requirement}'" for requirement in REQUIREMENTS.values())
+    return PrerequisiteError(
+        f"Local models need the package {package}, of the extra [local]. "
+        f"Run: pip install {quoted}"
+    )
