@@ -9,6 +9,7 @@ COMMANDS = {
     "synthesize": "find a Python program that simulates an environment",
     "evaluate": "score a program file on recorded or fresh transitions",
     "collect": "record transitions of an environment",
+    "benchmark": "compare searches at an equal number of calls",
     "replay": "rebuild a run's search tree from its journal and check it",
 }
 

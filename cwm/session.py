@@ -25,7 +25,8 @@ from cwm.scoring import baseline_rows, make_task, open_evaluator, program_row
 from cwm.sources import Source, environment_of, obtain, read_text
 from cwm.synthesis import records
 from cwm.synthesis.candidates import Candidate
-from cwm.synthesis.loop import SynthesisLoop, SynthesisResult
+from cwm.synthesis.loop import SynthesisLoop
+from cwm.synthesis.results import SynthesisResult
 from cwm.synthesis.run_folder import RunFolder, create_run_folder, open_run_folder
 from cwm.synthesis.search import ProgramSearch
 from mcts.export import write_graphml

@@ -131,13 +131,14 @@ def with_what_it_lacks(
     """
     tree = reader.tree(source)
     missing = missing_names(tree) if tree is not None else set()
-    chosen = [
-        part if part.endswith("\n") else f"{part}\n"
-        for part in earlier
-        if missing
-        and (found := reader.tree(part)) is not None
-        and missing & module_names(found)
-    ]
+    chosen: list[str] = []
+    # From the last to the first: a part may lack something itself.
+    for part in reversed(earlier):
+        part_tree = reader.tree(part)
+        if part_tree is not None and missing & module_names(part_tree):
+            chosen.insert(0, part if part.endswith("\n") else f"{part}\n")
+            missing |= missing_names(part_tree)
+            missing -= module_names(part_tree)
     if not chosen:
         return source
     return join("".join(chosen), source, reader.is_python) or source

@@ -114,7 +114,9 @@ def format_value(value: Value, *, max_chars: int) -> str:
         value: An observation, an action, or a part of one.
         max_chars: Longer text is abbreviated; at least 40.
     """
-    return shorten(_format(value, max_chars), max_chars)
+    text = _format(value, max_chars)
+    # An abbreviated array may need a little more to say what is missing.
+    return text if isinstance(value, np.ndarray) else shorten(text, max_chars)
 
 
 def _format(value: Any, max_chars: int) -> str:

@@ -20,7 +20,7 @@ from cwm.report.tables import (
     tests_line,
 )
 from cwm.synthesis.candidates import Candidate
-from cwm.synthesis.loop import StopReason
+from cwm.synthesis.results import StopReason
 from mcts.export import TreeStatistics
 
 STOP_SENTENCES: dict[StopReason, str] = {

@@ -9,29 +9,29 @@ through the same states as it did before.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import perf_counter
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
 from cwm.core.errors import ConfigError, DataError
 from cwm.core.journal import Journal
 from cwm.core.proposals import Completion, ParseFailure, Proposer, Usage
-from cwm.execution.budget import Budget, Limits, Resource, Spending
+from cwm.execution.budget import Budget, Limits, Spending
 from cwm.execution.progress import Progress, Status
 from cwm.programs.evaluation import Evaluation
 from cwm.programs.identity import program_hash
 from cwm.synthesis import records
 from cwm.synthesis.candidates import Candidate, refuse_memorised, unparsed
 from cwm.synthesis.flight import Arrival, Flight, OneAtATime, Threads
-from cwm.synthesis.models import ModelRecord
 from cwm.synthesis.records import RecordedCall, read_run
+from cwm.synthesis.results import (
+    StopReason,
+    SynthesisResult,
+    call_line,
+    spending,
+)
 from cwm.synthesis.search import Call, ProgramSearch
-from mcts.export import TreeStatistics, tree_statistics
+from mcts.export import tree_statistics
 from mcts.search import SearchExhausted
-
-StopReason: TypeAlias = Literal["perfect", "budget", "exhausted", "stalled"]
-"""Why a search ended: nothing left to improve, to spend, or to expand, or no
-better program for as many calls as were allowed."""
 
 
 class Evaluator(Protocol):
@@ -56,37 +56,6 @@ class Evaluator(Protocol):
             sandbox.SandboxUnavailable: If no program can be run at all.
         """
         ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class SynthesisResult:
-    """How a search ended.
-
-    Attributes:
-        best: The best program that runs, if there is one.
-        stopped_by: Why it ended.
-        exhausted: The cap that ended it, if one did.
-        num_calls: Answers in the tree.
-        num_repeated: Answers that held a program that an earlier one had brought;
-            it was not run again.
-        tree: Figures about the tree.
-        models: How each model did.
-        usages: What the calls to each model cost together, recorded ones included.
-    """
-
-    best: Candidate | None
-    stopped_by: StopReason
-    exhausted: Resource | None
-    num_calls: int
-    num_repeated: int
-    tree: TreeStatistics
-    models: tuple[ModelRecord, ...]
-    usages: tuple[Usage, ...]
-
-    @property
-    def usage(self) -> Usage:
-        """What all calls cost together."""
-        return sum(self.usages, start=Usage(calls=0))
 
 
 class SynthesisLoop:
@@ -385,31 +354,6 @@ class SynthesisLoop:
                 measures=measures,
             )
         )
-
-
-def spending(usage: Usage) -> Spending:
-    """Returns what a call has cost of the run's budget."""
-    return Spending(
-        calls=usage.calls,
-        tokens=usage.prompt_tokens + usage.completion_tokens,
-        usd=usage.usd or 0.0,
-    )
-
-
-def call_line(candidate: Candidate, *, is_best: bool) -> str:
-    """Returns what one call brought, for people, on one line."""
-    evaluation = candidate.evaluation
-    if evaluation.is_bug:
-        result = f"bug ({evaluation.outcome_kind})"
-    else:
-        result = f"score {evaluation.score:.4f}"
-        if evaluation.train is not None:
-            result += f", strict {evaluation.train.strict:.4f}"
-    mark = "  best so far" if is_best else ""
-    return (
-        f"call {candidate.call_index + 1:>3}  {candidate.kind:<8}  "
-        f"node {candidate.node_id:<3}  {result}{mark}"
-    )
 
 
 def _mismatch(journal: Journal, index: int, what: str) -> DataError:

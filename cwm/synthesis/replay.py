@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from cwm.core.errors import DataError
 from cwm.core.journal import Record
-from cwm.synthesis.loop import call_line
 from cwm.synthesis.records import RecordedCall, read_run, started_body, update_body
+from cwm.synthesis.results import call_line
 from cwm.synthesis.search import Call, ProgramSearch
 from mcts.search import SearchExhausted
 

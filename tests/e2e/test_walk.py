@@ -75,7 +75,7 @@ def cartpole(installed: Installed) -> dict[str, object]:
 
 def test_the_map_of_commands_names_those_that_are_there(installed: Installed) -> None:
     shown = installed.command("cwm")
-    for name in ("synthesize", "evaluate", "collect", "replay"):
+    for name in ("synthesize", "evaluate", "collect", "replay", "benchmark"):
         assert f"cwm.{name}" in shown
         assert "usage: python -m cwm." in installed.command(f"cwm.{name}", "--help")
 
@@ -146,3 +146,41 @@ def test_the_sandbox_runs_the_program_and_says_how_strong_it_is(
     found = json.loads(shown)
     assert (found["outcome"], found["exit_code"]) == ("completed", 0)
     assert "level: kernel" in installed.command("sandbox", "doctor")
+
+
+def test_a_found_program_is_another_runs_answer(
+    installed: Installed, cartpole: dict[str, object]
+) -> None:
+    """The first run's folder is the second one's data, and its program the answer."""
+    source = (installed.work / "run" / "world_model.py").read_text()
+    answers = [f"```python\n{source}```", "never read"]
+    (installed.work / "answers.json").write_text(json.dumps(answers))
+    words = ("--data", "run", "--llm", "scripted:answers.json")
+    quote = json.loads(
+        installed.command("cwm.synthesize", *words, "--dry-run", "--json")
+    )
+    assert quote["calls"] == 50
+    shown = installed.command("cwm.synthesize", *words, "--out", "second", "--json")
+    result = json.loads(shown)
+    assert (result["stopped_by"], result["num_calls"]) == ("perfect", 1)
+    # And once more from the recorded answer, by another search.
+    words = ("--data", "run", "--llm", "replay:second", "--search", "worldcoder")
+    shown = installed.command("cwm.synthesize", *words, "--out", "third", "--json")
+    assert json.loads(shown)["num_calls"] == 1
+    assert "tree.json is the tree" in installed.command("cwm.replay", "third")
+
+
+def test_searches_are_compared(installed: Installed) -> None:
+    words = ("--env", "CliffWalking-v1", "--searches", "gif-mcts,linear")
+    shown = installed.command("cwm.benchmark", "search", *words, "--call-budget", "3")
+    for word in ("gif-mcts", "linear", "made by: symbolic induction"):
+        assert word in shown
+
+
+def test_a_missing_extra_is_named_with_its_install_line(installed: Installed) -> None:
+    words = ("--env", "CartPole-v1", "--llm", "gguf:model.gguf")
+    done = run(
+        [installed.python, "-m", "cwm.synthesize", *words], cwd=installed.work, code=1
+    )
+    assert "pip install" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -91,6 +91,9 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> N
         try:
             with opener.open(url, timeout=5.0):
                 return
+        except urllib.error.HTTPError as error:
+            error.close()
+            return  # It is there; not every server has a list of models.
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.5)
     tail = log.read_text(errors="replace")[-2000:]

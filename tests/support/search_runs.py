@@ -10,7 +10,8 @@ from cwm.execution.budget import Limits
 from cwm.execution.progress import SilentProgress
 from cwm.synthesis.candidates import Candidate
 from cwm.synthesis.config import SynthesisConfig
-from cwm.synthesis.loop import SynthesisLoop, SynthesisResult
+from cwm.synthesis.loop import SynthesisLoop
+from cwm.synthesis.results import SynthesisResult
 from cwm.synthesis.search import ProgramSearch
 from mcts.gif import GifConfig, GifMcts
 from tests.support.corridor import WalkingProposer, corridor_dataset, corridor_task

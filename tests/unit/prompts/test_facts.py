@@ -41,7 +41,10 @@ def test_corridor_has_these_facts() -> None:
 
 def test_time_limit_is_counted_apart_from_termination() -> None:
     steps = [Transition(0, 0, 1, 0.0, False, True)]
-    assert "in 1 trajectory. Ended in a terminal state: 0; cut off by a time limit: 1 (the world model has none)." in lines_of(task_of(steps, DiscreteSpec(3)))[0]  # fmt: skip  # noqa: E501
+    assert (
+        "in 1 trajectory. Ended in a terminal state: 0; cut off by a time limit: 1 "
+        "(the world model has none)."
+    ) in lines_of(task_of(steps, DiscreteSpec(3)))[0]
     both = [Transition(0, 0, 1, 0.0, True, True)]
     assert (
         "state: 1; cut off by a time limit: 0."

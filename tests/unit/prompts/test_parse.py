@@ -5,11 +5,15 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from cwm.core.proposals import ParseFailure
-from prompts.parse import MAX_CHECKED_CHARS, code_blocks, fenced, parse_completion
+from cwm.core.proposals import ParseFailure, ProgramInterface
+from prompts.parse import (
+    MAX_CHECKED_CHARS,
+    MAX_COMPLETION_CHARS,
+    code_blocks,
+    fenced,
+    parse_completion,
+)
 
 PROGRAM = (
     "class Environment:\n    def step(self, action):\n        return 0, 0.0, False\n"
@@ -17,8 +21,8 @@ PROGRAM = (
 LONGER = "import numpy as np\n\n\n" + PROGRAM
 
 
-def reason(text: str, prefix: str = "") -> str:
-    parsed = parse_completion(text, prefix=prefix)
+def reason(text: str, **fields: object) -> str:
+    parsed = parse_completion(text, **fields)
     assert isinstance(parsed, ParseFailure)
     return parsed.reason
 
@@ -73,6 +77,27 @@ def test_blocks_of_other_languages_are_not_programs() -> None:
     assert "no Python code block" in reason(f"```json\n{PROGRAM}```")
 
 
+@pytest.mark.parametrize(
+    "opening",
+    [
+        "```py",
+        "```python3",
+        "``` python",
+        "```{.python}",
+        "```python:model.py",
+        "```PY",
+    ],
+)
+def test_tag_may_be_written_in_any_usual_way(opening: str) -> None:
+    text = f"```\n{LONGER}```\n{opening}\n{PROGRAM}```"
+    assert parse_completion(text) == PROGRAM
+
+
+def test_answer_that_is_fenced_as_a_whole_is_looked_into() -> None:
+    text = f"```markdown\n## Correct code\n```python\n{PROGRAM}```\n```"
+    assert parse_completion(text) == PROGRAM
+
+
 def test_block_in_a_list_loses_the_indentation_of_its_fence() -> None:
     indented = "".join(f"   {line}\n" for line in PROGRAM.splitlines())
     assert parse_completion(f"1. So:\n   ```python\n{indented}   ```") == PROGRAM
@@ -95,6 +120,11 @@ def test_longer_fences_and_tildes_hold_shorter_ones() -> None:
     assert parse_completion(f"~~~python\n{source}~~~") == source
 
 
+def test_code_within_a_line_is_no_fence() -> None:
+    text = f"Use ```x = 1``` or\n```y = 2```\n```python\n{PROGRAM}```"
+    assert [block.tag for block in code_blocks(text)] == ["python"]
+
+
 def test_words_after_the_tag_are_ignored() -> None:
     assert parse_completion(f"```python title=model.py\n{PROGRAM}```") == PROGRAM
 
@@ -107,13 +137,9 @@ def test_unclosed_block_that_stops_in_a_statement_was_cut_off() -> None:
     assert "was cut off" in reason("```python\nclass Environment:\n    def step(self")
 
 
-def test_thoughts_before_the_answer_are_dropped() -> None:
-    text = f"<think>```python\n{LONGER}```</think>\n```python\n{PROGRAM}```"
+def test_unclosed_block_loses_the_prose_that_follows_it() -> None:
+    text = f"```python\n{PROGRAM}\n\nThis program does what the corridor does."
     assert parse_completion(text) == PROGRAM
-
-
-def test_bare_program_without_a_fence_is_taken() -> None:
-    assert parse_completion(PROGRAM.rstrip()) == PROGRAM
 
 
 def test_syntax_error_is_left_to_the_sandbox_to_report() -> None:
@@ -121,32 +147,21 @@ def test_syntax_error_is_left_to_the_sandbox_to_report() -> None:
     assert parse_completion(f"```python\n{broken}```") == broken
 
 
-def test_carriage_returns_of_the_source_are_kept() -> None:
-    source = PROGRAM.replace("\n", "\r\n")
-    assert parse_completion(f"```python\r\n{source}```\r\n") == source
-
-
-def test_remaining_lines_alone_are_glued_to_the_prefix() -> None:
-    prefix, rest = "class Environment:\n", PROGRAM.partition("\n")[2]
-    assert parse_completion(f"```python\n{rest}```", prefix=prefix) == PROGRAM
-
-
-def test_program_that_repeats_the_prefix_is_not_glued_to_it() -> None:
-    prefix = "import numpy as np\n\n"
-    assert parse_completion(f"```python\n{LONGER}```", prefix=prefix) == LONGER
-
-
-def test_program_that_drops_the_prefix_is_taken_as_it_is() -> None:
-    assert parse_completion(f"```python\n{PROGRAM}```", prefix="import math\n") == (
-        PROGRAM
+def test_earlier_blocks_supply_what_the_program_lacks() -> None:
+    imports = "import numpy as np\n"
+    constants = "GOAL = np.zeros(2)"
+    program = PROGRAM.replace("0.0", "GOAL[0]")
+    text = (
+        f"First:\n```python\n{imports}```\n```python\nunused = 1\n```\n"
+        f"```python\n{constants}\n```\nThen:\n```python\n{program}```"
     )
+    # What the program lacks are the constants; they lack the import.
+    assert parse_completion(text) == f"{imports}{constants}\n{program}"
 
 
-def test_remaining_lines_that_do_not_fit_the_prefix_are_a_failure() -> None:
-    text = "```python\n  x = 1\n```"
-    assert "does not define class Environment" in reason(
-        text, "class Environment:\n\tpass\n"
-    )
+def test_earlier_blocks_are_no_part_of_a_program_that_lacks_nothing() -> None:
+    text = f"```python\nimport numpy as np\n```\n```python\n{LONGER}```"
+    assert parse_completion(text) == LONGER
 
 
 @pytest.mark.parametrize(
@@ -155,14 +170,35 @@ def test_remaining_lines_that_do_not_fit_the_prefix_are_a_failure() -> None:
         ("", "The completion is empty"),
         (" \n\n", "The completion is empty"),
         ("I cannot do that.", "no Python code block"),
+        ("Sorry", "no Python code block"),
         ("```python\n```", "The code block is empty"),
         ("```python\nclass Env:\n    pass\n```", "does not define class Environment"),
         ("```python\nif True:\n    class Environment: ...\n```", "at module level"),
         (f"```python\n{PROGRAM}{PROGRAM}```", "defines class Environment 2 times"),
+        (f'```python\ns = """\n{PROGRAM}"""\n```', "does not define class Environment"),
+        ("x" * (MAX_COMPLETION_CHARS + 1), "has 1000001 characters, more than 1000000"),
     ],
 )
 def test_completion_without_a_program_has_its_reason(text: str, expected: str) -> None:
     assert expected in reason(text)
+
+
+def test_class_with_another_name_is_told_to_be_renamed() -> None:
+    body = "    def set_state(self, o): ...\n    def step(self, a): ...\n"
+    text = f"```python\nclass Helper: ...\nclass CartPole:\n{body}```"
+    assert reason(text) == (
+        "The code block does not define class Environment at module level. Its class "
+        "CartPole has set_state and step: name it Environment."
+    )
+    two = f"```python\nclass A:\n{body}\nclass B:\n{body}```"
+    assert "name it" not in reason(two)
+
+
+def test_other_class_may_be_given_the_name() -> None:
+    source = PROGRAM.replace("Environment", "Corridor") + "Environment = Corridor\n"
+    assert parse_completion(f"```python\n{source}```") == source
+    wrapped = PROGRAM + "Environment = print(Environment) or Environment\n"
+    assert parse_completion(f"```python\n{wrapped}```") == wrapped
 
 
 def test_failure_reason_is_a_whole_sentence() -> None:
@@ -182,30 +218,44 @@ def test_odd_escape_in_a_program_warns_nobody() -> None:
     assert parse_completion(f"```python\n{source}```") == source
 
 
-@settings(deadline=None)
-@given(
-    lines=st.lists(st.text(st.characters(exclude_characters="\n"), max_size=30)),
-    chatter=st.sampled_from(["", "Sure.\n", "## Correct code\n"]),
+def test_block_too_long_to_check_is_taken_as_it_is() -> None:
+    source = PROGRAM + "#" * MAX_CHECKED_CHARS + "\n"
+    assert parse_completion(f"```python\n{source}```") == source
+
+
+SCRIPT = "n = int(input())\nprint(n * 2)\n"
+
+
+def test_program_of_another_family_needs_no_class() -> None:
+    any_program = ProgramInterface()
+    text = f"So:\n```python\nprint(1)\n```\n## Correct code\n```python\n{SCRIPT}```"
+    assert parse_completion(text, program=any_program) == SCRIPT
+    assert parse_completion(SCRIPT, program=any_program) == SCRIPT
+    assert "no Python code block" in reason("No", program=any_program)
+    assert "no Python code block" in reason("I cannot", program=any_program)
+
+
+@pytest.mark.parametrize(
+    ("function", "source", "problem"),
+    [
+        ("double", "def double(n):\n    return 2 * n\n", ""),
+        ("double", "async def double(n):\n    return 2 * n\n", ""),
+        ("double", "double = lambda n: 2 * n\n", ""),
+        ("double", "def twice(n):\n    return 2 * n\n", "define function double at"),
+        ("Box.get", "class Box:\n    def get(self): ...\n", ""),
+        ("Box.get", "def get(self): ...\n", "does not define class Box"),
+        ("double", "def double(n): ...\ndef double(n): ...\n", "double 2 times"),
+    ],
 )
-def test_any_source_put_between_its_fences_is_parsed_back_unchanged(
-    lines: list[str], chatter: str
+def test_function_or_class_that_is_called_must_be_defined(
+    function: str, source: str, problem: str
 ) -> None:
-    source = PROGRAM + "".join(f"# {line}\n" for line in lines)
-    assert parse_completion(f"{chatter}{fenced(source)}\nThat is it.") == source
-
-
-@settings(deadline=None)
-@given(source=st.text(max_size=200).map(lambda text: f"{text}\n"))
-def test_any_text_is_one_closed_block_between_its_fences(source: str) -> None:
-    (block,) = code_blocks(f"before\n{fenced(source)}\nafter")
-    assert (block.source, block.tag, block.is_closed) == (source, "python", True)
-
-
-@settings(deadline=None)
-@given(text=st.text(alphabet="`~py thon\n<>:clasEvirmet#", max_size=300))
-def test_no_text_makes_parsing_fail_otherwise_than_with_a_reason(text: str) -> None:
-    parsed = parse_completion(text)
-    assert isinstance(parsed, str | ParseFailure)
+    program = ProgramInterface(function=function)
+    text = f"```python\n{source}```"
+    if problem:
+        assert problem in reason(text, program=program)
+    else:
+        assert parse_completion(text, program=program) == source
 
 
 def test_programs_that_language_models_wrote_are_parsed_back_unchanged() -> None:
@@ -216,12 +266,7 @@ def test_programs_that_language_models_wrote_are_parsed_back_unchanged() -> None
     assert sources
     for source in sources:
         ended = source if source.endswith("\n") else f"{source}\n"
-        text = f"So:\n## Correct code\n```python\n{ended}```\nDone."
+        text = f"So:\n## Correct code\n{fenced(ended)}\nDone."
         parsed = parse_completion(text)
         has_class = re.search(r"^class Environment\b", ended, re.MULTILINE)
         assert parsed == ended if has_class else isinstance(parsed, ParseFailure)
-
-
-def test_block_too_long_to_check_is_taken_as_it_is() -> None:
-    source = PROGRAM + "#" * MAX_CHECKED_CHARS + "\n"
-    assert parse_completion(f"```python\n{source}```") == source
