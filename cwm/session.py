@@ -125,6 +125,7 @@ class Session:
             search=self.config.tree.search,
             tree=result.tree,
             models=self._models(result),
+            candidates=result.candidates,
             best=result.best,
             rows=rows,
             folder=self.folder.path,

@@ -16,7 +16,12 @@ _MAX_OVERLAP_LINES = 60
 _MAX_HEADS_TRIED = 40
 
 
-def join(prefix: str, rest: str, is_program: Callable[[str], bool]) -> str | None:
+def join(
+    prefix: str,
+    rest: str,
+    is_program: Callable[[str], bool],
+    is_complete: Callable[[str], bool] | None = None,
+) -> str | None:
     """Returns the program that begins with `prefix` and goes on with `rest`.
 
     Nothing stands in it twice: if the rest begins with all of the prefix, or with
@@ -27,11 +32,16 @@ def join(prefix: str, rest: str, is_program: Callable[[str], bool]) -> str | Non
         prefix: First lines of the program.
         rest: What the model wrote.
         is_program: Whether a text is what was asked for.
+        is_complete: Whether such a text has all that it should; the first way to
+            join that gives this goes before others.
     """
+    possible = None
     for candidate in _candidates(prefix, rest):
         if is_program(candidate):
-            return candidate
-    return None
+            if is_complete is None or is_complete(candidate):
+                return candidate
+            possible = possible or candidate
+    return possible
 
 
 def _candidates(prefix: str, rest: str) -> Iterator[str]:

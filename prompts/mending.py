@@ -13,7 +13,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator
 
-from prompts.syntax import MAX_CHECKED_CHARS, SyntaxReader
+from prompts.syntax import MAX_CHECKED_CHARS, SyntaxReader, missing_names
 
 _REASONING = "think|thinking|thought|thoughts|reasoning|reflection|scratchpad"
 _OPENED = re.compile(rf"<(?:{_REASONING})>|\[THINK\]|◁think▷", re.IGNORECASE)
@@ -63,7 +63,14 @@ def mend(source: str, reader: SyntaxReader) -> str:
     The remedies are tried one after another, each on what the former ones gave. If
     none helps, the source comes back as it was.
     """
-    if reader.is_python(source) or len(source) > MAX_CHECKED_CHARS:
+    tree = reader.tree(source)
+    if tree is not None:
+        # `a &lt; b` is Python: the names `a & lt`, and `b`.
+        if _ENTITY.search(source) and missing_names(tree) & _ENTITY_NAMES:
+            unescaped = html.unescape(source)
+            return unescaped if reader.is_python(unescaped) else source
+        return source
+    if len(source) > MAX_CHECKED_CHARS:
         return source
     text = source
     for remedy in _REMEDIES:
@@ -114,6 +121,7 @@ def _unescaped_html(source: str) -> Iterator[str]:
     yield html.unescape(source) if _ENTITY.search(source) else source
 
 
+_ENTITY_NAMES = {"lt", "gt", "amp", "quot", "apos"}
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#\d{1,5}|#x[0-9a-fA-F]{1,4});")
 
 

@@ -127,7 +127,7 @@ class _Reading:
             return edited
         for source in self._elsewhere():
             checked = self._check(source)
-            if isinstance(checked, str):
+            if isinstance(checked, str) and self._is_program(checked):
                 return checked
         if continues and not any(block.tag for block in self._blocks):
             return self._continued_badly()
@@ -165,7 +165,7 @@ class _Reading:
         """Returns the source, mended if need be, if it is what is wanted."""
         if self._prefix and not self._wanted.is_hinted_at(source):
             # Before it is mended: the indentation of remaining lines is right.
-            joined = join(self._prefix, source, self._is_program)
+            joined = self._joined(source)
             if joined is not None:
                 return self._whole(joined)
         source = mend(source, self._reader)
@@ -195,6 +195,13 @@ class _Reading:
     def _is_program(self, source: str) -> bool:
         tree = self._reader.tree(source)
         return tree is not None and self._wanted.num_definitions(tree) == 1
+
+    def _is_complete(self, source: str) -> bool:
+        tree = self._reader.tree(source)
+        return tree is not None and self._wanted.is_complete(tree)
+
+    def _joined(self, rest: str) -> str | None:
+        return join(self._prefix, rest, self._is_program, self._is_complete)
 
     def _whole(self, source: str) -> str | ParseFailure:
         """Returns the source, if no part of it is only mentioned."""
@@ -239,7 +246,7 @@ class _Reading:
     def _continued(self) -> str | ParseFailure | None:
         """Joins the prefix and an answer that goes on where it stops."""
         for rest in self._rests():
-            joined = join(self._prefix, rest, self._is_program)
+            joined = self._joined(rest)
             if joined is not None:
                 return self._whole(joined)
         return None

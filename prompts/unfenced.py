@@ -119,6 +119,8 @@ def programs_in_markup(text: str, wanted: Wanted) -> Iterator[str]:
         closing = text.lower().find(f"</{opening[1].lower()}>", position)
         inside = text[position : closing if closing >= 0 else len(text)]
         inside = inside.lstrip("\n")
+        if _TAG.match(inside.lstrip()):
+            continue  # The element within it is the code.
         for source in (inside, html.unescape(inside)):
             if wanted.name and wanted.stands_in(source):
                 yield source if source.endswith("\n") else f"{source}\n"

@@ -72,6 +72,10 @@ class Wanted:
         )
         return count or int(any(self._is_assigned(node) for node in tree.body))
 
+    def is_complete(self, tree: ast.Module) -> bool:
+        """Whether a world model defines its methods in its own body."""
+        return self.name != ENTRY_POINT or ENTRY_POINT in classes_with(tree, _METHODS)
+
     def _is_assigned(self, node: ast.stmt) -> bool:
         return isinstance(node, ast.Assign) and any(
             isinstance(target, ast.Name) and target.id == self.name

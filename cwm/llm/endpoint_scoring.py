@@ -20,6 +20,7 @@ from cwm.core.errors import ConfigError, LLMError
 from cwm.llm.chat import ChatMessage
 from cwm.llm.openai_compatible import OpenAICompatibleModel
 from cwm.llm.requests import ends_with_assistant
+from cwm.llm.retrying import ServiceError
 from cwm.llm.scoring import TokenLogProbs
 
 PROBES: Final = (
@@ -32,6 +33,9 @@ PROBES: Final = (
 TOLERANCE: Final = 0.3
 """Largest difference, in nats, between a token written and the same token read: 16-bit
 numbers and batches of other sizes give some 0.05."""
+
+_MISSING: Final = (404, 405, 501)
+"""Status of an address that a server does not have."""
 
 
 class EndpointScoringModel:
@@ -89,8 +93,9 @@ class EndpointScoringModel:
         prompt: tuple[int, ...],
         end_of_turn: bool,
     ) -> TokenLogProbs:
-        begun = messages[-1].content if ends_with_assistant(messages) else ""
-        before = messages[:-1] if begun else messages
+        before, begun = list(messages), ""
+        if ends_with_assistant(messages):
+            begun = before.pop().content
         turn = [*before, ChatMessage("assistant", begun + continuation)]
         ids, tokens = self._tokens(turn, is_open=not end_of_turn, begins_turn=False)
         if ids[: len(prompt)] != prompt:
@@ -138,11 +143,16 @@ class EndpointScoringModel:
             "continue_final_message": is_open,
             "return_token_strs": True,
         }
-        body = service.call(
-            lambda asked, calls: service.endpoint.beside(
-                "/tokenize", parameters, asked=asked, calls=calls
+        try:
+            body = service.call(
+                lambda asked, calls: service.endpoint.beside(
+                    "/tokenize", parameters, asked=asked, calls=calls
+                )
             )
-        )
+        except ServiceError as error:
+            if error.status not in _MISSING:
+                raise
+            body = None
         found = body if isinstance(body, Mapping) else {}
         ids, tokens = found.get("tokens"), found.get("token_strs")
         if not isinstance(ids, list) or not isinstance(tokens, list):

@@ -146,7 +146,7 @@ def status_error(
     detail = _detail(body, asked.secret)
     message = _lasting_reason(status, body, detail, asked)
     if message is not None:
-        return ServiceError(message, retryable=False)
+        return ServiceError(message, retryable=False, status=status)
     is_passing = status in _PASSING_STATUS or (
         status >= 500 and status not in _LASTING_STATUS
     )
@@ -154,6 +154,7 @@ def status_error(
         f"{asked.endpoint} failed with status {status} for {asked.model!r}{detail}",
         retryable=is_passing,
         retry_after_s=retry_after_s(headers),
+        status=status,
     )
 
 

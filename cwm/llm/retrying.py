@@ -20,13 +20,20 @@ class ServiceError(LLMError):
 
     Attributes:
         retry_after_s: How long the service asks to wait, in seconds, if it does.
+        status: The HTTP status, if there was an answer.
     """
 
     def __init__(
-        self, message: str, *, retryable: bool, retry_after_s: float | None = None
+        self,
+        message: str,
+        *,
+        retryable: bool,
+        retry_after_s: float | None = None,
+        status: int | None = None,
     ) -> None:
         super().__init__(message, retryable=retryable)
         self.retry_after_s = retry_after_s
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +99,7 @@ def call_with_retries(
                     f"{error} {reason}",
                     retryable=True,
                     retry_after_s=error.retry_after_s,
+                    status=error.status,
                 ) from error
             sleep(delay)
     return call()

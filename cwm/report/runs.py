@@ -100,6 +100,7 @@ class RunReport:
         search: Name of the search.
         tree: Figures about the search tree.
         models: How each model did, and what it cost.
+        candidates: What each call brought, in the order of the nodes.
         best: The best program, if one runs.
         rows: The program beside doing nothing and the true simulator.
         folder: The run's folder.
@@ -119,6 +120,7 @@ class RunReport:
     search: str
     tree: TreeStatistics
     models: tuple[ModelReport, ...]
+    candidates: tuple[Candidate, ...]
     best: Candidate | None
     rows: tuple[ScoreRow, ...]
     folder: Path
@@ -161,6 +163,7 @@ class RunReport:
             "is_stochastic": self.dataset.is_stochastic,
             "best": None if self.best is None else _best_json(self.best),
             "rows": [row.to_json() for row in self.rows],
+            "nodes": [_node_json(candidate) for candidate in self.candidates],
             "folder": str(self.folder),
             "world_model": None if self.best is None else str(self.world_model),
             "next": list(self.next_commands),
@@ -211,6 +214,22 @@ class RunReport:
         if self.exhausted is not None:
             return BUDGET_SENTENCES[self.exhausted]
         return STOP_SENTENCES[self.stopped_by]
+
+
+def _node_json(candidate: Candidate) -> dict[str, Any]:
+    evaluation, usage = candidate.evaluation, candidate.usage
+    return {
+        "node": candidate.node_id,
+        "call": candidate.call_index,
+        "kind": candidate.kind,
+        "model": candidate.model,
+        "outcome": evaluation.outcome_kind,
+        "score": evaluation.score,
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "usd": usage.usd,
+        "seconds": round(usage.seconds, 3),
+    }
 
 
 def _best_json(best: Candidate) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from cwm.core.proposals import Kind, ParentProgram
+from cwm.core.proposals import Kind, ParentProgram, Usage
 from cwm.programs.evaluation import Evaluation
 from cwm.programs.identity import program_hash
 
@@ -26,6 +26,7 @@ class Candidate:
         model: Which of the run's models was asked, from 0.
         source: The program; the completion's raw text if none could be read.
         annotation: What the proposer stored with it; JSON-able.
+        usage: What the call cost.
         evaluation: How it did on the training and validation transitions.
     """
 
@@ -35,6 +36,7 @@ class Candidate:
     model: int = 0
     source: str
     annotation: dict[str, Any] = field(default_factory=dict)
+    usage: Usage = field(default_factory=Usage, compare=False)
     evaluation: Evaluation
 
     @property

@@ -331,6 +331,7 @@ class SynthesisLoop:
             exhausted=exhausted,
             num_calls=self._search.num_calls,
             num_repeated=self._num_repeated,
+            candidates=tuple(self._search.candidates.values()),
             models=tuple(self._search.models.records),
             tree=tree_statistics(self._search.tree.tree),
             usages=tuple(self._usages),

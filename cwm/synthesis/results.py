@@ -26,6 +26,7 @@ class SynthesisResult:
         num_repeated: Answers that held a program that an earlier one had brought;
             it was not run again.
         tree: Figures about the tree.
+        candidates: What each node's call brought, in the order of the nodes.
         models: How each model did.
         usages: What the calls to each model cost together, recorded ones included.
     """
@@ -36,6 +37,7 @@ class SynthesisResult:
     num_calls: int
     num_repeated: int
     tree: TreeStatistics
+    candidates: tuple[Candidate, ...]
     models: tuple[ModelRecord, ...]
     usages: tuple[Usage, ...]
 

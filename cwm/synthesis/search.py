@@ -126,7 +126,8 @@ class ProgramSearch:
 
     def would_be_best(self, call: Call, source: str, evaluation: Evaluation) -> bool:
         """Whether a program with this evaluation would become the best candidate."""
-        candidate = _candidate(call, source, evaluation, {}, node_id=0)
+        completion = Completion(text=source)
+        candidate = _candidate(call, source, evaluation, completion, node_id=0)
         return is_better(candidate, self.best)
 
     def accept(
@@ -150,7 +151,7 @@ class ProgramSearch:
             payload=call.index,
         )
         candidate = _candidate(
-            call, source, evaluation, completion.annotation, node_id=node.node_id
+            call, source, evaluation, completion, node_id=node.node_id
         )
         parent = self.candidates.get(call.expansion.parent_id)
         self.models.learn(call.index, is_better=_is_progress(candidate, parent))
@@ -192,16 +193,22 @@ class ProgramSearch:
         return [candidate for candidate in found if candidate.kind == expansion.kind]
 
     def _next_digest(self, call: Call, candidate: Candidate) -> str:
-        """Returns the digest after a candidate: only its path has changed.
+        """Returns the digest after a candidate: of its node, its parent and the root.
 
-        What the tree draws and learns besides shows in the calls that follow.
+        What the tree draws, learns and changes besides shows in the calls that follow;
+        the whole tree at the end is in a file of its own.
         """
-        tree = self.tree.tree
+        nodes = self.tree.tree.nodes
+        node = nodes[candidate.node_id]
         content = {
             "before": self.digest,
             "call": call.request_hash,
             "source": candidate.source,
-            "path": [asdict(n) for n in tree.path(tree.nodes[candidate.node_id])],
+            "node": asdict(node),
+            "above": [
+                (one.node_id, one.visit_count, one.value_sum, one.is_bug)
+                for one in (nodes[call.expansion.parent_id], nodes[0])
+            ],
         }
         text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
@@ -227,7 +234,7 @@ def _candidate(
     call: Call,
     source: str,
     evaluation: Evaluation,
-    annotation: dict[str, Any],
+    completion: Completion,
     *,
     node_id: int,
 ) -> Candidate:
@@ -237,7 +244,8 @@ def _candidate(
         kind=call.request.kind,
         model=call.request.model,
         source=source,
-        annotation=annotation,
+        annotation=completion.annotation,
+        usage=completion.usage,
         evaluation=evaluation,
     )
 

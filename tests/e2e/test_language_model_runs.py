@@ -242,6 +242,9 @@ def test_several_models_are_told_apart(
     assert all(model["calls"] > 0 for model in models)
     total = sum(model["completion_tokens"] for model in models)
     assert total == result["usage"]["completion_tokens"]
+    nodes = result["nodes"]
+    assert sum(node["completion_tokens"] for node in nodes) == total
+    assert {node["model"] for node in nodes} == {0, 1}
     assert replay.main(["run", "--quiet"]) == 0
 
 

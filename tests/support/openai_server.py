@@ -96,18 +96,26 @@ class OpenAIServer:
     Attributes:
         requests: Bodies of the requests so far.
         authorizations: Their `Authorization` headers.
+        paths: Paths of all requests with a body.
         num_model_lists: How often the list of models was asked for.
     """
 
     def __init__(
-        self, replies: Sequence[Reply] | Responder, *, models: Reply = NO_MODELS
+        self,
+        replies: Sequence[Reply] | Responder,
+        *,
+        models: Reply = NO_MODELS,
+        others: Mapping[str, Responder] | None = None,
     ) -> None:
         """Makes a server that gives the replies in order, the last one for ever.
 
         Args:
             replies: To requests for completions.
             models: To requests for the list of models.
+            others: Path -> who replies to requests there.
         """
+        self._others = others or {}
+        self.paths: list[str] = []
         self.num_model_lists = 0
         self._models = models
         self.requests: list[Request] = []
@@ -141,7 +149,10 @@ class OpenAIServer:
         self._thread.join()
 
     def reply_to(self, path: str, authorization: str, request: Request) -> Reply:
-        if path not in ("/v1/chat/completions", "/v1/completions"):
+        self.paths.append(path)
+        if path in self._others:
+            return self._others[path](request)
+        if path != "/v1/chat/completions":
             return failure(404, f"No such address: {path}")
         self.requests.append(request)
         self.authorizations.append(authorization)
