@@ -201,7 +201,8 @@ class _Reading:
         return tree is not None and self._wanted.is_complete(tree)
 
     def _joined(self, rest: str) -> str | None:
-        return join(self._prefix, rest, self._is_program, self._is_complete)
+        joined = join(self._prefix, rest, self._is_program, self._is_complete)
+        return None if joined is None else mend(joined, self._reader)
 
     def _whole(self, source: str) -> str | ParseFailure:
         """Returns the source, if no part of it is only mentioned."""

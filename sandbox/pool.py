@@ -1,13 +1,10 @@
 """The public face: a pool of warm workers that runs candidates and says how it went.
 
-Covers: choosing a worker, the static policy, replacing workers that died, retrying a
-job once, and turning what came out into an `Outcome`. Does not cover: what a result
+Covers: the static policy, retrying a job once, telling a candidate's fault from ours,
+and turning what came out into an `Outcome`. Does not cover: what a result
 means. Any number of threads may use one `Sandbox`.
 """
 
-import contextlib
-import os
-import threading
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from types import TracebackType
@@ -16,21 +13,14 @@ from typing import Any, TypeVar
 from sandbox.errors import SandboxUnavailable
 from sandbox.intake import RawResult
 from sandbox.interpretation import interpret
-from sandbox.isolation import (
-    LAYERS,
-    LEVELS,
-    IsolationReport,
-    Layer,
-    Level,
-    downgrade,
-    shortfall,
-)
+from sandbox.isolation import LAYERS, IsolationReport, Layer, Level
 from sandbox.job import Job, checked
+from sandbox.lending import Workers
 from sandbox.limits import Limits
 from sandbox.outcome import Crashed, Outcome
 from sandbox.policy import POLICY_VERSION, PolicyMode, review
 from sandbox.policy_rules import PolicyProfile
-from sandbox.session import Session, refuse_to_wait_forever
+from sandbox.session import Session
 from sandbox.worker import Worker, WorkerLost, finish
 from sandbox.zygote import Settings
 
@@ -79,28 +69,18 @@ class Sandbox:
         self.limits = limits or Limits()
         self.num_workers = num_workers
         self.policy: PolicyMode = policy
-        self._require: Level = require
-        self._settings = Settings(
+        self._drivers = tuple(drivers)
+        settings = Settings(
             drivers=[CANARY_DRIVER, *drivers],
             layers=list(layers),
             use_pidfd=use_pidfd,
         )
-        self._condition = threading.Condition()
-        self._idle: list[Worker | None] = [None] * (num_workers - 1)
-        self._num_callers = 0
-        # Sessions that hold a worker, and the thread that opened each.
-        self._sessions: dict[Session[Any], int] = {}
-        self._is_closed = False
-        self._owner = os.getpid()
-        self._report: IsolationReport | None = None
-        first = self._start_worker()
-        self._session_drivers = first.session_drivers
+        self._workers = Workers(settings, num_workers, require=require)
         self._report = replace(
-            first.report,
+            self._workers.report,
             policy=f"{POLICY_VERSION}, {policy}",
             limits=asdict(self.limits),
         )
-        self._idle.append(first)
 
     def __enter__(self) -> "Sandbox":
         return self
@@ -115,21 +95,11 @@ class Sandbox:
 
     def close(self) -> None:
         """Ends sessions and idle workers, and the busy ones when their jobs end."""
-        with self._condition:
-            self._is_closed = True
-            idle, self._idle = self._idle, []
-            sessions = list(self._sessions)
-            self._condition.notify_all()
-        for session in sessions:
-            session.end("its sandbox was closed")
-        for worker in idle:
-            if worker is not None:
-                worker.close()
+        self._workers.close()
 
     @property
     def isolation(self) -> IsolationReport:
         """What keeps candidates in: verified in the first worker, true of all."""
-        assert self._report is not None
         return self._report
 
     def run(
@@ -255,13 +225,12 @@ class Sandbox:
 
     def _begin(self, session: Session[Any], job: Job) -> None:
         def release(worker: Worker | None) -> None:
-            with self._condition:
-                self._sessions.pop(session, None)
-            self._give_back(worker)
+            self._workers.forget(session)
+            self._workers.give_back(worker)
 
         reasons: list[str] = []
         while len(reasons) < 2:
-            (worker,) = self._take_workers(1, session)
+            (worker,) = self._workers.take(1, session)
             try:
                 session.begin(worker, job, release)
             except WorkerLost as lost:
@@ -274,8 +243,8 @@ class Sandbox:
     def _check_driver(self, driver: str, *, has_sessions: bool) -> None:
         known = [
             name
-            for name in self._settings.drivers[1:]
-            if (name in self._session_drivers) == has_sessions
+            for name in self._drivers
+            if (name in self._workers.session_drivers) == has_sessions
         ]
         if driver not in known:
             raise ValueError(f"driver must be one of {known}, got {driver!r}.")
@@ -315,16 +284,14 @@ class Sandbox:
         )
 
     def _attempt(self, jobs: list[Job]) -> list[RawResult | WorkerLost]:
-        with self._condition:
-            self._num_callers += 1
+        self._workers.count_caller(1)
         try:
             return self._attempt_now(jobs)
         finally:
-            with self._condition:
-                self._num_callers -= 1
+            self._workers.count_caller(-1)
 
     def _attempt_now(self, jobs: list[Job]) -> list[RawResult | WorkerLost]:
-        workers = self._take_workers(len(jobs))
+        workers = self._workers.take(len(jobs))
         survivors: list[Worker] = []
         results: list[RawResult | WorkerLost] = []
         try:
@@ -341,74 +308,9 @@ class Sandbox:
             for worker in workers:
                 if worker not in survivors:
                     worker.close()
-                self._give_back(worker if worker in survivors else None)
+                self._workers.give_back(worker if worker in survivors else None)
         return results
-
-    def _take_workers(
-        self, wanted: int, session: Session[Any] | None = None
-    ) -> list[Worker]:
-        """Waits for an idle worker; returns it, and more if nobody else wants one.
-
-        Workers come back together: several callers with one each wait less. One that
-        is for a session is counted as its.
-        """
-        with self._condition:
-            while not self._idle and not self._is_closed:
-                refuse_to_wait_forever(self._sessions.values(), self.num_workers)
-                self._condition.wait()
-            if self._is_closed:
-                raise SandboxUnavailable("The sandbox is closed.")
-            if os.getpid() != self._owner:
-                raise SandboxUnavailable(
-                    "A forked process must make a Sandbox of its own."
-                )
-            number = min(wanted, len(self._idle)) if self._num_callers == 1 else 1
-            # Warm ones are at the end.
-            taken = [self._idle.pop() for _ in range(number)]
-            if session is not None:
-                self._sessions[session] = threading.get_ident()
-        workers: list[Worker] = []
-        try:
-            for worker in taken:
-                workers.append(worker or self._start_worker())
-        except BaseException:
-            if session is not None:
-                with self._condition:
-                    self._sessions.pop(session)
-            for index in range(len(taken)):
-                self._give_back(workers[index] if index < len(workers) else None)
-            raise
-        return workers
-
-    def _give_back(self, worker: Worker | None) -> None:
-        with self._condition:
-            if not self._is_closed:
-                if worker is None:
-                    self._idle.insert(0, None)
-                else:
-                    self._idle.append(worker)
-                self._condition.notify()
-                return
-        if worker is not None:
-            worker.close()
-
-    def _start_worker(self) -> Worker:
-        worker = Worker(self._settings)
-        report = worker.report
-        reason = ""
-        if LEVELS.index(report.level) < LEVELS.index(self._require):
-            reason = shortfall(report, self._require)
-        elif self._report is not None:
-            reason = downgrade(report, self._report)
-        if reason:
-            worker.close()
-            raise SandboxUnavailable(reason)
-        return worker
 
     def kill_workers(self) -> None:
         """Ends the idle workers without telling anyone; for fault tests."""
-        with self._condition:
-            for worker in self._idle:
-                if worker is not None:
-                    with contextlib.suppress(ProcessLookupError):
-                        worker.kill()
+        self._workers.kill_idle()

@@ -172,13 +172,17 @@ def load(source: ModelSource, config: LocalConfig) -> LoadedModel:
     torch.set_num_threads(_num_threads(config))
     device = _device(config)
     options = {"gguf_file": source.gguf_file} if source.gguf_file else {}
+    unpacking = _unpacking() if source.gguf_file else {}
     try:
         with _quiet_progress():
             tokenizer = transformers.AutoTokenizer.from_pretrained(
                 source.location, **options
             )
             model = transformers.AutoModelForCausalLM.from_pretrained(
-                source.location, dtype=_number_type(config, device), **options
+                source.location,
+                dtype=_number_type(config, device),
+                **options,
+                **unpacking,
             )
     except ImportError as error:
         raise PrerequisiteError(
@@ -226,6 +230,16 @@ def _number_type(config: LocalConfig, device: Any) -> Any:
         has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
         name = "bfloat16" if has_bfloat16 else "float16"
     return getattr(torch, name)
+
+
+def _unpacking() -> dict[str, Any]:
+    """Returns what makes transformers unpack a GGUF file.
+
+    Where it can compute with packed weights, it fetches code for that from the hub.
+    """
+    if not hasattr(transformers, "GgufConfig"):
+        return {}
+    return {"quantization_config": transformers.GgufConfig(dequantize=True)}
 
 
 def _reason(error: Exception) -> str:

@@ -9,9 +9,12 @@ from cwm.core.errors import PrerequisiteError
 REQUIREMENTS = {
     "torch": "torch>=2.8,<2.14",
     "transformers": "transformers>=5.0",
+    "accelerate": "accelerate>=1.1",
     "gguf": "gguf>=0.17",
 }
-"""Package -> what the extra asks for; the first two are always needed."""
+"""Package -> what the extra asks for."""
+
+_FOR_GGUF = ("accelerate", "gguf")
 
 Tensor: TypeAlias = Any
 """A `torch.Tensor`; torch need not be there when types are checked."""
@@ -51,8 +54,8 @@ def require_packages(*, gguf: bool) -> None:
         PrerequisiteError: If one is missing; the message has the install line.
     """
     for package in REQUIREMENTS:
-        needed = gguf or package != "gguf"
-        if needed and importlib.util.find_spec(package) is None:
+        is_needed = gguf or package not in _FOR_GGUF
+        if is_needed and importlib.util.find_spec(package) is None:
             raise _missing(package)
 
 

@@ -189,7 +189,7 @@ class Lane:
         self._scene.__exit__(None, None, None)
 
     def _processes(self) -> set[int]:
-        worker = self._sandbox._idle[-1]
+        worker = self._sandbox._workers.idle[-1]
         assert worker is not None, "the worker is idle between attacks"
         return {worker.pid} | descendants(worker.pid)
 

@@ -139,7 +139,7 @@ def test_worker_ends_with_the_process_that_started_it() -> None:
         "import sys, os; sys.path.insert(0, sys.argv[1])\n"
         "from sandbox.pool import Sandbox\n"
         "made = Sandbox(drivers=['tests.support.echo_driver'])\n"
-        "print(made._idle[-1].pid, flush=True); os.kill(os.getpid(), 9)\n"
+        "print(made._workers.idle[-1].pid, flush=True); os.kill(os.getpid(), 9)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(ROOT)],

@@ -52,7 +52,7 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 
 def idle_processes(sandbox: Sandbox) -> list[int]:
     """Returns the processes of the one idle worker, from the outermost inwards."""
-    worker = sandbox._idle[-1]
+    worker = sandbox._workers.idle[-1]
     assert worker is not None
     return sorted({worker.pid} | descendants(worker.pid))
 

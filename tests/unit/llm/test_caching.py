@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from cwm.core.errors import ConfigError, LLMError
+from cwm.llm import completion_store
 from cwm.llm.caching import CachedChatModel, PositionedCachedChatModel, cached
 from cwm.llm.chat import ChatCompletion, ChatMessage, Positioned
 from cwm.llm.notices import LLMWarning
@@ -229,6 +230,25 @@ def test_same_request_from_several_threads_is_asked_once(tmp_path: Path) -> None
         thread.join()
     assert inner.num_calls == 1
     assert sorted(found) == [False, True, True, True]
+
+
+def test_lock_of_a_file_that_was_removed_meanwhile_is_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.lock"
+    open_file, opened = os.open, []
+
+    def open_and_lose(name: Path, *how: int) -> int:
+        opened.append(open_file(name, *how))
+        if len(opened) == 1:
+            path.unlink()  # Its holder has just finished.
+        return opened[-1]
+
+    monkeypatch.setattr("cwm.llm.completion_store.os.open", open_and_lose)
+    descriptor = completion_store._lock(path, threading.Event())
+    assert len(opened) == 2
+    assert os.path.samestat(os.fstat(descriptor), path.stat())
+    os.close(descriptor)
 
 
 def test_who_waits_for_a_failure_asks_itself(tmp_path: Path) -> None:

@@ -44,17 +44,18 @@ def test_a_missing_package_is_named_with_the_install_line(
         TransformersModel.from_hub_or_folder("someone/some-model")
     assert str(caught.value) == (
         f"Local models need the package {package}, of the extra [local]. Run: pip "
-        "install 'torch>=2.8,<2.14' 'transformers>=5.0' 'gguf>=0.17'"
+        "install 'torch>=2.8,<2.14' 'transformers>=5.0' 'accelerate>=1.1' 'gguf>=0.17'"
     )
 
 
-def test_the_package_gguf_is_needed_for_such_files_only(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("package", ["gguf", "accelerate"])
+def test_some_packages_are_needed_for_gguf_files_only(
+    monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
     for name in REQUIREMENTS:
-        monkeypatch.setitem(sys.modules, name, None if name == "gguf" else sys)
+        monkeypatch.setitem(sys.modules, name, None if name == package else sys)
     require_packages(gguf=False)
-    with pytest.raises(PrerequisiteError, match="need the package gguf"):
+    with pytest.raises(PrerequisiteError, match=f"need the package {package}"):
         TransformersModel.from_gguf("model.gguf")
 
 

@@ -77,7 +77,7 @@ def test_programs_that_language_models_wrote_are_continued_without_loss() -> Non
         source = path.read_text(encoding="utf-8").lstrip("\n").rstrip("\n") + "\n"
         if "class Environment" not in source:
             continue
-        for num_lines in (4, 12):
+        for num_lines in (6,):
             if num_lines + 2 > source.count("\n"):
                 continue
             prefix, _ = parts(source, num_lines)
@@ -86,7 +86,7 @@ def test_programs_that_language_models_wrote_are_continued_without_loss() -> Non
                 assert isinstance(parsed, str)
                 total += 1
                 wrong += normalised_source(parsed) != normalised_source(source)
-    assert total > 1_000
+    assert total > 500
     assert wrong / total < 0.02
 
 

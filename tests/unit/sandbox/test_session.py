@@ -161,9 +161,9 @@ def test_too_large_an_answer_ends_the_session(sandbox: Sandbox) -> None:
         "    os.write(3, b'\\x05\\x00\\x00\\x00\\x01\\xa3abc' * 999)"
     )
     with open_session(
-        sandbox, body(flood), max_output_mib=8, max_messages=10**7
+        sandbox, body(flood), max_output_mib=1, max_frame_mib=1, max_messages=10**7
     ) as session:
-        assert session.ask(1) == OutputExceeded(limit="8 MiB")
+        assert session.ask(1) == OutputExceeded(limit="1 MiB")
         assert ended_by(session.ask(1)) == "output_exceeded"
     with open_session(sandbox, body(flood), max_messages=10) as session:
         assert session.ask(1) == OutputExceeded(limit="10 messages")

@@ -46,7 +46,7 @@ def run(sandbox: Sandbox, text: str) -> Any:
 
 def processes_of(sandbox: Sandbox) -> list[int]:
     """Returns the idle worker's processes: outside of the namespaces, inside, ..."""
-    worker = sandbox._idle[-1]
+    worker = sandbox._workers.idle[-1]
     assert worker is not None
     found = [worker.pid]
     for pid in found:
@@ -141,7 +141,7 @@ def test_caller_that_slept_past_the_deadline_takes_what_has_come(
     reads_before: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Sandbox(drivers=[DRIVER], limits=LIMITS, policy="off") as sandbox:
-        worker = sandbox._idle[-1]
+        worker = sandbox._workers.idle[-1]
         assert worker is not None
         one = Job.of(DRIVER, "def main(x):\n    return x", [1], LIMITS).start(worker)
         monkeypatch.setattr("sandbox.worker.time", Late(reads_before))
