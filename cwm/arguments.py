@@ -1,6 +1,7 @@
 """Reading command lines: preset, then `--config`, then the other options."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -64,6 +65,25 @@ def base_config(words: Sequence[str]) -> RunConfig:
         raise ConfigError(f"No preset called {name!r}. Known: {', '.join(PRESETS)}.")
     config = _option(words, "--config")
     return PRESETS[name] if config is None else load_config(Path(config), PRESETS[name])
+
+
+def own_models(config: RunConfig, base: RunConfig, words: Sequence[str]) -> RunConfig:
+    """Returns the settings with the models that the command line names, if it does.
+
+    Options that may be repeated add to what the settings held before; other models
+    than those of a file are meant in their place, and at an address of their own.
+
+    Args:
+        config: What was parsed.
+        base: What it was parsed upon.
+        words: The command line.
+    """
+    if _option(words, "--llm") is None:
+        return config
+    models = replace(config.models, llm=config.models.llm[len(base.models.llm) :])
+    if _option(words, "--base-url") is None:
+        models = replace(models, base_url=None)
+    return replace(config, models=models)
 
 
 def _option(words: Sequence[str], name: str) -> str | None:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import tyro
 
-from cwm.arguments import base_config, parse
+from cwm.arguments import base_config, own_models, parse
 from cwm.cli import EXIT_DONE, run_command
 from cwm.config import RunConfig
 from cwm.core.errors import ConfigError
@@ -96,7 +96,7 @@ def compare_searches(words: list[str]) -> int:
         environments=_list(arguments.run.source.env or "", "env"),
         searches=tuple(map(_search_name, _list(arguments.searches, "searches"))),
         seeds=tuple(map(_seed, _list(arguments.seeds, "seeds"))),
-        config=arguments.run,
+        config=own_models(arguments.run, default.run, words),
         folder=arguments.out,
     )
     with (

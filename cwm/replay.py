@@ -90,7 +90,10 @@ def replay_run(arguments: Arguments) -> int:
 def _verdict(report: dict[str, Any]) -> list[str]:
     lines = [f"{report['num_calls']} calls replayed; every request and tree agrees."]
     if report["num_unfinished"]:
-        lines.append("The last call has no evaluation: the run was interrupted in it.")
+        lines.append(
+            f"{report['num_unfinished']} calls are not in the tree: they were on their "
+            "way, or did not fit the budget, when the run ended."
+        )
     if report["num_torn_bytes"]:
         lines.append(
             f"The journal's last line is torn ({report['num_torn_bytes']} bytes); "

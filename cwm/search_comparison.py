@@ -17,6 +17,7 @@ from cwm.report.comparisons import ComparisonReport, SearchRow, best_strict
 from cwm.report.runs import RunReport
 from cwm.session import new_session, reopened_session
 from cwm.sources import obtain
+from cwm.synthesis.config import TreeConfig
 from cwm.synthesis.run_folder import RunFolder
 from mcts.registry import SearchName
 
@@ -86,7 +87,7 @@ class Comparison:
             self.config,
             source=SourceConfig(data=str(data)),
             seed=seed,
-            tree=replace(self.config.tree, search=search),
+            tree=_tree(self.config.tree, search),
         )
         if folder.config.exists():
             _check_same(folder, config)
@@ -116,6 +117,12 @@ class Comparison:
         return path
 
 
+def _tree(config: TreeConfig, search: SearchName) -> TreeConfig:
+    """Returns the settings of one search; only gif-mcts can do without some kinds."""
+    kinds = config.kinds if search == "gif-mcts" else TreeConfig().kinds
+    return replace(config, kinds=kinds, search=search)
+
+
 def _check_same(folder: RunFolder, config: RunConfig) -> None:
     """Refuses a run that was made with other settings."""
     if folder.read_json(folder.config) != config_to_json(config):
@@ -135,7 +142,7 @@ def _row(environment: str, search: str, reports: Sequence[dict[str, Any]]) -> Se
         search=search,
         held_out=tuple(best_strict(report, "held_out") for report in reports),
         train=tuple(best_strict(report, "train") for report in reports),
-        num_calls=tuple(int(report["num_calls"]) for report in reports),
+        num_calls=tuple(int(report["usage"]["calls"]) for report in reports),
         num_perfect=sum(report["stopped_by"] == "perfect" for report in reports),
         num_bugs=sum(
             round(report["tree"]["bug_fraction"] * report["tree"]["num_nodes"])

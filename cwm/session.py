@@ -15,8 +15,10 @@ from cwm.core.journal import Journal
 from cwm.core.proposals import Proposer
 from cwm.core.seeding import child_rng
 from cwm.core.trajectories import Dataset
+from cwm.execution.budget import Resource
 from cwm.execution.progress import Progress
 from cwm.execution.provenance import environment_report
+from cwm.llm.chat import Closable
 from cwm.programs.unit_tests import load_unit_tests
 from cwm.report.quotes import Quote
 from cwm.report.runs import ModelReport, RunReport
@@ -131,7 +133,7 @@ class Session:
             folder=self.folder.path,
             world_model=self.folder.world_model,
             seed=self.config.seed,
-            next_commands=self._next_commands(result.best),
+            next_commands=self._next_commands(result.best, result.exhausted),
             seconds=perf_counter() - self.start,
         )
         self.folder.write_json(self.folder.result, report.to_json())
@@ -166,9 +168,16 @@ class Session:
                 progress=progress,
                 on_best=self._keep,
             )
+            # A resumed run may have been given more to spend: now it is sure to be one.
+            self.folder.write_json(self.folder.config, config_to_json(config))
             # Until the search ends there is only the journal to trust.
-            self.folder.tree.unlink(missing_ok=True)
-            result = loop.run()
+            for path in (self.folder.tree, self.folder.graph, self.folder.result):
+                path.unlink(missing_ok=True)
+            try:
+                result = loop.run()
+            finally:
+                if isinstance(proposer, Closable):
+                    proposer.close()
             self._write_tree(search)
             progress.phase("Scoring on held-out transitions")
             rows = baseline_rows(self.source)
@@ -217,7 +226,9 @@ class Session:
         self.folder.write_json(self.folder.tree, search.tree.to_json())
         write_graphml(search.tree.tree, self.folder.graph)
 
-    def _next_commands(self, best: Candidate | None) -> tuple[str, ...]:
+    def _next_commands(
+        self, best: Candidate | None, exhausted: Resource | None
+    ) -> tuple[str, ...]:
         path = self.folder.path
         commands = []
         if best is not None:
@@ -233,11 +244,23 @@ class Session:
             )
         if best is None or not best.evaluation.is_perfect:
             commands.append(
-                f"python -m cwm.synthesize --resume {path} "
-                f"--call-budget {2 * self.config.budget.call_budget}"
+                f"python -m cwm.synthesize --resume {path} {self._more(exhausted)}"
             )
         commands.append(f"python -m cwm.replay {path}")
         return tuple(commands)
+
+    def _more(self, exhausted: Resource | None) -> str:
+        """Returns the option that gives the run twice of what it lacked."""
+        budget = self.config.budget
+        match exhausted:
+            case "tokens":
+                return f"--token-budget {2 * (budget.token_budget or 0)}"
+            case "usd":
+                return f"--cost-budget {2 * (budget.cost_budget or 0):g}"
+            case "seconds":
+                return f"--time-budget {2 * (budget.time_budget or 0):g}"
+            case _:
+                return f"--call-budget {2 * budget.call_budget}"
 
 
 def make_quote(config: RunConfig, *, progress: Progress) -> Quote:
@@ -252,11 +275,12 @@ def make_quote(config: RunConfig, *, progress: Progress) -> Quote:
     proposer = make_proposer(config)
     source = obtain(config.source, seed=config.seed, progress=progress)
     check_spaces(config, source.dataset)
+    expected, highest = proposer.expected_usage(make_task(source.dataset))
     return Quote(
         proposer=proposer.name,
         limits=config.budget.limits(),
-        expected=proposer.expected_usage(make_task(source.dataset)),
-        highest=proposer.highest_usage(),
+        expected=expected,
+        highest=highest,
     )
 
 
@@ -316,7 +340,6 @@ def reopened_session(config: RunConfig, path: Path) -> Session:
     """
     start = perf_counter()
     folder = open_run_folder(path)
-    folder.write_json(folder.config, config_to_json(config))
     dataset = load_dataset(folder.dataset)
     tests = read_text(folder.tests) if folder.tests.exists() else None
     source = Source(dataset=dataset, spec=environment_of(dataset))

@@ -10,14 +10,14 @@ from typing import Annotated
 
 import tyro
 
-from cwm.arguments import base_config, parse
+from cwm.arguments import base_config, own_models, parse
 from cwm.cli import EXIT_DONE, run_command
 from cwm.config import PRESETS, RunConfig
 from cwm.core.errors import BudgetExhausted, ConfigError, CwmError
 from cwm.execution.options import shown_as
 from cwm.execution.progress import Progress
 from cwm.report.live import make_progress
-from cwm.report.runs import RunReport
+from cwm.report.runs import BUDGET_SENTENCES, RunReport
 from cwm.session import Session, make_quote, new_session, reopened_session
 
 DESCRIPTION = """\
@@ -87,9 +87,10 @@ def _run(arguments: Arguments) -> int:
 
 def _parse(words: list[str]) -> Arguments:
     default = Arguments(run=base_config(words))
-    return parse(
+    arguments = parse(
         Arguments, words, command="synthesize", text=DESCRIPTION, default=default
     )
+    return replace(arguments, run=own_models(arguments.run, default.run, words))
 
 
 def show_quote(arguments: Arguments) -> int:
@@ -131,9 +132,10 @@ def synthesize(arguments: Arguments) -> int:
             raise
     _show(report, as_json=arguments.json)
     if report.best is None:
+        reason = BUDGET_SENTENCES.get(report.exhausted or "calls")
         raise BudgetExhausted(
-            f"{report.num_calls} of {report.limits.calls} calls used without a program "
-            f"that runs. Journal: {session.folder.journal}"
+            f"No program that runs after {report.num_calls} of {report.limits.calls} "
+            f"calls: {reason}. Journal: {session.folder.journal}"
         )
     return 0
 

@@ -85,6 +85,10 @@ def code_blocks(text: str, reader: SyntaxReader | None = None) -> list[CodeBlock
         later = order[first : first + _MAX_FENCES_LOOKED_AT]
         ends = (i for i in later if fences[i].closes(opening))
         end = _end(lines, index, opening, ends, reader)
+        again = _opened_again(fences, later, end)
+        if again is not None and not _is_block(lines, index, end, opening, reader):
+            index = again
+            continue
         stop = len(lines) if end is None else end
         block = CodeBlock(
             source=_dedent(lines[index + 1 : stop], opening.indentation),
@@ -95,6 +99,12 @@ def code_blocks(text: str, reader: SyntaxReader | None = None) -> list[CodeBlock
         found.append((index, block))
         index = stop + 1
     return [replace(b, is_final=0 <= last_heading < start) for start, b in found]
+
+
+def without_fences(text: str) -> str:
+    """Returns the text with an empty line in place of each fence."""
+    lines = split_lines(text)
+    return "".join("\n" if _fence(line) is not None else line for line in lines)
 
 
 class _Fence(NamedTuple):
@@ -148,6 +158,36 @@ def _end(
         if reader.is_python(_dedent(lines[start + 1 : end], opening.indentation)):
             return end
     return first
+
+
+def _opened_again(
+    fences: dict[int, _Fence], later: list[int], end: int | None
+) -> int | None:
+    """Returns the first line before `end` that opens a Python block, if there is one.
+
+    Small models open a block, write a heading into it, and open it once more.
+    """
+    for index in later:
+        if end is not None and index >= end:
+            break
+        if fences[index].tag in PYTHON_TAGS:
+            return index
+    return None
+
+
+def _is_block(
+    lines: list[str],
+    start: int,
+    end: int | None,
+    opening: _Fence,
+    reader: SyntaxReader,
+) -> bool:
+    """Whether what stands in a block is its content, with fences in it."""
+    if opening.tag and opening.tag not in PYTHON_TAGS:
+        return True
+    if end is None or reader.is_exhausted:
+        return end is not None
+    return reader.is_python(_dedent(lines[start + 1 : end], opening.indentation))
 
 
 def _dedent(lines: list[str], indentation: str) -> str:

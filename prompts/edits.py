@@ -21,6 +21,9 @@ _SEARCH = re.compile(r"<{5,9}(?: ?[A-Za-z]\w{0,20})?$")
 _DIVIDER = re.compile(r"={5,9}$")
 _REPLACE = re.compile(r">{5,9}(?: ?[A-Za-z]\w{0,20})?$")
 _HUNK = re.compile(r"@@(?: -(\d{1,9})(?:,\d{1,9})? \+\d{1,9}(?:,\d{1,9})? @@|.{0,200})")
+_MARKS = ("", " ", "+", "-", "\\")
+"""How lines of a hunk begin; an empty one stands for an empty line of the program."""
+
 _HEADERS = ("--- ", "+++ ", "diff ", "index ", "new file", "deleted file", "similarity")
 
 
@@ -147,7 +150,7 @@ def _hunks(lines: list[str]) -> Iterator[Edit]:
         if head is None:
             continue
         start = index
-        while index < len(lines) and _is_in_hunk(lines, index):
+        while index < len(lines) and lines[index][:1] in _MARKS:
             index += 1
         body = lines[start:index]
         while body and not body[-1]:
@@ -155,13 +158,6 @@ def _hunks(lines: list[str]) -> Iterator[Edit]:
         edit = _edit(body, int(head[1]) if head[1] else None)
         if edit is not None:
             yield edit
-
-
-def _is_in_hunk(lines: list[str], index: int) -> bool:
-    line = lines[index]
-    if line.startswith("--- ") and index + 1 < len(lines):
-        return not lines[index + 1].startswith("+++ ")
-    return line == "" or line[0] in " +-\\"
 
 
 def _edit(body: list[str], line: int | None) -> Edit | None:

@@ -12,7 +12,7 @@ from io import StringIO
 from prompts.blocks import split_lines
 from prompts.syntax import SyntaxReader, missing_names, module_names
 
-_MAX_OVERLAP_LINES = 60
+_MAX_OVERLAP_LINES = 400
 _MAX_HEADS_TRIED = 40
 
 
@@ -35,20 +35,23 @@ def join(
         is_complete: Whether such a text has all that it should; the first way to
             join that gives this goes before others.
     """
+    is_complete = is_complete or is_program
     possible = None
     for candidate in _candidates(prefix, rest):
         if is_program(candidate):
-            if is_complete is None or is_complete(candidate):
+            if is_complete(candidate):
                 return candidate
             possible = possible or candidate
+    # Lines that are indented until they fit may fit anywhere.
+    for candidate in _indented(prefix, rest):
+        if is_program(candidate) and is_complete(candidate):
+            return candidate
     return possible
 
 
 def _candidates(prefix: str, rest: str) -> Iterator[str]:
     """Yields ways to join the two, the likeliest first."""
     first, second = split_lines(prefix), split_lines(rest)
-    if _starts_with(second, first):
-        yield rest
     overlaps = [
         (_is_within_statement("".join(first[:-length])), "".join(second[stop:]))
         for length, stop in _overlaps(first, second)
@@ -58,7 +61,6 @@ def _candidates(prefix: str, rest: str) -> Iterator[str]:
     yield from (prefix + new for is_within, new in overlaps if not is_within)
     yield prefix + rest
     yield from (prefix + new for is_within, new in overlaps if is_within)
-    yield from _indented(prefix, first, second)
 
 
 def _is_within_statement(head: str) -> bool:
@@ -73,19 +75,12 @@ def _is_within_statement(head: str) -> bool:
     return False
 
 
-def _starts_with(lines: list[str], beginning: list[str]) -> bool:
-    wanted = _filled(beginning)
-    return bool(wanted) and _filled(lines[: 4 * len(beginning) + 8])[: len(wanted)] == (
-        wanted
-    )
-
-
 def _filled(lines: list[str]) -> list[str]:
     return [line.rstrip() for line in lines if line.strip()]
 
 
 def _overlaps(first: list[str], second: list[str]) -> Iterator[tuple[int, int]]:
-    """Yields repeated ends of the prefix, the longest first.
+    """Yields repeated ends of the prefix, up to all of it; the longest first.
 
     As the number of its last lines, and that of the first lines of the rest.
     """
@@ -107,8 +102,9 @@ def _overlaps(first: list[str], second: list[str]) -> Iterator[tuple[int, int]]:
             yield length, stop
 
 
-def _indented(prefix: str, first: list[str], second: list[str]) -> Iterator[str]:
+def _indented(prefix: str, rest: str) -> Iterator[str]:
     """Gives the first line of the rest the blanks that a service has stripped."""
+    first, second = split_lines(prefix), split_lines(rest)
     if not second or second[0][:1] in (" ", "\t", "\n", ""):
         return
     widths: list[int] = []

@@ -11,7 +11,13 @@ Does not cover: running or judging the program; a syntax error is for the sandbo
 from collections.abc import Iterator, Sequence
 
 from cwm.core.proposals import ParseFailure, ProgramInterface
-from prompts.blocks import CodeBlock, code_blocks, fenced, split_lines
+from prompts.blocks import (
+    CodeBlock,
+    code_blocks,
+    fenced,
+    split_lines,
+    without_fences,
+)
 from prompts.edits import DIFF_TAGS, apply_edits, find_edits, looks_like_edits
 from prompts.elision import elided_line
 from prompts.joining import join, longest_head, with_what_it_lacks
@@ -239,8 +245,9 @@ class _Reading:
         texts = [self._text, *(block.source for block in self._blocks)]
         yield from programs_in_json(texts, self._wanted)
         yield from programs_in_markup(self._text, self._wanted)
-        if not self._blocks:
-            found = program_in_prose(self._text, self._wanted, self._reader)
+        if not any(self._wanted.is_hinted_at(block.source) for block in self._blocks):
+            text = without_fences(self._text)
+            found = program_in_prose(text, self._wanted, self._reader)
             if found is not None:
                 yield found
 

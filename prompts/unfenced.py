@@ -62,8 +62,8 @@ def program_in_prose(text: str, wanted: Wanted, reader: SyntaxReader) -> str | N
             return None
         found = source if reader.is_python(source) else cut_at_prose(source, reader)
         tree = reader.tree(found) if found else None
-        if found and tree and wanted.num_definitions(tree) == 1 and _does_much(tree):
-            return found
+        if found and tree and _does_much(tree):
+            return found if wanted.num_definitions(tree) == 1 else None
     return None
 
 

@@ -295,12 +295,12 @@ class Proposer(Protocol):
         """What produced the programs, as shown beside every number."""
         ...
 
-    def expected_usage(self, task: Task) -> Usage:
-        """Returns what a call for a task is expected to cost, before any was made."""
+    def expected_usage(self, task: Task) -> tuple[Usage, Usage]:
+        """Returns what a call for a task is expected to cost, and at most."""
         ...
 
-    def highest_usage(self) -> Usage:
-        """Returns what the next call may cost at most."""
+    def highest_usage(self, request: ProposalRequest) -> Usage:
+        """Returns what answering a request may cost at most."""
         ...
 
     def propose(self, request: ProposalRequest) -> Completion:

@@ -106,8 +106,8 @@ class Budget:
         """Time since the beginning."""
         return self.clock() - self._start
 
-    def reserve(self, highest: Spending) -> bool:
-        """Sets the highest cost of a call aside; returns whether the caps allow it."""
+    def allows(self, highest: Spending) -> bool:
+        """Returns whether the caps allow a call that costs this at most."""
         total = self.spent + self.reserved + highest
         limits = self.limits
         checks: dict[Resource, bool] = {
@@ -117,9 +117,14 @@ class Budget:
             "seconds": limits.seconds is None or self.seconds < limits.seconds,
         }
         self.exhausted = next((name for name, fits in checks.items() if not fits), None)
-        if self.exhausted is None:
-            self.reserved += highest
         return self.exhausted is None
+
+    def reserve(self, highest: Spending) -> bool:
+        """Sets the highest cost of a call aside; returns whether the caps allow it."""
+        is_allowed = self.allows(highest)
+        if is_allowed:
+            self.reserved += highest
+        return is_allowed
 
     def settle(self, highest: Spending, actual: Spending) -> None:
         """Puts what a call has cost in the place of what was reserved for it."""

@@ -12,7 +12,13 @@ from urllib.parse import urlsplit
 
 from cwm.core.errors import PrerequisiteError
 from cwm.llm.deadlines import BoundedCalls
-from cwm.llm.failures import Asked, malformed, service_error, status_error
+from cwm.llm.failures import (
+    Asked,
+    malformed,
+    refused_parameter,
+    service_error,
+    status_error,
+)
 from cwm.llm.retrying import ServiceError
 from cwm.llm.servers import UNKNOWN_SERVER, Server, read_server
 
@@ -120,10 +126,11 @@ class Endpoint:
 
         try:
             response = calls.run(exchange, timeout_s=asked.timeout_s)
-        except openai.BadRequestError as error:
+        except openai.APIStatusError as error:
             failure = service_error(error, asked)
-            if error.param is not None:
-                raise RefusedParameter(str(error.param), failure) from error
+            parameter = refused_parameter(int(error.status_code), error.body)
+            if parameter is not None:
+                raise RefusedParameter(parameter, failure) from error
             raise failure from error
         except (openai.OpenAIError, TimeoutError) as error:
             raise service_error(error, asked) from error

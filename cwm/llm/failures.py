@@ -11,7 +11,8 @@ _MAX_DETAIL_CHARS = 300
 
 _OVERFLOW = re.compile(
     r"context.{0,20}(length|window|size)|maximum.{0,20}(context|tokens)"
-    r"|too many tokens|prompt is too long|max_new_tokens",
+    r"|too many tokens|prompt is too long|max_new_tokens"
+    r"|max_model_len|max_tokens is too large|at most \d+ completion tokens",
     re.IGNORECASE,
 )
 _OVERFLOW_CODES = ("context_length_exceeded", "exceed_context_size_error")
@@ -24,6 +25,20 @@ _WRONG_KEY = re.compile(
 _UNKNOWN_MODEL = re.compile(
     r"model.{0,80}(not found|not exist|unknown|not loaded|no such)"
     r"|(unknown|no such|invalid).{0,10}model",
+    re.IGNORECASE,
+)
+
+_LEAVABLE = ("top_p", "temperature", "seed", "stop", "n", "max_tokens")
+"""Parameters that a request can do without, or under another name."""
+
+_REFUSING = re.compile(
+    r"unsupported|unrecogni[sz]ed|unknown|unexpected|not (supported|permitted|allowed)"
+    r"|(does|do) not support|extra inputs|extra_forbidden|cannot both be",
+    re.IGNORECASE,
+)
+_WRONG_VALUE = re.compile(
+    r"(above|below)_m|invalid_(value|type)|expected a value"
+    r"|must be (between|in |less|greater|at |<|>|\d)|out of range|too large",
     re.IGNORECASE,
 )
 
@@ -183,6 +198,23 @@ def _lasting_reason(status: int, body: object, detail: str, asked: Asked) -> str
             f"is wrong ({status}){detail}"
         )
     return None
+
+
+def refused_parameter(status: int, body: object) -> str | None:
+    """Returns the parameter that a service does not take at all, if that is why.
+
+    A parameter whose value is out of its range is not meant: that is the caller's.
+    """
+    if status not in (400, 422):
+        return None
+    text = " ".join([*_codes(body), _said(body)])
+    if _WRONG_VALUE.search(text) or not _REFUSING.search(text):
+        return None
+    stated = body.get("param") if isinstance(body, dict) else None
+    if isinstance(stated, str):
+        return stated
+    words = set(re.findall(r"\w+", text))
+    return next((name for name in _LEAVABLE if name in words), None)
 
 
 def _codes(body: object) -> set[str]:

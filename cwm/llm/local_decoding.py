@@ -1,17 +1,17 @@
 """A batch of completions whose rows come and go, written token by token."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
-from cwm.core.errors import LLMError
 from cwm.llm.local_caches import Layers, cache_of, layers_of
-from cwm.llm.local_packages import LazyPackage, Tensor
+from cwm.llm.local_packages import LazyPackage, Tensor, memory_errors
 from cwm.llm.local_prefixes import PromptEncoder
 from cwm.llm.local_rows import Row
 from cwm.llm.local_sampling import draw_tokens
 
 torch = LazyPackage("torch")
+
+_LESS_MEMORY = "Take a smaller max_batch, shorter prompts or fewer tokens."
 
 
 class TransformersDecoder:
@@ -49,7 +49,7 @@ class TransformersDecoder:
             LLMError: If the memory does not suffice, or the model gives no numbers.
         """
         prompt, counts = rows[0].prompt, self._encoder.counts
-        with _memory_errors(), torch.inference_mode():
+        with memory_errors(_LESS_MEMORY), torch.inference_mode():
             before = counts.num_reused_tokens
             layers, logits = self._encoder.encode(prompt.token_ids)
             prompt.num_reused_tokens = counts.num_reused_tokens - before
@@ -64,7 +64,7 @@ class TransformersDecoder:
         Raises:
             LLMError: If the memory does not suffice, or the model gives no numbers.
         """
-        with _memory_errors(), torch.inference_mode():
+        with memory_errors(_LESS_MEMORY), torch.inference_mode():
             self._drop_finished()
             if not self._rows:
                 return
@@ -144,15 +144,3 @@ def _padded(tensor: Tensor, width: int) -> Tensor:
     """Returns `[rows, heads, tokens, size]` with zeros before the tokens."""
     missing = width - tensor.shape[-2]
     return torch.nn.functional.pad(tensor, (0, 0, missing, 0)) if missing else tensor
-
-
-@contextmanager
-def _memory_errors() -> Iterator[None]:
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise LLMError(
-            "The memory does not suffice for the batch. Take a smaller max_batch, "
-            "shorter prompts or fewer tokens.",
-            retryable=False,
-        ) from error

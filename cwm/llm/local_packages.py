@@ -2,9 +2,11 @@
 
 import importlib
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-from cwm.core.errors import PrerequisiteError
+from cwm.core.errors import LLMError, PrerequisiteError
 
 REQUIREMENTS = {
     "torch": "torch>=2.8,<2.14",
@@ -57,6 +59,23 @@ def require_packages(*, gguf: bool) -> None:
         is_needed = gguf or package not in _FOR_GGUF
         if is_needed and importlib.util.find_spec(package) is None:
             raise _missing(package)
+
+
+@contextmanager
+def memory_errors(advice: str) -> Iterator[None]:
+    """Turns a lack of memory into an `LLMError`.
+
+    Args:
+        advice: What takes less.
+    """
+    torch = importlib.import_module("torch")
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise LLMError(
+            f"The memory of the model's device does not suffice. {advice}",
+            retryable=False,
+        ) from error
 
 
 def _missing(package: str) -> PrerequisiteError:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from cwm.core.errors import ConfigError, LLMError
 from cwm.llm.local_loading import LoadedModel
-from cwm.llm.local_packages import LazyPackage
+from cwm.llm.local_packages import LazyPackage, memory_errors
 from cwm.llm.local_prefixes import PromptEncoder
 from cwm.llm.local_templates import ChatTemplate
 from cwm.llm.local_trees import TokenTree, tree_log_probs
@@ -17,6 +18,7 @@ from cwm.llm.scoring import ScoringRequest, TokenLogProbs
 
 torch = LazyPackage("torch")
 
+_LESS_MEMORY = "Take smaller scoring_block_tokens or shorter prompts."
 _CHECK_TOKENS = 8
 _CHECK_TOLERANCE = {"float32": 0.01}
 _CHECK_TOLERANCE_ROUNDED = 0.5
@@ -88,7 +90,7 @@ class TransformersScorer:
         """
         texts = [self._texts(request, end_of_turn) for request in requests]
         for group in self._groups(texts):
-            alone(lambda group=group: self._score_group(group))  # type: ignore[misc]
+            alone(partial(self._score_group, group))
         return [[self._result(text) for text in of_request] for of_request in texts]
 
     def _texts(self, request: ScoringRequest, end_of_turn: bool) -> list[_Text]:
@@ -145,7 +147,7 @@ class TransformersScorer:
         return [*([together] if together else []), *apart]
 
     def _score_group(self, texts: Sequence[_Text]) -> None:
-        with torch.inference_mode():
+        with memory_errors(_LESS_MEMORY), torch.inference_mode():
             if not self._is_checked:
                 self._check_model(texts[0].token_ids)
                 self._is_checked = True
@@ -192,6 +194,8 @@ class TransformersScorer:
         targets = list(zip(path, one[1:], strict=False))
         try:
             found = tree_log_probs(model, [], tree, targets)
+        except torch.OutOfMemoryError:
+            raise
         except (ValueError, RuntimeError, TypeError) as error:
             raise self._no_trees("an attention that takes no mask of ours") from error
         logits = model(input_ids=torch.tensor([one], device=model.device)).logits[0]

@@ -10,9 +10,11 @@ from cwm.llm.caching import cached
 from cwm.llm.chat import ChatModel
 from cwm.llm.continuation import ContinuesAssistant
 from cwm.llm.delegating import WholeAnswers
+from cwm.llm.endpoint_scoring import EndpointScoringModel
 from cwm.llm.local_config import DEFAULT_LOCAL_CONFIG, LocalConfig
 from cwm.llm.openai_compatible import ContinuePrefix, OpenAICompatibleModel
 from cwm.llm.replaying import ReplayChatModel
+from cwm.llm.scoring import ScoringModel
 from cwm.llm.scripted import ScriptedChatModel
 from cwm.llm.service_config import DEFAULT_SERVICE_CONFIG, ServiceConfig
 
@@ -145,6 +147,39 @@ def make_chat_model(
     if continue_prefix == "off" and isinstance(model, ContinuesAssistant):
         model = model if scheme.has_address else WholeAnswers(model)
     return model if cache is None else cached(model, cache)
+
+
+def make_scoring_model(
+    text: str,
+    *,
+    base_url: str | None = None,
+    service: ServiceConfig = DEFAULT_SERVICE_CONFIG,
+    local: LocalConfig = DEFAULT_LOCAL_CONFIG,
+) -> ScoringModel:
+    """Returns the model that a text names, as one that gives log-probabilities.
+
+    Whether an endpoint gives the right ones is found out at the first use.
+
+    Args:
+        text: As for `make_chat_model`.
+        base_url: As for `make_chat_model`.
+        service: As for `make_chat_model`.
+        local: As for `make_chat_model`.
+
+    Raises:
+        ConfigError: As `make_chat_model`; or if such a model has no probabilities.
+        DataError: As `make_chat_model`.
+        PrerequisiteError: As `make_chat_model`.
+    """
+    model = make_chat_model(text, base_url=base_url, service=service, local=local)
+    if isinstance(model, OpenAICompatibleModel):
+        return EndpointScoringModel(model)
+    if isinstance(model, ScoringModel):
+        return model
+    raise ConfigError(
+        f"llm must be a model that gives log-probabilities, got {text!r}. Take "
+        "hf:ID_OR_FOLDER, gguf:FILE, or openai:MODEL at a server of vLLM's."
+    )
 
 
 def _unknown_scheme(name: str) -> str:

@@ -62,8 +62,6 @@ class LanguageModelConfig:
             raise ConfigError(
                 f"concurrency must be at least 1, got {self.concurrency} (calls)."
             )
-        if len(set(self.llm)) < len(self.llm):
-            raise ConfigError(f"llm must name each model once, got {self.llm}.")
         given = {
             "base_url": self.base_url is not None,
             "concurrency": self.concurrency > 1,

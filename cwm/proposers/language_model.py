@@ -18,12 +18,13 @@ from cwm.llm.chat import (
     ChatCompletion,
     ChatMessage,
     ChatModel,
+    Closable,
     Positioned,
     SamplingConfig,
 )
 from cwm.llm.continuation import continues_assistant
 from cwm.llm.requests import request_annotation, request_to
-from cwm.llm.tokens import estimated_prompt_tokens
+from cwm.llm.tokens import BYTES_PER_TOKEN, estimated_prompt_tokens
 from prompts.parse import parse_completion
 from prompts.render import DEFAULT_PROMPT_CONFIG, PromptConfig, render
 
@@ -31,14 +32,8 @@ Price: TypeAlias = Callable[[int, int, int], float | None]
 """Maps tokens sent, received, and sent but read before, to US dollars; `None` if the
 price is not known."""
 
-FIRST_PROMPT_TOKENS = 8_000
-"""What a first prompt is taken to have at most."""
-
 USUAL_TOKENS = 1_500
 """About what a program takes, with the words around it."""
-
-PROMPT_GROWTH = 1.5
-"""How much longer than the longest so far the next prompt is taken to be at most."""
 
 
 def unknown_price(prompt: int, completion: int, reused: int) -> float | None:
@@ -72,7 +67,7 @@ class LanguageModelProposer:
         self._sampling = sampling
         self._prompts = prompts
         self._price = price
-        self._longest_prompt = 0
+        self._rendered: dict[int, list[ChatMessage]] = {}
         # A model whose answers depend on how many calls came before has one at a time.
         self._turn: contextlib.AbstractContextManager[object] = (
             threading.Lock()
@@ -85,32 +80,47 @@ class LanguageModelProposer:
         """The model's id."""
         return f"language model {self._chat_model.name}"
 
-    def highest_usage(self) -> Usage:
-        """Returns what the next call may cost at most.
+    def expected_usage(self, task: Task) -> tuple[Usage, Usage]:
+        """Returns what a call for a task is expected to cost, and at most.
 
-        The prompt is taken to be at most half as long again as the longest so far.
-        """
-        longest = round(PROMPT_GROWTH * self._longest_prompt) or FIRST_PROMPT_TOKENS
-        return Usage(
-            prompt_tokens=longest,
-            completion_tokens=self._sampling.max_tokens,
-            usd=self._price(longest, self._sampling.max_tokens, 0),
-        )
-
-    def expected_usage(self, task: Task) -> Usage:
-        """Returns what a call for a task is expected to cost.
-
-        A prompt is as long as that of a first generate request with one program more
-        in it; the answer is a program of usual length.
+        Expected is a prompt as long as that of a first generate request with one
+        program more in it, and a program of usual length; at most, all that a prompt
+        may show, and the longest answer.
         """
         first = ProposalRequest(kind="generate", task=task)
-        prompt = estimated_prompt_tokens(self._messages(first)) + USUAL_TOKENS
-        completion = min(USUAL_TOKENS, self._sampling.max_tokens)
-        return Usage(
-            prompt_tokens=prompt,
-            completion_tokens=completion,
-            usd=self._price(prompt, completion, 0),
+        prompt = estimated_prompt_tokens(self._messages(first))
+        shown = self._prompts
+        most_chars = (
+            shown.max_program_chars
+            + shown.max_failure_chars
+            + shown.num_counterexamples * 6 * shown.max_value_chars
         )
+        longest = self._sampling.max_tokens
+        expected = self._cost(prompt + USUAL_TOKENS, min(USUAL_TOKENS, longest))
+        highest = self._cost(prompt + most_chars // BYTES_PER_TOKEN, longest)
+        return expected, highest
+
+    def highest_usage(self, request: ProposalRequest) -> Usage:
+        """Returns what answering a request may cost at most.
+
+        The length of its prompt is an estimate that errs upwards.
+        """
+        messages = self._messages(request)
+        # `propose` comes next, from any thread, and need not render it again.
+        self._rendered[request.call_index] = messages
+        return self._cost(estimated_prompt_tokens(messages), self._sampling.max_tokens)
+
+    def _cost(self, prompt_tokens: int, completion_tokens: int) -> Usage:
+        return Usage(
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+            usd=self._price(prompt_tokens, completion_tokens, 0),
+        )
+
+    def close(self) -> None:
+        """Ends what is on its way; see `cwm.llm.chat.Closable`."""
+        if isinstance(self._chat_model, Closable):
+            self._chat_model.close()
 
     def propose(self, request: ProposalRequest) -> Completion:
         """Returns the model's answer to one request.
@@ -118,10 +128,9 @@ class LanguageModelProposer:
         Raises:
             LLMError: If the service gave none.
         """
-        messages = self._messages(request)
-        self._longest_prompt = max(
-            self._longest_prompt, estimated_prompt_tokens(messages)
-        )
+        messages = self._rendered.pop(request.call_index, None)
+        if messages is None:
+            messages = self._messages(request)
         start = time.perf_counter()
         with self._turn:
             if isinstance(self._chat_model, Positioned):
@@ -144,7 +153,6 @@ class LanguageModelProposer:
             stop=self._sampling.stop,
             seed=request.seed,
         )
-        self._longest_prompt = max(self._longest_prompt, answer.prompt_tokens)
         return Completion(
             text=answer.text,
             annotation=request_annotation(asked, answer),

@@ -49,6 +49,9 @@ def make_proposer(config: LanguageModelConfig, *, needs_prices: bool) -> Propose
         DataError: If a file that it reads is not of its form.
         PrerequisiteError: If a package that it needs is missing.
     """
+    if len(set(config.llm)) < len(config.llm):
+        raise ConfigError(f"llm must name each model once, got {config.llm}.")
+    at_endpoint = [llm for llm in config.llm if llm.startswith("openai:")]
     table = load_prices(config.prices)
     proposers: list[Proposer] = []
     for llm in config.llm:
@@ -60,7 +63,8 @@ def make_proposer(config: LanguageModelConfig, *, needs_prices: bool) -> Propose
             )
         model = make_chat_model(
             llm,
-            base_url=config.base_url,
+            # Beside models of an endpoint there may be others that have none.
+            base_url=config.base_url if llm in at_endpoint or not at_endpoint else None,
             continue_prefix=config.continue_prefix,
             service=config.service,
             local=config.local,

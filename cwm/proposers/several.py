@@ -10,6 +10,7 @@ from cwm.core.proposals import (
     Task,
     Usage,
 )
+from cwm.llm.chat import Closable
 
 
 class SeveralProposers:
@@ -26,13 +27,20 @@ class SeveralProposers:
         """All their names."""
         return " and ".join(proposer.name for proposer in self._proposers)
 
-    def expected_usage(self, task: Task) -> Usage:
-        """Returns the highest of each that any of them is expected to need."""
-        return _highest([one.expected_usage(task) for one in self._proposers])
+    def expected_usage(self, task: Task) -> tuple[Usage, Usage]:
+        """Returns the highest of each that any of them needs."""
+        each = [one.expected_usage(task) for one in self._proposers]
+        return _highest([e for e, _ in each]), _highest([h for _, h in each])
 
-    def highest_usage(self) -> Usage:
-        """Returns the highest of each that any of them may need."""
-        return _highest([one.highest_usage() for one in self._proposers])
+    def highest_usage(self, request: ProposalRequest) -> Usage:
+        """Returns what the model that a request names may cost at most."""
+        return self._proposers[request.model].highest_usage(request)
+
+    def close(self) -> None:
+        """Ends what is on its way; see `cwm.llm.chat.Closable`."""
+        for proposer in self._proposers:
+            if isinstance(proposer, Closable):
+                proposer.close()
 
     def propose(self, request: ProposalRequest) -> Completion:
         """Answers a request by the model that it names."""

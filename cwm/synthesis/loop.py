@@ -8,6 +8,7 @@ are taken instead of new ones, so nothing is paid for twice, and the tree grows
 through the same states as it did before.
 """
 
+from collections import deque
 from collections.abc import Callable
 from time import perf_counter
 from typing import Protocol
@@ -20,7 +21,7 @@ from cwm.execution.progress import Progress, Status
 from cwm.programs.evaluation import Evaluation
 from cwm.programs.identity import program_hash
 from cwm.synthesis import records
-from cwm.synthesis.candidates import Candidate, refuse_memorised, unparsed
+from cwm.synthesis.candidates import UNPARSED, Candidate, refuse_memorised, unparsed
 from cwm.synthesis.flight import Arrival, Flight, OneAtATime, Threads
 from cwm.synthesis.records import RecordedCall, read_run
 from cwm.synthesis.results import (
@@ -32,6 +33,10 @@ from cwm.synthesis.results import (
 from cwm.synthesis.search import Call, ProgramSearch
 from mcts.export import tree_statistics
 from mcts.search import SearchExhausted
+
+_NOT_REMEMBERED = (UNPARSED, "timed_out")
+"""Outcomes that say nothing of a program that comes again: its words could not be
+read, or the machine was slow."""
 
 
 class Evaluator(Protocol):
@@ -87,8 +92,8 @@ class SynthesisLoop:
             max_stalled_calls: Calls without a better program after which the
                 run ends; 0: any number.
             progress: Told of every call.
-            on_best: Called with each new best candidate, also while recorded
-                calls are taken over.
+            on_best: Called with each new best candidate; with that of the recorded
+                calls once, when they are taken over.
 
         Raises:
             ConfigError: If there may be fewer calls than the journal holds already,
@@ -119,6 +124,9 @@ class SynthesisLoop:
         self._on_best = on_best
         self._usages = [Usage(calls=0) for _ in search.models.records]
         self._highest: dict[int, Spending] = {}
+        # Calls that the tree was asked for, and that did not fit the budget.
+        self._held: deque[Call] = deque()
+        self._is_taking_over = True
         self._is_exhausted = False
         self._error: BaseException | None = None
         # Programs by what they say, whatever their comments and layout: the call that
@@ -138,12 +146,19 @@ class SynthesisLoop:
             DataError: If the journal's calls are not those that this search
                 makes: other settings, other data, or another version.
         """
-        self._take_over()
-        while True:
-            self._fill()
-            if not self._flight.num_calls:
-                break
-            self._land(self._flight.land())
+        try:
+            self._take_over()
+            while True:
+                self._fill()
+                if not self._flight.num_calls:
+                    break
+                self._land(self._flight.land())
+        except BaseException:
+            # What is on its way is paid for: it is waited for and kept. Whoever does
+            # not want to wait interrupts once more.
+            while self._flight.num_calls:
+                self._flight.land()
+            raise
         if self._error is not None:
             raise self._error
         return self._result()
@@ -168,9 +183,16 @@ class SynthesisLoop:
         for index in recorded.arrived:
             if self._goal_reached is None:
                 self._tell(calls.pop(index), recorded.calls[index])
-        for index, call in calls.items():
-            if recorded.calls[index].completion is None and self._goal_reached is None:
-                self._start(call)
+        # Calls that were begun by a run that was killed are made again, if they still
+        # fit the budget.
+        self._held.extend(
+            call
+            for index, call in calls.items()
+            if recorded.calls[index].completion is None
+        )
+        self._is_taking_over = False
+        if self._search.best is not None:
+            self._on_best(self._search.best)
 
     def _recorded_call(self, recorded: RecordedCall) -> Call:
         """Returns the call that this search makes where one was recorded."""
@@ -193,28 +215,41 @@ class SynthesisLoop:
             and self._error is None
             and self._goal_reached is None
         ):
-            highest = spending(self._proposer.highest_usage())
-            if not self._budget.reserve(highest):
-                return
-            try:
-                call = self._search.next_call()
-            except SearchExhausted:
-                self._is_exhausted = True
-                call = None
-            self._budget.release(highest)
+            call = self._held.popleft() if self._held else self._ask()
             if call is None:
                 return
+            highest = self._highest_of(call)
+            if highest is None or not self._budget.reserve(highest):
+                # It is made when others have cost less than they might have, or
+                # when the run is resumed with more to spend.
+                self._held.appendleft(call)
+                return
+            self._highest[call.index] = highest
+            self._show(f"{call.request.kind}, call {call.index + 1}")
+            self._flight.start(call)
+
+    def _ask(self) -> Call | None:
+        """Returns the next call of the tree; `None` if there is none now."""
+        if not self._budget.allows(Spending(calls=1)):
+            return None
+        try:
+            call = self._search.next_call()
+        except SearchExhausted:
+            self._is_exhausted = True
+            return None
+        if call is not None:
             self._journal.append(
                 records.CALL_STARTED, records.started_body(call), is_paid=False
             )
-            self._start(call)
+        return call
 
-    def _start(self, call: Call) -> None:
-        self._highest[call.index] = highest = spending(self._proposer.highest_usage())
-        # A call that was begun by a run that was killed is made again in any case.
-        self._budget.reserved += highest
-        self._show(f"{call.request.kind}, call {call.index + 1}")
-        self._flight.start(call)
+    def _highest_of(self, call: Call) -> Spending | None:
+        """Returns what a call may cost at most; `None` if its price must be known."""
+        usage = self._proposer.highest_usage(call.request)
+        if usage.usd is None and self._budget.limits.usd is not None:
+            self._budget.exhausted = "usd"
+            return None
+        return spending(usage)
 
     def _answer(self, call: Call) -> Completion:
         """Makes a call and keeps its answer; any number of threads may be here."""
@@ -261,7 +296,8 @@ class SynthesisLoop:
         candidate = self._search.accept(
             call, completion=completion, source=source, evaluation=evaluation
         )
-        if (key := candidate.program_hash) is not None:
+        key = candidate.program_hash
+        if key is not None and evaluation.outcome_kind not in _NOT_REMEMBERED:
             first, _ = self._known.setdefault(key, (call.index, evaluation))
             self._num_repeated += first != call.index
         update = records.update_body(self._search, candidate)
@@ -270,7 +306,7 @@ class SynthesisLoop:
         elif recorded.update != update:
             raise _mismatch(self._journal, call.index, "the tree differs after it")
         is_best = self._search.best is not before
-        if is_best:
+        if is_best and not self._is_taking_over:
             self._on_best(candidate)
         self._progress.event(call_line(candidate, is_best=is_best))
         self._show("")
@@ -284,7 +320,7 @@ class SynthesisLoop:
         else:
             source = parsed
             known = self._known.get(program_hash(source) or "")
-            if known is None:
+            if known is None or self._must_be_audited(call, source, known[1]):
                 evaluation = self._evaluate_program(call, source)
             else:
                 same_as, evaluation = known
@@ -304,6 +340,10 @@ class SynthesisLoop:
             needs_audit=lambda found: self._search.would_be_best(call, source, found),
         )
         return refuse_memorised(evaluation)
+
+    def _must_be_audited(self, call: Call, source: str, known: Evaluation) -> bool:
+        """Whether a known program would be the best now, and never was audited."""
+        return known.audit is None and self._search.would_be_best(call, source, known)
 
     def _count(self, call: Call, usage: Usage) -> None:
         self._usages[call.request.model] += usage

@@ -12,7 +12,7 @@ With several calls in flight their records alternate. The order of `call_started
 `tree_update` is that in which the tree was asked and told: it decides what the tree
 becomes, and a resumed run and a replay keep to it.
 
-Before them stands `run_started`; `run_resumed` and `run_finished` mark the rest.
+Before them stands `run_started`; `run_finished` says why a search ended.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,6 @@ from cwm.synthesis.candidates import Candidate
 from cwm.synthesis.search import Call, ProgramSearch
 
 RUN_STARTED = "run_started"
-RUN_RESUMED = "run_resumed"
 RUN_FINISHED = "run_finished"
 CALL_STARTED = "call_started"
 COMPLETION = "completion"

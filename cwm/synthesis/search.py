@@ -104,7 +104,7 @@ class ProgramSearch:
             parent=None if parent is None else parent.as_parent(),
             attempt=expansion.attempt,
             num_siblings=expansion.num_siblings,
-            num_unchanged=_num_unchanged(siblings, parent),
+            num_unchanged=self._num_unchanged(expansion, siblings),
             earlier=tuple(sibling.summary() for sibling in siblings),
             call_index=index,
             model=self.models.choose(index),
@@ -192,6 +192,27 @@ class ProgramSearch:
         found = [self.candidates[child] for child in children[-_MAX_SIBLINGS:]]
         return [candidate for candidate in found if candidate.kind == expansion.kind]
 
+    def _num_unchanged(
+        self, expansion: Expansion, siblings: Sequence[Candidate]
+    ) -> int:
+        """How many answers were the program that they were to change once more.
+
+        Those to such a request at the same node, and those that led to the node.
+        """
+        parent = self.candidates.get(expansion.parent_id)
+        if parent is None or expansion.kind == "generate":
+            return 0
+        same = parent.program_hash
+        if same is None:
+            return 0
+        count = sum(sibling.program_hash == same for sibling in siblings)
+        for node in self.tree.tree.ancestors(self.tree.tree.nodes[expansion.parent_id]):
+            above = self.candidates.get(node.node_id)
+            if above is None or above.program_hash != same:
+                break
+            count += 1
+        return count
+
     def _next_digest(self, call: Call, candidate: Candidate) -> str:
         """Returns the digest after a candidate: of its node, its parent and the root.
 
@@ -212,14 +233,6 @@ class ProgramSearch:
         }
         text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
-
-
-def _num_unchanged(siblings: Sequence[Candidate], parent: Candidate | None) -> int:
-    """How many answers to this parent's requests were the parent once more."""
-    if parent is None or not siblings:
-        return 0
-    same = parent.program_hash
-    return sum(sibling.program_hash == same for sibling in siblings)
 
 
 def _is_progress(candidate: Candidate, parent: Candidate | None) -> bool:

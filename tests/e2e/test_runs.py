@@ -80,12 +80,13 @@ def test_the_program_of_the_table_was_audited(finished: Finished) -> None:
     program, *baselines = finished.result["rows"]
     audit = program["audit"]
     assert audit["verdict"] == "consistent"
-    # 11 training and 5 validation steps; 6 held-out ones, fewer than singletons.
+    # 11 training and 5 validation steps, each with its audit; 6 held-out ones. All
+    # are fewer than the singletons that an audit would take.
     counted = [
         [split[name] for name in ("num_alone", "num_permuted")]
         for split in (audit["splits"]["train"], audit["splits"]["held_out"])
     ]
-    assert counted == [[12, 16], [6, 6]]
+    assert counted == [[16, 16], [6, 6]]
     assert [row["audit"] for row in baselines] == [None, None]
     records = read_journal(finished.path / "journal.jsonl").records
     bodies = [r.body["evaluation"] for r in records if r.kind == "evaluation"]
@@ -141,9 +142,9 @@ def test_evaluate_gives_an_inconsistent_program_no_score(
     assert evaluate.main(words) == 1
     shown = capsys.readouterr().out
     assert "cheating.py (inconsistent)" in shown
-    assert "cheating.py: audit: inconsistent on training transitions (12" in shown
+    assert "cheating.py: audit: inconsistent on training transitions (11" in shown
     assert "cheating.py is a bug (inconsistent):" in shown
-    assert "counting.py: audit: consistent (18 run alone; 22 in another order)" in shown
+    assert "counting.py: audit: consistent (22 run alone; 22 in another order)" in shown
 
 
 def test_a_table_of_the_training_transitions_is_reported(
@@ -211,7 +212,9 @@ def test_the_budget_is_used_exactly_and_a_run_without_a_program_says_so(
     words = ["--quiet", *DATA, "--out", "run", "--call-budget", "3"]
     assert synthesize.main(words) == 3
     shown = capsys.readouterr()
-    assert "3 of 3 calls used without a program that runs. Journal: run" in shown.err
+    assert (
+        "No program that runs after 3 of 3 calls: the call budget is used" in shown.err
+    )
     assert len(commands.proposer.requests) == 3
 
 

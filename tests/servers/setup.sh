@@ -71,6 +71,7 @@ for server in "${servers[@]}"; do
         ;;
     llama-cpp-python)
         new_environment llama-cpp-python
+        export CMAKE_ARGS=${CMAKE_ARGS:--DLLAVA_BUILD=OFF} # No images: compiles sooner.
         install llama-cpp-python 'llama-cpp-python[server]>=0.3.36,<0.4'
         ;;
     transformers) ;; # The model was made with it.

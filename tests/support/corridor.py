@@ -107,16 +107,17 @@ class WalkingProposer:
     """
 
     name = "scripted walk"
+    usage = Usage(prompt_tokens=10, completion_tokens=5)
 
     def __init__(self, *, patience: int = 0) -> None:
         self.requests: list[ProposalRequest] = []
         self.patience = patience
 
-    def expected_usage(self, task: Task) -> Usage:
-        return self.highest_usage()
+    def expected_usage(self, task: Task) -> tuple[Usage, Usage]:
+        return self.usage, self.usage
 
-    def highest_usage(self) -> Usage:
-        return Usage(prompt_tokens=10, completion_tokens=5)
+    def highest_usage(self, request: ProposalRequest) -> Usage:
+        return self.usage
 
     def propose(self, request: ProposalRequest) -> Completion:
         self.requests.append(request)

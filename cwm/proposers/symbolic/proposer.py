@@ -45,11 +45,11 @@ class SymbolicProposer:
         """What produced the programs."""
         return "symbolic induction"
 
-    def expected_usage(self, task: Task) -> Usage:
+    def expected_usage(self, task: Task) -> tuple[Usage, Usage]:
         """Returns what a call costs: nothing but its turn."""
-        return Usage()
+        return Usage(), Usage()
 
-    def highest_usage(self) -> Usage:
+    def highest_usage(self, request: ProposalRequest) -> Usage:
         """Returns what a call costs: nothing but its turn."""
         return Usage()
 

@@ -75,7 +75,6 @@ def test_a_file_changes_only_what_it_names() -> None:
         ({"models": {"cache": "folder"}}, "cache needs llm"),
         ({"models": {"concurrency": 2}}, "concurrency needs llm"),
         ({"models": {"concurrency": 0}}, "concurrency must be at least 1, got 0"),
-        ({"models": {"llm": ["a:b", "a:b"]}}, "llm must name each model once"),
         ({"budget": {"cost_budget": 0}}, "cost_budget must be positive, got 0"),
         ({"budget": {"patience": -1}}, "patience must be at least 0, got -1 (calls)."),
         ({"tree": {"kinds": "improve"}}, "kinds must be some of generate, improve"),

@@ -4,7 +4,7 @@ import openai
 import pytest
 
 from cwm.core.errors import LLMError
-from cwm.llm.failures import Asked, service_error, status_error
+from cwm.llm.failures import Asked, refused_parameter, service_error, status_error
 from cwm.llm.openai_compatible import OpenAICompatibleModel
 from tests.support.openai_server import OpenAIServer, Reply
 
@@ -82,6 +82,7 @@ def test_asked_shows_no_secret() -> None:
             "do not fit",
         ),
         (400, {"message": "prompt is too long: 9 > 8"}, "do not fit"),
+        (400, {"message": "max_tokens=9 is above max_model_len=8."}, "do not fit"),
         (
             422,
             {"error": "`inputs` tokens + `max_new_tokens` must be <= 4096"},
@@ -122,3 +123,73 @@ def test_what_the_service_says_is_quoted_in_every_form(body: object, said: str) 
 def test_rate_limit_about_tokens_is_no_overflow() -> None:
     error = status(429, {"message": "Limit 30000 tokens per min, maximum context 1"})
     assert error.retryable
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "parameter"),
+    [
+        (
+            400,
+            {
+                "message": "Unsupported parameter: 'max_tokens' is not supported.",
+                "param": "max_tokens",
+                "code": "unsupported_parameter",
+            },
+            "max_tokens",
+        ),
+        (
+            400,
+            {
+                "message": "temperature does not support 0.2 with this model.",
+                "param": "temperature",
+                "code": "unsupported_value",
+            },
+            "temperature",
+        ),
+        (400, {"message": "Unrecognized request argument supplied: seed"}, "seed"),
+        (
+            422,
+            {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"]}]},
+            "seed",
+        ),
+        (
+            422,
+            {"detail": [{"msg": "Extra inputs are not permitted", "loc": ["seed"]}]},
+            "seed",
+        ),
+        (
+            400,
+            {"message": "`temperature` and `top_p` cannot both be specified."},
+            "top_p",
+        ),
+        (400, {"message": "Unknown parameter: 'top_k'."}, None),
+        (
+            400,
+            {
+                "message": "Invalid value for 'temperature'. Expected a value <= 2.",
+                "param": "temperature",
+                "code": "decimal_above_max_value",
+            },
+            None,
+        ),
+        (
+            400,
+            {"message": "max_tokens is too large: 9. Unsupported", "param": "x"},
+            None,
+        ),
+        (400, {"message": "You must not say n."}, None),
+        (500, {"message": "Unsupported: seed", "param": "seed"}, None),
+        (400, "Unsupported: stop", "stop"),
+        (400, None, None),
+    ],
+)
+def test_parameter_that_is_refused_is_found(
+    code: int, body: object, parameter: str | None
+) -> None:
+    assert refused_parameter(code, body) == parameter
+
+
+def test_longest_completion_that_is_too_long_is_an_overflow() -> None:
+    said = "max_tokens is too large: 9. This model supports at most 8 completion tokens"
+    error = status(400, {"message": said, "param": "max_tokens"})
+    assert "lower --sampling.max-tokens" in str(error)

@@ -236,6 +236,8 @@ def test_a_lack_of_memory_is_an_error_with_a_way_out(
         patched.setattr(loaded.model, "forward", fail)
         with pytest.raises(LLMError, match="Take a smaller max_batch"):
             model.complete(MESSAGES)
+        with pytest.raises(LLMError, match="Take smaller scoring_block_tokens"):
+            model.log_probs(MESSAGES, ["x"])
     assert model.complete(MESSAGES, max_tokens=3)[0].completion_tokens == 3
 
 

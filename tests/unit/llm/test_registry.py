@@ -12,11 +12,12 @@ from cwm.llm.caching import CachedChatModel
 from cwm.llm.chat import ChatMessage
 from cwm.llm.continuation import continues_assistant
 from cwm.llm.openai_compatible import OpenAICompatibleModel
-from cwm.llm.registry import make_chat_model
+from cwm.llm.registry import make_chat_model, make_scoring_model
 from cwm.llm.scripted import ScriptedChatModel
 from cwm.llm.service_config import ServiceConfig
 from tests.support.openai_server import OpenAIServer, answer, models
 from tests.support.recorded_answers import record_answers
+from tests.support.scoring_server import END, ScoringServer
 
 
 def test_openai_scheme_takes_model_and_address() -> None:
@@ -71,6 +72,20 @@ def test_cache_is_around_the_model(tmp_path: Path) -> None:
     )
     assert isinstance(model, CachedChatModel)
     assert model.name == "m"
+
+
+def test_endpoint_is_made_a_scoring_model() -> None:
+    with ScoringServer() as server:
+        model = make_scoring_model("openai:tiny", base_url=server.base_url)
+        (found,) = model.log_probs([ChatMessage("user", "Hm?")], ["ab"])
+    assert found.tokens == ("a", "b", END)
+
+
+def test_model_without_probabilities_is_no_scoring_model(tmp_path: Path) -> None:
+    path = tmp_path / "script.json"
+    path.write_text(json.dumps(["a"]), encoding="utf-8")
+    with pytest.raises(ConfigError, match="that gives log-probabilities, got 'script"):
+        make_scoring_model(f"scripted:{path}")
 
 
 def test_model_that_may_not_continue_messages_says_so(tmp_path: Path) -> None:

@@ -89,6 +89,15 @@ def test_body_of_nothing_but_text_does_nothing() -> None:
     assert program_hash("# nothing\n") == program_hash("") is not None
 
 
+def test_text_in_any_block_does_nothing() -> None:
+    source = (
+        "try:\n    a()\nfinally:\n    {}b()\nfor i in c:\n    d()\nelse:\n    {}e()\n"
+    )
+    assert program_hash(source.format('"x"\n    ', '"y"\n    ')) == (
+        program_hash(source.format("", ""))
+    )
+
+
 def test_text_that_is_used_is_not_dropped() -> None:
     assert program_hash('x = "a"\n') != program_hash('x = "b"\n')
     assert program_hash('f = lambda: "a"\n') != program_hash('f = lambda: "b"\n')

@@ -103,6 +103,16 @@ def test_edits_that_fit_exactly_are_made(text: str) -> None:
     assert parse_completion(text, parent=PARENT) == CHANGED
 
 
+def test_block_of_edits_is_no_program_though_it_has_the_class() -> None:
+    text = (
+        "```python\n<<<<<<< SEARCH\nclass Environment:\n    def __init__(self):\n"
+        "=======\nclass Environment:\n    def __init__(self, x=0):\n"
+        ">>>>>>> REPLACE\n```"
+    )
+    expected = PARENT.replace("__init__(self)", "__init__(self, x=0)")
+    assert parse_completion(text, parent=PARENT) == expected
+
+
 def test_complete_program_goes_before_edits_of_it() -> None:
     other = PARENT.replace("9.8", "1.6")
     text = f"{SEARCH}\n```python\n{other}```"

@@ -114,6 +114,15 @@ def test_words_instead_of_code_are_found_where_there_is_no_python(line: str) -> 
     assert elided(BODY.format(line)) == (4, line)
 
 
+def test_comment_that_nothing_follows_stands_for_code() -> None:
+    source = BODY.format("pass") + "\n# same as above\n\n# (end)\n"
+    assert elided(source) == (9, "# same as above")
+
+
+def test_long_line_is_no_such_comment() -> None:
+    assert elided(BODY.format("# ... rest unchanged " + "x" * 120)) is None
+
+
 def test_lines_that_were_there_before_do_not_count() -> None:
     source = BODY.format("# ... rest unchanged")
     assert elided(source, frozenset({"# ... rest unchanged"})) is None

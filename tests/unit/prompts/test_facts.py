@@ -106,6 +106,17 @@ def test_codes_say_how_many_of_them_occur() -> None:
     assert lines[-1] == "- observation: from 0 to 9; 7 different values"
 
 
+def test_codes_that_are_all_different_are_a_range() -> None:
+    task = task_of([Transition(0, 0, 1, 0.0, False, False)], DiscreteSpec(99))
+    codes = np.arange(9)
+    train = replace(
+        task.train.select([0] * 9),
+        observations={"": codes},
+        next_observations={"": codes + 20},
+    )
+    assert lines_of(replace(task, train=train))[-1] == "- observation: from 0 to 28"
+
+
 def test_neighbours_with_the_same_facts_share_a_line() -> None:
     observations = [np.array([0.0, 0.0, 0.0, n]) for n in (1.0, 2.0)]
     lines = lines_of(task_of_values(observations, BoxSpec((4,), "float64")))
@@ -225,6 +236,12 @@ def test_facts_are_worked_out_once_in_a_tasks_life(
     gc.collect()
     assert gone() is None
     assert len(facts._REMEMBERED) == before - 1
+
+
+def test_facts_of_another_task_at_the_same_place_are_not_taken() -> None:
+    task, other = corridor_task(), corridor_task()
+    facts._REMEMBERED[id(task)] = (weakref.ref(other), "of another")
+    assert task_facts(task) == task_facts(other) != "of another"
 
 
 def test_empty_observation_space_has_no_numbers() -> None:

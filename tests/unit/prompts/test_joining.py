@@ -118,15 +118,38 @@ def test_rows_of_a_map_may_be_equal(continues: bool) -> None:
     assert parse_completion(text, prefix=prefix, continues=continues) == prefix + rest
 
 
+def test_repeated_line_in_brackets_is_dropped_if_it_cannot_stand_twice() -> None:
+    prefix = "class Environment:\n    MAP = [\n        (1,\n"
+    rest = "        (1,\n         2),\n    ]\n"
+    assert parse_completion(rest, prefix=prefix, continues=True) == (
+        f"{prefix}         2),\n    ]\n"
+    )
+
+
+def test_long_prefix_may_be_repeated_as_a_whole() -> None:
+    prefix = "".join(f"X{i} = {i}\n" for i in range(200))
+    whole = f"{prefix}\n{CORRIDOR_PROGRAM}"
+    assert parse_completion(whole, prefix=prefix, continues=True) == whole
+
+
 def test_blanks_that_a_service_has_stripped_come_back() -> None:
-    prefix = "class Environment:\n    def step(self, action):\n"
+    state = "    def set_state(self, observation): ...\n"
+    prefix = f"class Environment:\n{state}    def step(self, action):\n"
     rest = "x = 1\n        return x, 0.0, False\n"
     joined = f"{prefix}        {rest}"
     assert parse_completion(rest, prefix=prefix, continues=True) == joined
-    prefix = "class Environment:\n    def step(self, action):\n        x = 1\n"
+    prefix += "        x = 1\n"
     rest = "if x:\n            x = 2\n        return x, 0.0, False\n"
     joined = f"{prefix}        {rest}"
     assert parse_completion(rest, prefix=prefix, continues=True) == joined
+
+
+def test_lines_are_not_indented_until_they_happen_to_fit() -> None:
+    prefix = "import math\n\n\nclass Environment:\n"
+    text = '```python\n"""A corridor."""\nx = 1\n```\n'
+    parsed = parse_completion(text, prefix=prefix)
+    assert isinstance(parsed, ParseFailure)
+    assert "does not define class Environment" in parsed.reason
 
 
 def test_continuation_of_tabs_and_hard_blanks_is_mended() -> None:
@@ -171,6 +194,14 @@ def test_continuation_that_leads_nowhere_has_its_reason(
     assert expected in parsed.reason
 
 
+def test_block_of_its_own_in_a_begun_answer_is_judged_by_itself() -> None:
+    prefix = "class Environment:\n    def step(self, action):\n"
+    text = "Sure:\n```python\ny = 2\n```\n"
+    parsed = parse_completion(text, prefix=prefix, continues=True)
+    assert isinstance(parsed, ParseFailure)
+    assert "does not define class Environment" in parsed.reason
+
+
 def test_continuation_without_the_class_says_so() -> None:
     parsed = parse_completion("y = 2\n```", prefix="x = 1\n", continues=True)
     assert isinstance(parsed, ParseFailure)
@@ -180,6 +211,9 @@ def test_continuation_without_the_class_says_so() -> None:
 def test_prefix_of_blanks_is_none() -> None:
     text = f"```python\n{CORRIDOR_PROGRAM}```"
     assert parse_completion(text, prefix="\n\n", continues=True) == CORRIDOR_PROGRAM
+    assert parse_completion("No.", prefix="\n", continues=True) == (
+        parse_completion("No.")
+    )
 
 
 def test_script_is_continued_too() -> None:
@@ -196,6 +230,11 @@ def test_join_gives_nothing_if_no_way_leads_to_a_program() -> None:
     reader = SyntaxReader()
     assert join("x = (\n", "y = (\n", reader.is_python) is None
     assert join("", "x = 1\n", reader.is_python) == "x = 1\n"
+
+
+def test_repeated_line_after_bad_indentation_is_dropped() -> None:
+    prefix = "if x:\n        a = 1\n    b = 2\n    c = 3\n"
+    assert join(prefix, "    c = 3\nd = 4\n", lambda text: True) == (f"{prefix}d = 4\n")
 
 
 def test_longest_head_is_as_much_as_is_python() -> None:

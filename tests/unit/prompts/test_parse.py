@@ -120,9 +120,38 @@ def test_longer_fences_and_tildes_hold_shorter_ones() -> None:
     assert parse_completion(f"~~~python\n{source}~~~") == source
 
 
+def test_shorter_fence_does_not_end_a_block_of_any_language() -> None:
+    (block,) = code_blocks("````text\n```\na b\n```\n````\n")
+    assert block.source == "```\na b\n```\n"
+
+
+def test_last_of_very_many_blocks_is_the_program() -> None:
+    text = "```python\nx = 1\n```\n" * 300 + f"```python\n{PROGRAM}```"
+    assert parse_completion(text) == PROGRAM
+
+
 def test_code_within_a_line_is_no_fence() -> None:
     text = f"Use ```x = 1``` or\n```y = 2```\n```python\n{PROGRAM}```"
     assert [block.tag for block in code_blocks(text)] == ["python"]
+
+
+def test_block_that_is_opened_twice_begins_at_the_second_fence() -> None:
+    text = f"```python\n# Your task:\n```python\n{PROGRAM}```\nIt ends.\n"
+    assert parse_completion(text) == PROGRAM
+    assert parse_completion(f"```\nSo, then:\n```python\n{PROGRAM}") == PROGRAM
+    (block,) = code_blocks(f"````text\nSo:\n```python\n{PROGRAM}```\n````\n")
+    assert block.tag == "text"
+
+
+def test_fence_that_opens_a_block_in_a_docstring_does_not_begin_one() -> None:
+    source = f'"""Use it so:\n\n```python\nx = 1\n```\n"""\n{PROGRAM}'
+    assert parse_completion(f"```python\n{source}```\nThat is all.") == source
+
+
+def test_program_below_an_empty_block_is_found() -> None:
+    text = f"```python\n# Correct code\n```\nimport math\n\n{PROGRAM}```\n"
+    parsed = parse_completion(text)
+    assert parsed == f"\n# Correct code\n\nimport math\n\n{PROGRAM}\n"
 
 
 def test_words_after_the_tag_are_ignored() -> None:

@@ -46,6 +46,8 @@ QUOTED = "".join(f"> {line}\n" for line in block(PROGRAM).splitlines())
         block(PROGRAM.replace("import numpy", "import\u200b numpy")),
         block(PROGRAM.replace("-1.0", "\u22121.0")),
         block(NUMBERED),
+        block(NUMBERED.replace("import ", "import\u00a0")),
+        block(html.escape(NUMBERED)),
         block(PROMPTED),
         QUOTED,
     ],
@@ -59,6 +61,8 @@ QUOTED = "".join(f"> {line}\n" for line in block(PROGRAM).splitlines())
         "zero width",
         "minus",
         "line numbers",
+        "line numbers and hard blanks",
+        "line numbers and HTML",
         "interpreter",
         "quoted",
     ],
@@ -165,6 +169,11 @@ def test_program_in_another_wrapping_is_found(text: str) -> None:
     # Without a fence, text before the first statement is not told from prose.
     bare = PROGRAM.partition("\n\n")[2]
     assert parsed.rstrip("\n") in (PROGRAM.rstrip("\n"), bare.rstrip("\n"))
+
+
+def test_broken_program_in_another_wrapping_is_not_taken() -> None:
+    broken = json.dumps({"code": f"{PROGRAM}x = (\n"})
+    assert "no Python code block" in reason(broken)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Whatever a model sends: a program or a reason, within a limit of work."""
 
+import ast
 import html
 import json
 import time
@@ -210,6 +211,20 @@ def test_reader_says_when_it_has_read_enough() -> None:
     assert reader.is_exhausted
     assert reader.is_python("x = 1"), "it is known"
     assert not reader.is_python("z = 1")
+
+
+def test_no_more_ends_are_tried_once_enough_is_read() -> None:
+    class Counting(syntax.SyntaxReader):
+        num_asked = 0
+
+        def tree(self, source: str) -> ast.Module | None:
+            self.num_asked += 1
+            return super().tree(source)
+
+    reader = Counting()
+    assert len(code_blocks("```python\nx (\n```\n" * 20_000, reader)) == 20_000
+    assert reader.is_exhausted
+    assert reader.num_asked < 60_000
 
 
 def test_reader_refuses_what_is_too_long_at_no_cost() -> None:

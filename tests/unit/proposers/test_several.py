@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from cwm.core.proposals import Completion, ProposalRequest, Usage
+from cwm.core.proposals import Completion, ProposalRequest, Task, Usage
 from cwm.proposers.several import SeveralProposers
 from tests.support.corridor import WalkingProposer, corridor_task
 
@@ -13,7 +13,10 @@ class Named(WalkingProposer):
         self.name = name  # type: ignore[misc]
         self._highest = highest
 
-    def highest_usage(self) -> Usage:
+    def expected_usage(self, task: Task) -> tuple[Usage, Usage]:
+        return self._highest, self._highest
+
+    def highest_usage(self, request: ProposalRequest) -> Usage:
         return self._highest
 
     def parse(self, completion: Completion, request: ProposalRequest) -> str:
@@ -35,13 +38,16 @@ def test_a_request_goes_to_the_model_that_it_names() -> None:
 
 
 def test_a_call_may_cost_the_highest_of_each() -> None:
-    highest = SeveralProposers([A, B]).highest_usage()
-    assert highest == Usage(prompt_tokens=10, completion_tokens=9, usd=0.5)
+    both = SeveralProposers([A, B])
+    expected = Usage(prompt_tokens=10, completion_tokens=9, usd=0.5)
+    assert both.expected_usage(REQUEST.task) == (expected, expected)
+    assert both.highest_usage(replace(REQUEST, model=1)) == B.highest_usage(REQUEST)
 
 
 def test_one_unknown_price_makes_the_highest_unknown() -> None:
     unknown = Named("c", Usage(prompt_tokens=1, completion_tokens=1, usd=None))
-    assert SeveralProposers([A, unknown]).highest_usage().usd is None
+    expected, highest = SeveralProposers([A, unknown]).expected_usage(REQUEST.task)
+    assert expected.usd is highest.usd is None
 
 
 def test_nobody_to_ask_is_refused() -> None:

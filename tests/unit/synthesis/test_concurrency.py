@@ -185,3 +185,38 @@ def test_one_dead_call_ends_the_run_and_keeps_the_others(tmp_path: Path) -> None
 def test_no_calls_at_a_time_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"concurrency must be at least 1, got 0 \("):
         run_search(tmp_path / "j", concurrency=0)
+
+
+def test_what_is_on_its_way_is_kept_when_the_run_fails_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FullDiskError(Exception):
+        pass
+
+    def fail(self: object, *arguments: object, **others: object) -> None:
+        raise FullDiskError
+
+    path = tmp_path / "j"
+    monkeypatch.setattr("tests.support.in_process.InProcessEvaluator.evaluate", fail)
+    with pytest.raises(FullDiskError):
+        run_search(path, proposer=Crowded(4), call_budget=9, concurrency=4)
+    found = read_run(read_journal(path).records)
+    assert len(found.calls) >= 4
+    assert all(call.completion is not None for call in found.calls)
+
+
+def test_calls_that_do_not_fit_any_more_are_not_made_again(tmp_path: Path) -> None:
+    class Dying(WalkingProposer):
+        def propose(self, request: ProposalRequest) -> Completion:
+            raise LLMError("no answer", retryable=True)
+
+    path = tmp_path / "j"
+    with pytest.raises(LLMError):
+        run_search(path, proposer=Dying(), call_budget=9, concurrency=3)
+    # An answer costs 15 tokens: one fits, of the calls that were on their way.
+    run = run_search(path, call_budget=9, concurrency=3, token_budget=20)
+    assert [r.call_index for r in run.proposer.requests] == [0]
+    assert (run.result.stopped_by, run.result.exhausted) == ("budget", "tokens")
+    more = run_search(path, call_budget=9, concurrency=3)
+    assert more.result.num_calls == 9
+    assert replay(new_search(), read_journal(path).records).num_calls == 9

@@ -4,12 +4,13 @@ import pytest
 
 from cwm.core.errors import ConfigError, DataError, LLMError
 from cwm.core.journal import Journal, read_journal
-from cwm.core.proposals import Completion, ProposalRequest
+from cwm.core.proposals import Completion, ParseFailure, ProposalRequest
 from cwm.synthesis.replay import replay
 from tests.support.corridor import (
     ALWAYS_RIGHT,
     BROKEN,
     EXACT,
+    NEVER_ENDS,
     HopelessProposer,
     WalkingProposer,
 )
@@ -259,3 +260,43 @@ def test_a_run_with_failed_audits_is_resumed_to_the_same_tree(tmp_path: Path) ->
     search = new_search()
     replay(search, read_journal(whole.path).records)
     assert search.best == whole.result.best
+
+
+def test_a_right_program_after_its_own_unreadable_text_is_taken(path: Path) -> None:
+    class Mumbling(WalkingProposer):
+        """First the program without its class line's meaning, then the program."""
+
+        def _text(self, request: ProposalRequest) -> str:
+            return EXACT
+
+        def parse(self, completion: Completion, request: ProposalRequest):
+            if request.call_index == 0:
+                return ParseFailure("Parts of the program are left out.")
+            return completion.text
+
+    run = run_search(path, proposer=Mumbling())
+    assert run.result.stopped_by == "perfect"
+    assert run.result.num_calls == 2
+    assert run.result.num_repeated == 0
+
+
+def test_a_repeated_program_is_audited_before_it_becomes_the_best(path: Path) -> None:
+    class Shortening(WalkingProposer):
+        """The same scores: a first program, a longer one, and that without comments."""
+
+        def _text(self, request: ProposalRequest) -> str:
+            longer = f"{NEVER_ENDS}X = 1\n"
+            texts = [f"{NEVER_ENDS}# {'x' * 40}\n", f"{longer}# {'y' * 90}\n", longer]
+            return texts[min(request.call_index, 2)]
+
+    run = run_search(path, proposer=Shortening(), call_budget=3)
+    assert run.result.best is not None
+    assert run.result.best.call_index == 2
+    assert run.result.best.evaluation.audit is not None
+
+
+def test_a_resumed_run_shows_its_best_program_once(path: Path) -> None:
+    first = run_search(path, call_budget=9)
+    assert len(first.bests) > 1
+    again = run_search(path, call_budget=9)
+    assert again.bests == [first.result.best]

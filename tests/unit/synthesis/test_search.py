@@ -8,6 +8,7 @@ from cwm.synthesis.candidates import Candidate, is_better, unparsed
 from cwm.synthesis.config import SynthesisConfig
 from cwm.synthesis.search import Call, ProgramSearch
 from mcts.gif import GifConfig, GifMcts
+from mcts.linear import LinearSearch
 from tests.support.corridor import NEVER_ENDS, corridor_dataset, corridor_task
 from tests.support.in_process import InProcessEvaluator
 from tests.support.search_runs import new_search
@@ -136,3 +137,28 @@ def test_validation_only_decides_among_those_that_are_no_worse() -> None:
     search.best = candidate("a", score=0.5)
     assert [search.could_be_best(e) for e in could] == [False, True, True]
     assert not search.could_be_best(unparsed("why"))
+
+
+def test_answers_that_change_nothing_are_counted_along_a_chain() -> None:
+    search = ProgramSearch(
+        corridor_task(), tree=LinearSearch(), config=SynthesisConfig(), seed=0
+    )
+    counts = []
+    for number in range(4):
+        call = search.next_call()
+        assert call is not None
+        counts.append(call.request.num_unchanged)
+        accept(search, call, f"X = 1  # {number}\n")
+    # The root asks for a program; the second answer was the first one once more.
+    assert counts == [0, 0, 1, 2]
+
+
+def test_two_broken_programs_are_not_taken_for_the_same() -> None:
+    search = ProgramSearch(
+        corridor_task(), tree=LinearSearch(), config=SynthesisConfig(), seed=0
+    )
+    for source in ("def", "class", "if"):
+        call = search.next_call()
+        assert call is not None
+        assert call.request.num_unchanged == 0
+        accept(search, call, source)
