@@ -25,13 +25,23 @@ EXACT = LocalConfig(max_batch=1, prefix_cache_mib=0, prefix_block_tokens=16)
 """One completion at a time, nothing kept."""
 
 
-def tiny_tokenizer(template: str | None = CHATML) -> Any:
-    """Returns a byte-level BPE tokenizer trained on a few lines."""
+def tiny_tokenizer(template: str | None = CHATML, *, drops_blank: bool = False) -> Any:
+    """Returns a BPE tokenizer trained on a few lines.
+
+    Args:
+        template: Its chat template.
+        drops_blank: Whether it drops a blank at the beginning of what it decodes, as
+            SentencePiece does; else it is byte-level.
+    """
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(
-        add_prefix_space=False
-    )
-    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    if drops_blank:
+        tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
+        tokenizer.decoder = tokenizers.decoders.Metaspace()
+    else:
+        tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(
+            add_prefix_space=False
+        )
+        tokenizer.decoder = tokenizers.decoders.ByteLevel()
     trainer = tokenizers.trainers.BpeTrainer(
         vocab_size=400,
         special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
@@ -115,6 +125,7 @@ def tiny_model(
     kind: str = "llama",
     *,
     template: str | None = CHATML,
+    drops_blank: bool = False,
     spread: float = 0.3,
     seed: int = 0,
     **settings: Any,
@@ -124,11 +135,12 @@ def tiny_model(
     Args:
         kind: A key of `CONFIGS`.
         template: The chat template of its tokenizer.
+        drops_blank: As in `tiny_tokenizer`.
         spread: Standard deviation of the weights; a large one makes it decided.
         seed: Of the weights.
         settings: Further settings of its configuration.
     """
-    tokenizer = tiny_tokenizer(template)
+    tokenizer = tiny_tokenizer(template, drops_blank=drops_blank)
     config = CONFIGS[kind](
         len(tokenizer),
         bos_token_id=tokenizer.bos_token_id,

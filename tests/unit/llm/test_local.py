@@ -173,6 +173,14 @@ def test_a_begun_answer_is_continued(begun: str) -> None:
     assert found.text != generated("llama", MESSAGES, 20)
 
 
+def test_a_continued_text_keeps_the_blank_that_a_tokenizer_drops() -> None:
+    model = TransformersModel(tiny_model(drops_blank=True), EXACT)
+    begun = [*MESSAGES, ChatMessage("assistant", "the pole")]
+    sampling: dict[str, Any] = {"num_completions": 20, "max_tokens": 2, "seed": 0}
+    within = texts(model.complete(begun, temperature=1.0, **sampling))
+    assert any(text.startswith(" ") for text in within)
+
+
 def test_a_prompt_that_fills_the_context_is_an_error() -> None:
     model = TransformersModel(tiny_model(max_position_embeddings=64), EXACT)
     with pytest.raises(LLMError) as caught:

@@ -163,6 +163,30 @@ def test_an_interrupted_call_leaves_nothing_behind() -> None:
     assert [len(row.token_ids) for row in rows] == [1, 0, 0]
 
 
+class Impatient(Batcher):
+    """Is interrupted while another thread writes for it."""
+
+    def _becomes_driver(self, rows: Sequence[Row]) -> bool:
+        if threading.current_thread() is threading.main_thread():
+            wait_until(lambda: len(rows[0].token_ids) > 3)
+            raise KeyboardInterrupt
+        return super()._becomes_driver(rows)
+
+
+def test_nothing_is_written_for_a_call_that_gave_up() -> None:
+    decoder = CountingDecoder(before_step=lambda: time.sleep(0.002))
+    batcher = Impatient(decoder, max_batch=8)
+    rows = rows_of(1, max_tokens=10**9)
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(batcher.run, rows_of(1, max_tokens=10**9))
+        with pytest.raises(KeyboardInterrupt):
+            batcher.run(rows)
+        wait_until(lambda: decoder.sizes[-1] == 1)
+        assert rows[0] not in decoder.rows
+        batcher.close()
+        assert isinstance(other.exception(timeout=10), LLMError)
+
+
 def test_work_alone_comes_between_two_steps() -> None:
     inside = threading.Lock()
 
@@ -180,10 +204,15 @@ def test_work_alone_comes_between_two_steps() -> None:
     decoder = CountingDecoder(before_step=step)
     batcher = Batcher(decoder, max_batch=8)
     with ThreadPoolExecutor(3) as pool:
-        writing = pool.submit(batcher.run, rows_of(1, max_tokens=100))
+        writing = pool.submit(batcher.run, rows_of(1, max_tokens=10**9))
+        wait_until(lambda: len(decoder.sizes) > 3)
         works = [pool.submit(batcher.alone, work) for _ in range(20)]
-        assert [done.result(timeout=10) for done in works] == ["done"] * 20
-        writing.result(timeout=10)
+        try:
+            # The writing never ends, and has to make room.
+            assert [done.result(timeout=10) for done in works] == ["done"] * 20
+            assert not writing.done()
+        finally:
+            batcher.close()
 
 
 def test_a_closed_batcher_refuses() -> None:

@@ -33,6 +33,26 @@ def test_a_token_of_probability_0_is_never_drawn() -> None:
     assert drawn([0.0, 0.5, 0.0, 0.5, 0.0]) == [1] * 5 + [3] * 6
 
 
+def test_a_number_of_0_takes_the_first_that_has_any_probability() -> None:
+    logits = torch.tensor([[0.0, 0.0, 0.5, 0.5]]).log()
+    assert draw_tokens(logits, [draw(0.0)]) == [2]
+
+
+def test_many_tokens_are_summed_without_loss() -> None:
+    logits = torch.randn(1, 150_000, generator=torch.Generator().manual_seed(0))
+    sums = logits[0].double().softmax(dim=-1).cumsum(dim=-1).numpy()
+    uniforms = np.random.default_rng(0).random(200)
+    found = [draw_tokens(logits, [draw(float(u))])[0] for u in uniforms]
+    expected = np.searchsorted(sums, uniforms, side="right")
+    assert np.abs(np.subtract(found, expected)).max() <= 1
+
+
+def test_a_limit_of_tokens_alone_keeps_the_least_likely_of_them() -> None:
+    # In single precision the first one has all of the probability.
+    logits = torch.tensor([[0.0, -20.0, -20.0, -30.0]])
+    assert draw_tokens(logits, [draw(1.0 - 1e-12, top_k=3)]) == [2]
+
+
 def test_temperature_0_takes_the_likeliest() -> None:
     assert set(drawn([0.2, 0.45, 0.35], temperature=0.0)) == {1}
 

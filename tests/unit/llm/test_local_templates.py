@@ -117,9 +117,16 @@ class Beginning:
         return getattr(self._tokenizer, name)
 
     def __call__(self, text: str, **options: Any) -> dict[str, list[int]]:
-        ids = self._tokenizer(text, **options)["input_ids"]
-        added = [self._tokenizer.bos_token_id] if not options else []
-        return {"input_ids": [*added, *ids]}
+        is_begun = options.get("add_special_tokens", True)
+        ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return {"input_ids": [self._tokenizer.bos_token_id] * is_begun + ids}
+
+
+def test_a_token_that_the_template_writes_is_not_doubled() -> None:
+    chat = template()
+    begins = ChatTemplate(name="tiny", tokenizer=Beginning(chat.tokenizer))
+    text = chat.prompt([USER])
+    assert begins.token_ids(text) == chat.token_ids(text)
 
 
 def test_a_template_of_its_own_comes_before_the_plain_one() -> None:

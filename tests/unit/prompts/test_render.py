@@ -22,6 +22,7 @@ from tests.support.prompt_tasks import (
     corridor_task_with_actions,
     largest_gap_task,
     sum_task,
+    wide_task,
 )
 from tests.support.tasks import CORRIDOR_PROGRAM, corridor_task
 
@@ -147,10 +148,52 @@ def test_answer_without_a_program_is_asked_for_again_in_the_right_form() -> None
         is_program=False,
     )
     text = render(request("fix", parent=parent)).user
-    assert "no program could be read from your answer" in text
+    assert "Give that answer again in the right form." in text
     assert "````text\nHere:\n```python\nclass Env: ...\n```\n````" in text
     assert "does not define class Environment" in text
     assert "Recorded transitions: 9" in text
+
+
+@pytest.mark.parametrize(
+    ("task", "last"),
+    [
+        (corridor_task(), "- An action is an int from 0 to 1."),
+        (corridor_task_with_actions(), "- An action is an int from 0 to 1."),
+        (sum_task(), "Print their sum."),
+    ],
+    ids=["world_model", "world_model_with_actions", "program"],
+)
+def test_all_kinds_begin_alike_so_that_what_was_read_need_not_be_read_again(
+    task: Task, last: str
+) -> None:
+    """Services and local models keep what they know of a prompt's beginning."""
+    texts = [render(request(kind, task=task)).user for kind in KINDS]
+    heads = {text.partition(last)[0] for text in texts}
+    assert len(heads) == 1
+    assert all(last in text for text in texts)
+    facts = [text.partition("# A program")[0] for text in texts[1:2]]
+    assert texts[0].startswith(facts[0].rstrip())
+
+
+def test_prompt_of_hundreds_of_numbers_stays_short() -> None:
+    task = wide_task(348)
+    truth = task.train.transition(5)
+    wrong = Counterexample(
+        index=5,
+        wrong_parts=("observation",),
+        observation=truth.observation,
+        action=truth.action,
+        expected=(truth.next_observation, truth.reward, False),
+        predicted=(truth.next_observation + 1.0, truth.reward, False),
+    )
+    parent = ParentProgram(
+        source="pass\n",
+        part_accuracy={f"observation[{i}]": i / 348 for i in range(348)},
+        counterexamples=(wrong,) * 9,
+    )
+    assert len(render(request("generate", task=task)).user) < 10_000
+    improve = request("improve", task=task, parent=parent)
+    assert len(render(improve).user) < 12_000
 
 
 def test_limits_shorten_what_is_long() -> None:
@@ -210,7 +253,7 @@ def test_own_template_goes_before_the_built_in_one(tmp_path: Path) -> None:
     (tmp_path / "fix.md").write_text("Mend it: {failure}", encoding="utf-8")
     config = PromptConfig(template_folder=tmp_path)
     assert render(request("fix"), config).user == "Mend it: ValueError: no\n"
-    assert "world model" in render(request("generate"), config).user
+    assert "Write the program." in render(request("generate"), config).user
 
 
 def test_field_of_another_kind_is_named_as_unknown(tmp_path: Path) -> None:
