@@ -11,7 +11,7 @@ from cwm.core.errors import LLMError, PrerequisiteError
 REQUIREMENTS = {
     "torch": "torch>=2.8,<2.14",
     "transformers": "transformers>=5.0",
-    "accelerate": "accelerate>=1.1",
+    "accelerate": "accelerate>=1.10",
     "gguf": "gguf>=0.17",
 }
 """Package -> what the extra asks for."""

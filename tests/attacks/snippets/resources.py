@@ -271,7 +271,7 @@ a = ()
 for _ in range(10**6): a = (a,)
 hash(a)
 """,
-    "crashed memory_exceeded raised",
+    "crashed memory_exceeded raised timed_out",
     errors=("RecursionError",),
 )
 recursion.text(

@@ -179,11 +179,13 @@ def test_nothing_is_written_for_a_call_that_gave_up() -> None:
     rows = rows_of(1, max_tokens=10**9)
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(batcher.run, rows_of(1, max_tokens=10**9))
-        with pytest.raises(KeyboardInterrupt):
-            batcher.run(rows)
-        wait_until(lambda: decoder.sizes[-1] == 1)
-        assert rows[0] not in decoder.rows
-        batcher.close()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                batcher.run(rows)
+            wait_until(lambda: decoder.sizes[-1] == 1)
+            assert rows[0] not in decoder.rows
+        finally:
+            batcher.close()
         assert isinstance(other.exception(timeout=10), LLMError)
 
 

@@ -44,7 +44,7 @@ def test_a_missing_package_is_named_with_the_install_line(
         TransformersModel.from_hub_or_folder("someone/some-model")
     assert str(caught.value) == (
         f"Local models need the package {package}, of the extra [local]. Run: pip "
-        "install 'torch>=2.8,<2.14' 'transformers>=5.0' 'accelerate>=1.1' 'gguf>=0.17'"
+        "install 'torch>=2.8,<2.14' 'transformers>=5.0' 'accelerate>=1.10' 'gguf>=0.17'"
     )
 
 
