@@ -150,12 +150,15 @@ def _row(environment: str, search: str, reports: Sequence[dict[str, Any]]) -> Se
         ),
         num_repeated=sum(int(report["num_repeated"]) for report in reports),
         tokens=sum(
-            int(report["usage"]["prompt_tokens"])
-            + int(report["usage"]["completion_tokens"])
+            int(report["usage"][name])
             for report in reports
+            for name in ("prompt_tokens", "completion_tokens", "saved_tokens")
         ),
+        saved_tokens=sum(int(report["usage"]["saved_tokens"]) for report in reports),
         usd=_sum([report["usage"]["usd"] for report in reports]),
-        seconds=statistics.median(float(report["seconds"]) for report in reports),
+        seconds=statistics.median(
+            float(report["usage"]["seconds"]) for report in reports
+        ),
     )
 
 

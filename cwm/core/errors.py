@@ -41,11 +41,16 @@ class LLMError(CwmError):
     Attributes:
         retryable: Whether the same request may succeed later (rate limit,
             time-out, server fault) as opposed to never (bad key, unknown model).
+        is_about_prompt: Whether this prompt is what is refused (too long, filtered),
+            so that another one may be answered.
     """
 
-    def __init__(self, message: str, *, retryable: bool) -> None:
+    def __init__(
+        self, message: str, *, retryable: bool, is_about_prompt: bool = False
+    ) -> None:
         super().__init__(message)
         self.retryable = retryable
+        self.is_about_prompt = is_about_prompt
 
 
 class InternalError(CwmError):

@@ -242,6 +242,8 @@ class Usage:
         completion_tokens: Tokens received; 0 without a language model.
         seconds: Wall-clock time.
         usd: Money, in US dollars; `None` if the price is not known.
+        saved_tokens: What a stored answer had cost, sent and received, when it was
+            asked for; nothing was spent on it now.
     """
 
     calls: int = 1
@@ -249,6 +251,7 @@ class Usage:
     completion_tokens: int = 0
     seconds: float = 0.0
     usd: float | None = 0.0
+    saved_tokens: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         known = self.usd is not None and other.usd is not None
@@ -258,6 +261,7 @@ class Usage:
             completion_tokens=self.completion_tokens + other.completion_tokens,
             seconds=self.seconds + other.seconds,
             usd=(self.usd or 0.0) + (other.usd or 0.0) if known else None,
+            saved_tokens=self.saved_tokens + other.saved_tokens,
         )
 
 

@@ -17,6 +17,9 @@ _OVERFLOW = re.compile(
 )
 _OVERFLOW_CODES = ("context_length_exceeded", "exceed_context_size_error")
 
+_FILTER = re.compile(r"content.{0,12}(filter|policy|management policy)", re.IGNORECASE)
+_FILTER_CODES = ("content_filter", "content_policy_violation")
+
 _WRONG_KEY = re.compile(
     r"api.?key.{0,30}(not valid|invalid|incorrect|missing)"
     r"|(invalid|incorrect|missing).{0,30}api.?key",
@@ -159,6 +162,11 @@ def status_error(
         asked: Whom the call asked.
     """
     detail = _detail(body, asked.secret)
+    message = _prompt_reason(status, body, detail, asked)
+    if message is not None:
+        return ServiceError(
+            message, retryable=False, is_about_prompt=True, status=status
+        )
     message = _lasting_reason(status, body, detail, asked)
     if message is not None:
         return ServiceError(message, retryable=False, status=status)
@@ -173,15 +181,10 @@ def status_error(
     )
 
 
-def _lasting_reason(status: int, body: object, detail: str, asked: Asked) -> str | None:
-    """Returns the message of a failure whose reason and way out are known."""
+def _prompt_reason(status: int, body: object, detail: str, asked: Asked) -> str | None:
+    """Returns the message of a failure that another prompt may not have."""
     codes = _codes(body)
-    is_request = 400 <= status < 500 and status not in _PASSING_STATUS
-    if status in (401, 403) or (is_request and _WRONG_KEY.search(detail)):
-        return (
-            f"{asked.endpoint} refused the key ({status}){detail} Set OPENAI_API_KEY "
-            "to a key that may use it."
-        )
+    is_request = _is_request(status) and status not in (401, 403)
     if not codes.isdisjoint(_OVERFLOW_CODES) or (
         is_request and _OVERFLOW.search(detail)
     ):
@@ -189,6 +192,20 @@ def _lasting_reason(status: int, body: object, detail: str, asked: Asked) -> str
             "The prompt and the completion do not fit into the context of "
             f"{asked.model!r} ({status}){detail} Take a model with a longer one, show "
             "it less, or lower --sampling.max-tokens."
+        )
+    if not codes.isdisjoint(_FILTER_CODES) or (is_request and _FILTER.search(detail)):
+        return f"{asked.endpoint} refuses the prompt by its filter ({status}){detail}"
+    return None
+
+
+def _lasting_reason(status: int, body: object, detail: str, asked: Asked) -> str | None:
+    """Returns the message of a failure whose reason and way out are known."""
+    codes = _codes(body)
+    is_request = _is_request(status)
+    if status in (401, 403) or (is_request and _WRONG_KEY.search(detail)):
+        return (
+            f"{asked.endpoint} refused the key ({status}){detail} Set OPENAI_API_KEY "
+            "to a key that may use it."
         )
     if status == 402 or "insufficient_quota" in codes:
         return f"{asked.endpoint} says that the quota is used up ({status}){detail}"
@@ -198,6 +215,11 @@ def _lasting_reason(status: int, body: object, detail: str, asked: Asked) -> str
             f"is wrong ({status}){detail}"
         )
     return None
+
+
+def _is_request(status: int) -> bool:
+    """Whether a status says that the request is at fault, for good."""
+    return 400 <= status < 500 and status not in _PASSING_STATUS
 
 
 def refused_parameter(status: int, body: object) -> str | None:

@@ -263,6 +263,7 @@ class TransformersModel:
                 f"The context of {self.name} is {limit} tokens, got a prompt of "
                 f"{num_tokens}. Take a model with a longer one, or show it less.",
                 retryable=False,
+                is_about_prompt=True,
             )
         return limit - num_tokens
 

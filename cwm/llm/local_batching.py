@@ -182,7 +182,11 @@ def _closed() -> LLMError:
 def _for_caller(error: BaseException) -> LLMError:
     """Returns what another thread's call is told of a failure."""
     if isinstance(error, LLMError):
-        return LLMError(str(error), retryable=error.retryable)
+        return LLMError(
+            str(error),
+            retryable=error.retryable,
+            is_about_prompt=error.is_about_prompt,
+        )
     return LLMError(
         f"The batch with this call failed: {type(error).__name__}: {error}",
         retryable=not isinstance(error, Exception),

@@ -13,7 +13,7 @@ from cwm.core.errors import DataError, LLMError
 from cwm.core.journal import Record, read_journal
 from cwm.llm.caching import without_cost
 from cwm.llm.chat import DEFAULT_SAMPLING, ChatCompletion, ChatMessage
-from cwm.llm.requests import ChatRequest, canonical_json
+from cwm.llm.requests import REFUSED, ChatRequest, canonical_json
 
 # Packages above this one write runs; a test compares these names with theirs.
 JOURNAL: Final = "journal.jsonl"
@@ -29,12 +29,14 @@ class _Answer:
         request_hash: Hash of its request.
         request: The request without its messages, and their hash.
         completion: The answer.
+        refused: Why the service gave none to this prompt; empty if it did.
     """
 
     call: int
     request_hash: str
     request: Mapping[str, Any]
     completion: ChatCompletion
+    refused: str
 
 
 class ReplayChatModel:
@@ -101,7 +103,7 @@ class ReplayChatModel:
         """Returns the recorded answer; see `ChatModel.complete`.
 
         Raises:
-            LLMError: If this request was not recorded.
+            LLMError: If this request was not recorded, or was refused then.
         """
         requests = [
             ChatRequest(
@@ -119,6 +121,8 @@ class ReplayChatModel:
         ]
         for request in requests:
             found = self._by_hash.get(request.request_hash)
+            if found is not None and found.refused:
+                raise LLMError(found.refused, retryable=False, is_about_prompt=True)
             if found is not None:
                 return [without_cost(found.completion)]
         raise LLMError(self._not_recorded(requests[0]), retryable=False)
@@ -179,4 +183,5 @@ def _read(record: Record) -> _Answer | None:
             completion_tokens=usage["completion_tokens"]
             + saved.get("completion_tokens", 0),
         ),
+        refused=str(annotation.get(REFUSED, "")),
     )

@@ -17,6 +17,9 @@ from cwm.llm.chat import DEFAULT_SAMPLING, ChatCompletion, ChatMessage, ChatMode
 REQUEST_FORMAT = 1
 """Part of every hash: a change of the form below is a change of every hash."""
 
+REFUSED = "refused"
+"""In a journal's annotation: why the service did not answer this prompt."""
+
 
 @runtime_checkable
 class Identified(Protocol):

@@ -28,10 +28,11 @@ class ServiceError(LLMError):
         message: str,
         *,
         retryable: bool,
+        is_about_prompt: bool = False,
         retry_after_s: float | None = None,
         status: int | None = None,
     ) -> None:
-        super().__init__(message, retryable=retryable)
+        super().__init__(message, retryable=retryable, is_about_prompt=is_about_prompt)
         self.retry_after_s = retry_after_s
         self.status = status
 

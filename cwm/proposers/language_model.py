@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeAlias
 
+from cwm.core.errors import LLMError
 from cwm.core.proposals import (
     Completion,
     ParseFailure,
@@ -23,7 +24,7 @@ from cwm.llm.chat import (
     SamplingConfig,
 )
 from cwm.llm.continuation import continues_assistant
-from cwm.llm.requests import request_annotation, request_to
+from cwm.llm.requests import REFUSED, request_annotation, request_to
 from cwm.llm.tokens import BYTES_PER_TOKEN, estimated_prompt_tokens
 from prompts.parse import parse_completion
 from prompts.render import DEFAULT_PROMPT_CONFIG, PromptConfig, render
@@ -125,13 +126,45 @@ class LanguageModelProposer:
     def propose(self, request: ProposalRequest) -> Completion:
         """Returns the model's answer to one request.
 
+        A prompt that is refused because of what it holds, such as a program that
+        does not fit into the model's context, gets an empty answer that says so: the
+        tree goes on elsewhere. One without a program in it holds the task alone, and
+        no other prompt is shorter: that is an error.
+
         Raises:
             LLMError: If the service gave none.
         """
         messages = self._rendered.pop(request.call_index, None)
         if messages is None:
             messages = self._messages(request)
+        refused: dict[str, str] = {}
         start = time.perf_counter()
+        try:
+            answer = self._complete(messages, request)
+        except LLMError as error:
+            holds_program = request.parent is not None or bool(request.prefix)
+            if not (error.is_about_prompt and holds_program):
+                raise
+            answer = ChatCompletion(text="", finish_reason="other")
+            refused = {REFUSED: str(error)}
+        asked = request_to(
+            self._chat_model,
+            messages,
+            temperature=self._sampling.temperature,
+            top_p=self._sampling.top_p,
+            max_tokens=self._sampling.max_tokens,
+            stop=self._sampling.stop,
+            seed=request.seed,
+        )
+        return Completion(
+            text=answer.text,
+            annotation={**request_annotation(asked, answer), **refused},
+            usage=self._usage(answer, time.perf_counter() - start),
+        )
+
+    def _complete(
+        self, messages: list[ChatMessage], request: ProposalRequest
+    ) -> ChatCompletion:
         with self._turn:
             if isinstance(self._chat_model, Positioned):
                 self._chat_model.move_to(request.call_index)
@@ -144,20 +177,7 @@ class LanguageModelProposer:
                 stop=self._sampling.stop,
                 seed=request.seed,
             )
-        asked = request_to(
-            self._chat_model,
-            messages,
-            temperature=self._sampling.temperature,
-            top_p=self._sampling.top_p,
-            max_tokens=self._sampling.max_tokens,
-            stop=self._sampling.stop,
-            seed=request.seed,
-        )
-        return Completion(
-            text=answer.text,
-            annotation=request_annotation(asked, answer),
-            usage=self._usage(answer, time.perf_counter() - start),
-        )
+        return answer
 
     def _messages(self, request: ProposalRequest) -> list[ChatMessage]:
         continues = bool(request.prefix) and continues_assistant(self._chat_model)
@@ -180,12 +200,15 @@ class LanguageModelProposer:
                 answer.completion_tokens,
                 answer.reused_prompt_tokens,
             ),
+            saved_tokens=answer.saved_prompt_tokens + answer.saved_completion_tokens,
         )
 
     def parse(
         self, completion: Completion, request: ProposalRequest
     ) -> str | ParseFailure:
         """Returns the program in the answer; see `prompts.parse`."""
+        if (refused := completion.annotation.get(REFUSED)) is not None:
+            return ParseFailure(f"There is no answer. {refused}")
         parent = "" if request.parent is None else request.parent.source
         asked = completion.annotation.get("request", {})
         parsed = parse_completion(

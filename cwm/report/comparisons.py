@@ -30,9 +30,11 @@ class SearchRow:
             validation transitions.
         num_bugs: Answers that did not run, in all runs.
         num_repeated: Answers that repeated a program of the same run, in all runs.
-        tokens: Sent and received, in all runs.
-        usd: What all runs cost in US dollars; `None` if it is not known.
-        seconds: Median of the whole runs.
+        tokens: Sent and received, in all runs; stored answers count with what they
+            had cost.
+        saved_tokens: Those of stored answers.
+        usd: What was paid for all runs in US dollars; `None` if it is not known.
+        seconds: All calls of a run, one after the other: the median over the runs.
     """
 
     environment: str
@@ -44,6 +46,7 @@ class SearchRow:
     num_bugs: int
     num_repeated: int
     tokens: int
+    saved_tokens: int
     usd: float | None
     seconds: float
 
@@ -97,7 +100,7 @@ class ComparisonReport:
             "repeated",
             "tokens",
             "cost",
-            "s",
+            "s of calls",
         ):
             table.add_column(name, justify="right")
         for row in self.rows:
@@ -113,6 +116,11 @@ class ComparisonReport:
             lines.append(
                 "This is a stand-in: its answers were written before, so the numbers "
                 "say nothing about a model."
+            )
+        if any(row.saved_tokens for row in self.rows):
+            lines.append(
+                "tokens count stored answers with what they had cost; cost is what was "
+                "paid now"
             )
         seeds = ", ".join(map(str, self.seeds))
         lines.append(f"seeds: {seeds}; accuracies are means over them")

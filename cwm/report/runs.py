@@ -63,6 +63,7 @@ class ModelReport:
             "prompt_tokens": self.usage.prompt_tokens,
             "completion_tokens": self.usage.completion_tokens,
             "usd": self.usage.usd,
+            "saved_tokens": self.usage.saved_tokens,
             "seconds": round(self.usage.seconds, 3),
         }
 
@@ -81,8 +82,12 @@ def tokens_text(usage: Usage) -> str:
         f"{usage.prompt_tokens:,} tokens sent, {usage.completion_tokens:,} received"
     )
     if usage.usd is None:
-        return f"{tokens}, price not known"
-    return f"{tokens}, ${usage.usd:.4f}" if usage.usd else tokens
+        tokens += ", price not known"
+    elif usage.usd:
+        tokens += f", ${usage.usd:.4f}"
+    if usage.saved_tokens:
+        tokens += f"; {usage.saved_tokens:,} came from stored answers"
+    return tokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +161,7 @@ class RunReport:
                 "prompt_tokens": usage.prompt_tokens,
                 "completion_tokens": usage.completion_tokens,
                 "usd": usage.usd,
+                "saved_tokens": usage.saved_tokens,
                 "seconds": round(usage.seconds, 3),
             },
             "models": [model.to_json() for model in self.models],
@@ -191,7 +197,7 @@ class RunReport:
             nodes_line(self.tree),
         ]
         usage = self.usage
-        if usage.prompt_tokens or usage.completion_tokens:
+        if usage.prompt_tokens or usage.completion_tokens or usage.saved_tokens:
             lines.append(f"spent: {tokens_text(usage)}")
         if self.num_repeated:
             lines.append(
@@ -228,6 +234,7 @@ def _node_json(candidate: Candidate) -> dict[str, Any]:
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "usd": usage.usd,
+        "saved_tokens": usage.saved_tokens,
         "seconds": round(usage.seconds, 3),
     }
 

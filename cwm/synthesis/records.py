@@ -101,6 +101,7 @@ def completion_body(call: Call, completion: Completion) -> dict[str, Any]:
             "prompt_tokens": usage.prompt_tokens,
             "completion_tokens": usage.completion_tokens,
             "usd": usage.usd,
+            "saved_tokens": usage.saved_tokens,
         },
     }
 

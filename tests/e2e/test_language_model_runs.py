@@ -20,7 +20,13 @@ from tests.support.corridor import (
     corridor_dataset,
     trajectory_of,
 )
-from tests.support.openai_server import OpenAIServer, Reply, Request, answer
+from tests.support.openai_server import (
+    OpenAIServer,
+    Reply,
+    Request,
+    answer,
+    failure,
+)
 
 PRICES = """
 [[price]]
@@ -208,6 +214,7 @@ def test_runs_that_share_a_folder_of_completions_pay_once(
         assert len(server.requests) == 4
     assert first["usage"]["prompt_tokens"] == 44
     assert second["usage"]["prompt_tokens"] == 0
+    assert (first["usage"]["saved_tokens"], second["usage"]["saved_tokens"]) == (0, 72)
     assert second["num_calls"] == first["num_calls"] == 4
     assert (folder / "a/tree.json").read_bytes() == (
         folder / "b/tree.json"
@@ -227,6 +234,49 @@ def test_a_run_is_made_again_from_its_recorded_answers(
     ).read_bytes()
     # Another seed asks for what was never recorded; nobody else is asked instead.
     assert run(capsys, "--llm", "replay:a", "--seed", "1")[0] == 1
+
+
+def test_a_prompt_that_is_refused_is_an_answer_that_says_so(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A program outgrew the context; the tree goes on, and so does a replay."""
+    too_long = failure(400, "Too long", code="context_length_exceeded")
+    replies = [
+        answer(fenced(ALWAYS_RIGHT)),
+        too_long,
+        answer(fenced(BROKEN)),
+        answer(fenced(EXACT)),
+    ]
+    with OpenAIServer(replies) as server:
+        words = (*service(server), "--search", "linear", "--call-budget", "4")
+        code, result = run(capsys, *words, "--out", "a")
+    assert (code, result["stopped_by"]) == (0, "perfect")
+    outcomes = [node["outcome"] for node in result["nodes"]]
+    assert outcomes == ["completed", "unparsed", "raised", "completed"]
+    (refused,) = [
+        record.body
+        for record in read_journal(folder / "a/journal.jsonl").records
+        if record.kind == "completion" and "refused" in record.body["annotation"]
+    ]
+    assert refused["usage"]["prompt_tokens"] == 0
+    assert "do not fit into the context" in refused["annotation"]["refused"]
+    assert replay.main(["a", "--quiet"]) == 0
+    capsys.readouterr()
+    words = ("--llm", "replay:a", "--search", "linear", "--call-budget", "4")
+    assert run(capsys, *words, "--out", "b")[0] == 0
+    assert (folder / "a/tree.json").read_bytes() == (
+        folder / "b/tree.json"
+    ).read_bytes()
+
+
+def test_a_task_that_does_not_fit_is_an_error_at_the_first_call(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with OpenAIServer([failure(400, "x", code="context_length_exceeded")]) as server:
+        words = ("--data", "corridor.npz", *service(server), "--out", "run")
+        assert synthesize.main([*words, "--quiet"]) == 1
+        assert len(server.requests) == 1
+    assert "do not fit into the context of 'tiny'" in capsys.readouterr().err
 
 
 def test_several_models_are_told_apart(

@@ -136,11 +136,28 @@ def test_unknown_model_is_named() -> None:
 def test_context_overflow_says_what_does_not_fit(reply: Reply) -> None:
     with OpenAIServer([reply]) as server:
         model = new_model(server)
-        error_of(
+        error = error_of(
             lambda: model.complete(MESSAGES),
             retryable=False,
             contains="do not fit into the context of 'tiny'",
         )
+    assert error.is_about_prompt
+
+
+def test_prompt_that_a_filter_refuses_is_told_from_other_bad_requests() -> None:
+    reply = failure(400, "Not allowed", code="content_filter")
+    with OpenAIServer([reply, failure(400, "Bad")]) as server:
+        model = new_model(server)
+        error = error_of(
+            lambda: model.complete(MESSAGES),
+            retryable=False,
+            contains="refuses the prompt by its filter (400): Not allowed.",
+        )
+        assert error.is_about_prompt
+        error = error_of(
+            lambda: model.complete(MESSAGES), retryable=False, contains="Bad"
+        )
+        assert not error.is_about_prompt
 
 
 def test_used_up_quota_is_not_retried() -> None:
