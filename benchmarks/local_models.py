@@ -29,10 +29,10 @@ import tyro
 from benchmarks.recording import append_record, print_table
 from cwm.core.errors import PrerequisiteError
 from cwm.llm.chat import ChatMessage
-from cwm.llm.local import TransformersModel
-from cwm.llm.local_config import LocalConfig, NumberType
-from cwm.llm.local_loading import ModelSource, load
-from cwm.llm.local_packages import LazyPackage
+from cwm.llm.local.config import LocalConfig, NumberType
+from cwm.llm.local.loading import ModelSource, load
+from cwm.llm.local.model import TransformersModel
+from cwm.llm.local.packages import LazyPackage
 
 torch = LazyPackage("torch")
 

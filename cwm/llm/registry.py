@@ -11,7 +11,7 @@ from cwm.llm.chat import ChatModel
 from cwm.llm.continuation import ContinuesAssistant
 from cwm.llm.delegating import WholeAnswers
 from cwm.llm.endpoint_scoring import EndpointScoringModel
-from cwm.llm.local_config import DEFAULT_LOCAL_CONFIG, LocalConfig
+from cwm.llm.local.config import DEFAULT_LOCAL_CONFIG, LocalConfig
 from cwm.llm.openai_compatible import ContinuePrefix, OpenAICompatibleModel
 from cwm.llm.replaying import ReplayChatModel
 from cwm.llm.scoring import ScoringModel
@@ -67,13 +67,13 @@ def _openai(model: str, settings: Settings) -> ChatModel:
 
 def _hf(text: str, settings: Settings) -> ChatModel:
     # Its packages are heavy, and many runs need none of them.
-    from cwm.llm.local import TransformersModel  # noqa: PLC0415
+    from cwm.llm.local.model import TransformersModel  # noqa: PLC0415
 
     return TransformersModel.from_hub_or_folder(text, settings.local)
 
 
 def _gguf(text: str, settings: Settings) -> ChatModel:
-    from cwm.llm.local import TransformersModel  # noqa: PLC0415 - as above
+    from cwm.llm.local.model import TransformersModel  # noqa: PLC0415 - as above
 
     return TransformersModel.from_gguf(text, settings.local)
 

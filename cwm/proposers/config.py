@@ -9,7 +9,7 @@ import tyro
 from cwm.core.errors import ConfigError
 from cwm.execution.options import shown_as
 from cwm.llm.chat import SamplingConfig
-from cwm.llm.local_config import LocalConfig
+from cwm.llm.local.config import LocalConfig
 from cwm.llm.openai_compatible import ContinuePrefix
 from cwm.llm.service_config import ServiceConfig
 from prompts.config import PromptConfig

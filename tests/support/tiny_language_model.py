@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from cwm.llm.local_config import LocalConfig
-from cwm.llm.local_loading import LoadedModel
-from cwm.llm.local_packages import LazyPackage
+from cwm.llm.local.config import LocalConfig
+from cwm.llm.local.loading import LoadedModel
+from cwm.llm.local.packages import LazyPackage
 
 torch = LazyPackage("torch")
 transformers = LazyPackage("transformers")

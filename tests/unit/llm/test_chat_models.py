@@ -47,8 +47,8 @@ def openai(tmp_path: Path) -> Iterator[ChatModel]:
 MODELS = {"openai": openai, "scripted": scripted}
 
 ELSEWHERE = {
-    "gguf": "a real model: test_local_smollm2.py",
-    "hf": "a real model: test_local_*.py",
+    "gguf": "a real model: local/test_smollm2.py",
+    "hf": "a real model: local/test_*.py",
     "replay": "one recorded completion for each request: test_replaying.py",
 }
 

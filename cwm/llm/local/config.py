@@ -33,7 +33,7 @@ class LocalConfig:
         scoring_block_tokens: Most tokens scored in one pass, apart from a single
             longer text; at least 1. `None` is 512 on the CPU and 4096 elsewhere.
         plain_template: Whether a model without a chat template gets a plain one
-            (`cwm.llm.local_templates.PLAIN_TEMPLATE`) instead of being refused.
+            (`cwm.llm.local.templates.PLAIN_TEMPLATE`) instead of being refused.
         template_arguments: What the chat template is given beside the messages,
             such as `{"enable_thinking": False}`.
     """

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from cwm.core.errors import LLMError
-from cwm.llm.local_batching import Batcher
-from cwm.llm.local_rows import Prompt, Row
+from cwm.llm.local.batching import Batcher
+from cwm.llm.local.rows import Prompt, Row
 
 
 class CountingDecoder:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cwm.llm.local_caches import Layers, cache_of
-from cwm.llm.local_packages import LazyPackage, Tensor
+from cwm.llm.local.caches import Layers, cache_of
+from cwm.llm.local.packages import LazyPackage, Tensor
 
 torch = LazyPackage("torch")
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cwm.core.errors import ConfigError
-from cwm.llm.local_caches import cache_of, layers_of
-from cwm.llm.local_prefixes import PrefixStore, PromptEncoder, block_keys
+from cwm.llm.local.caches import cache_of, layers_of
+from cwm.llm.local.prefixes import PrefixStore, PromptEncoder, block_keys
 from tests.support.tiny_language_model import tiny_model
 
 

@@ -10,8 +10,8 @@ import pytest
 from cwm.core.errors import LLMError
 from cwm.llm.chat import ChatCompletion, ChatMessage, Closable
 from cwm.llm.continuation import continues_assistant
-from cwm.llm.local import TransformersModel
-from cwm.llm.local_config import LocalConfig
+from cwm.llm.local.config import LocalConfig
+from cwm.llm.local.model import TransformersModel
 from cwm.llm.requests import identity_of
 from cwm.llm.scoring import BatchScoringModel, ScoringModel
 from tests.support.tiny_language_model import EXACT, tiny_model

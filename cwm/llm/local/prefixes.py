@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from cwm.llm.local_caches import Layers, cache_of, joined, layers_of
-from cwm.llm.local_packages import LazyPackage, Tensor
+from cwm.llm.local.caches import Layers, cache_of, joined, layers_of
+from cwm.llm.local.packages import LazyPackage, Tensor
 
 torch = LazyPackage("torch")
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cwm.llm.local_caches import Layers, cache_of, layers_of
-from cwm.llm.local_packages import LazyPackage, Tensor, memory_errors
-from cwm.llm.local_prefixes import PromptEncoder
-from cwm.llm.local_rows import Row
-from cwm.llm.local_sampling import draw_tokens
+from cwm.llm.local.caches import Layers, cache_of, layers_of
+from cwm.llm.local.packages import LazyPackage, Tensor, memory_errors
+from cwm.llm.local.prefixes import PromptEncoder
+from cwm.llm.local.rows import Row
+from cwm.llm.local.sampling import draw_tokens
 
 torch = LazyPackage("torch")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from cwm.core.errors import PrerequisiteError
-from cwm.llm.local import TransformersModel
-from cwm.llm.local_packages import REQUIREMENTS, LazyPackage, require_packages
+from cwm.llm.local.model import TransformersModel
+from cwm.llm.local.packages import REQUIREMENTS, LazyPackage, require_packages
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 def test_the_install_line_asks_for_what_the_extra_asks_for() -> None:
@@ -20,9 +20,9 @@ def test_the_install_line_asks_for_what_the_extra_asks_for() -> None:
 
 
 def test_importing_a_local_model_imports_none_of_its_packages() -> None:
-    names = [path.stem for path in (ROOT / "cwm" / "llm").glob("local*.py")]
+    names = [path.stem for path in (ROOT / "cwm" / "llm" / "local").glob("[a-z]*.py")]
     assert len(names) > 5
-    imports = ", ".join(f"cwm.llm.{name}" for name in (*names, "scoring"))
+    imports = ", ".join(f"cwm.llm.local.{name}" for name in names)
     program = f"import sys, {imports}; sys.exit('torch' in sys.modules)"
     import_only(program)
 

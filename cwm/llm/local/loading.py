@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from cwm.core.errors import ConfigError, PrerequisiteError
-from cwm.llm.local_config import LocalConfig
-from cwm.llm.local_packages import LazyPackage, require_packages
+from cwm.llm.local.config import LocalConfig
+from cwm.llm.local.packages import LazyPackage, require_packages
 
 torch = LazyPackage("torch")
 transformers = LazyPackage("transformers")

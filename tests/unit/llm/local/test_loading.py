@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from cwm.core.errors import ConfigError, PrerequisiteError
-from cwm.llm import local_loading
 from cwm.llm.chat import ChatMessage
-from cwm.llm.local import TransformersModel
-from cwm.llm.local_config import LocalConfig
-from cwm.llm.local_loading import LoadedModel, ModelSource, load
+from cwm.llm.local import loading
+from cwm.llm.local.config import LocalConfig
+from cwm.llm.local.loading import LoadedModel, ModelSource, load
+from cwm.llm.local.model import TransformersModel
 from tests.support.tiny_language_model import EXACT, tiny_model, tiny_tokenizer
 
 torch: Any = pytest.importorskip("torch")
@@ -57,7 +57,7 @@ def test_nothing_is_read_before_it_is_needed(
         calls.append(source)
         return load(source, config)
 
-    monkeypatch.setattr("cwm.llm.local.load", counting)
+    monkeypatch.setattr("cwm.llm.local.model.load", counting)
     model = TransformersModel.from_hub_or_folder(str(folder))
     assert (model.name, model.identity["dtype"]) == ("hf:tiny", "auto")
     assert not calls
@@ -187,7 +187,7 @@ def test_the_number_type_suits_the_device(
     expected: str,
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: has_bfloat16)
-    found = local_loading._number_type(LocalConfig(dtype=dtype), torch.device(device))
+    found = loading._number_type(LocalConfig(dtype=dtype), torch.device(device))
     assert found == getattr(torch, expected)
 
 
@@ -209,10 +209,10 @@ def test_threads_are_those_asked_for_or_half_of_the_cores(
     assert torch.get_num_threads() == 3
     monkeypatch.setattr("os.sched_getaffinity", lambda _: range(12), raising=False)
     torch.set_num_threads(12)
-    assert local_loading._num_threads(LocalConfig()) == 6
+    assert loading._num_threads(LocalConfig()) == 6
     # A user who asked torch for less gets less.
     torch.set_num_threads(2)
-    assert local_loading._num_threads(LocalConfig()) == 2
+    assert loading._num_threads(LocalConfig()) == 2
 
 
 def test_a_model_that_keeps_another_state_is_refused() -> None:

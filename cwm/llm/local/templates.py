@@ -8,7 +8,7 @@ from typing import Any
 
 from cwm.core.errors import ConfigError, LLMError
 from cwm.llm.chat import ChatMessage
-from cwm.llm.local_packages import LazyPackage
+from cwm.llm.local.packages import LazyPackage
 
 jinja2 = LazyPackage("jinja2")
 

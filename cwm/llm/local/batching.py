@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from cwm.core.errors import LLMError
-from cwm.llm.local_rows import Row
+from cwm.llm.local.rows import Row
 
 T = TypeVar("T")
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from cwm.llm.chat import ChatMessage
-from cwm.llm.local import TransformersModel
-from cwm.llm.local_config import LocalConfig
+from cwm.llm.local.config import LocalConfig
+from cwm.llm.local.model import TransformersModel
 from cwm.llm.scoring import ScoringRequest
 
 pytest.importorskip("torch")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cwm.llm.chat import FinishReason
-from cwm.llm.local_sampling import Draw
+from cwm.llm.local.sampling import Draw
 
 
 @dataclass(slots=True, eq=False)

@@ -10,10 +10,10 @@ import pytest
 
 from cwm.core.errors import ConfigError, LLMError
 from cwm.llm.chat import ChatMessage
-from cwm.llm.local import TransformersModel
-from cwm.llm.local_config import LocalConfig
-from cwm.llm.local_loading import LoadedModel
-from cwm.llm.local_trees import TokenTree
+from cwm.llm.local.config import LocalConfig
+from cwm.llm.local.loading import LoadedModel
+from cwm.llm.local.model import TransformersModel
+from cwm.llm.local.trees import TokenTree
 from cwm.llm.scoring import ScoringRequest, TokenLogProbs, log_probs_of_all
 from tests.support.tiny_language_model import tiny_model
 

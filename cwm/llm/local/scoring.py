@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cwm.core.errors import ConfigError, LLMError
-from cwm.llm.local_loading import LoadedModel
-from cwm.llm.local_packages import LazyPackage, memory_errors
-from cwm.llm.local_prefixes import PromptEncoder
-from cwm.llm.local_templates import ChatTemplate
-from cwm.llm.local_trees import TokenTree, tree_log_probs
+from cwm.llm.local.loading import LoadedModel
+from cwm.llm.local.packages import LazyPackage, memory_errors
+from cwm.llm.local.prefixes import PromptEncoder
+from cwm.llm.local.templates import ChatTemplate
+from cwm.llm.local.trees import TokenTree, tree_log_probs
 from cwm.llm.scoring import ScoringRequest, TokenLogProbs
 
 torch = LazyPackage("torch")

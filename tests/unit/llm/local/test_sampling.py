@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cwm.core.errors import LLMError
-from cwm.llm.local_sampling import Draw, draw_tokens
+from cwm.llm.local.sampling import Draw, draw_tokens
 
 torch: Any = pytest.importorskip("torch")
 transformers: Any = pytest.importorskip("transformers")

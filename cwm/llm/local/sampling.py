@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cwm.core.errors import LLMError
-from cwm.llm.local_packages import LazyPackage, Tensor
+from cwm.llm.local.packages import LazyPackage, Tensor
 
 torch = LazyPackage("torch")
 

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any, TypeAlias
 
 from cwm.core.errors import ConfigError
-from cwm.llm.local_packages import LazyPackage, Tensor
+from cwm.llm.local.packages import LazyPackage, Tensor
 
 torch = LazyPackage("torch")
 transformers = LazyPackage("transformers")

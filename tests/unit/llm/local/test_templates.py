@@ -6,7 +6,7 @@ import pytest
 
 from cwm.core.errors import ConfigError, LLMError
 from cwm.llm.chat import ChatMessage
-from cwm.llm.local_templates import ChatTemplate
+from cwm.llm.local.templates import ChatTemplate
 from tests.support.tiny_language_model import CHATML, tiny_tokenizer
 
 pytest.importorskip("torch")

@@ -22,15 +22,15 @@ from cwm.llm.chat import (
     ChatMessage,
     SamplingConfig,
 )
-from cwm.llm.local_batching import Batcher
-from cwm.llm.local_config import DEFAULT_LOCAL_CONFIG, LocalConfig
-from cwm.llm.local_decoding import TransformersDecoder
-from cwm.llm.local_loading import LoadedModel, ModelSource, load
-from cwm.llm.local_prefixes import EncodingCounts, PromptEncoder
-from cwm.llm.local_rows import Prompt, Row
-from cwm.llm.local_scoring import TransformersScorer
-from cwm.llm.local_templates import ChatTemplate
-from cwm.llm.local_texts import CompletionReader
+from cwm.llm.local.batching import Batcher
+from cwm.llm.local.config import DEFAULT_LOCAL_CONFIG, LocalConfig
+from cwm.llm.local.decoding import TransformersDecoder
+from cwm.llm.local.loading import LoadedModel, ModelSource, load
+from cwm.llm.local.prefixes import EncodingCounts, PromptEncoder
+from cwm.llm.local.rows import Prompt, Row
+from cwm.llm.local.scoring import TransformersScorer
+from cwm.llm.local.templates import ChatTemplate
+from cwm.llm.local.texts import CompletionReader
 from cwm.llm.scoring import ScoringRequest, TokenLogProbs
 
 _BYTES_PER_MIB = 1024 * 1024

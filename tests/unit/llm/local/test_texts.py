@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from cwm.llm.local_texts import CompletionReader
+from cwm.llm.local.texts import CompletionReader
 
 END = 256
 

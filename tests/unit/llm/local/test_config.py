@@ -3,7 +3,7 @@
 import pytest
 
 from cwm.core.errors import ConfigError
-from cwm.llm.local_config import LocalConfig
+from cwm.llm.local.config import LocalConfig
 
 
 @pytest.mark.parametrize(
