@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="a test skipped because a package is missing is a failure",
     )
+
+
+def pytest_configure() -> None:
+    """Lets interrupts through, which a shell's background jobs ignore.
+
+    Tests interrupt themselves and commands that they start.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
