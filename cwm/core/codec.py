@@ -6,7 +6,7 @@ an array with one row per value; text and nested lists stay Python lists.
 Nothing here unpickles, evaluates or calls what a value brings along.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -64,6 +64,25 @@ def conform(space: SpaceSpec, value: Value) -> Value:
             return _conform_leaf(space, value)
 
 
+def is_conformed(space: SpaceSpec, value: object) -> bool:
+    """Returns whether a value is sure to be in the space's own representation.
+
+    Much faster than `conform`, which a value that is not sure to be has to go
+    through; only integers of 64 bits and tuples of them are ever sure.
+    """
+    match space:
+        case DiscreteSpec():
+            return type(value) is int and -(1 << 63) <= value < 1 << 63
+        case TupleSpec(members=members):
+            return (
+                type(value) is tuple
+                and len(value) == len(members)
+                and all(map(is_conformed, members, value))
+            )
+        case _:
+            return False
+
+
 def _conform_leaf(space: LeafSpec, value: Value) -> Value:
     match space:
         case BoxSpec(shape=shape, dtype=dtype):
@@ -86,6 +105,8 @@ def _conform_leaf(space: LeafSpec, value: Value) -> Value:
 
 
 def _conform_int(value: Value) -> int:
+    if type(value) is int:
+        return value
     if isinstance(value, np.ndarray) and value.shape in ((), (1,)):
         value = value.reshape(())[()]
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
@@ -134,24 +155,22 @@ def _show(value: object) -> str:
 
 def encode_columns(space: SpaceSpec, values: Sequence[Value]) -> Columns:
     """Returns the columns of values that `conform` has accepted."""
-    columns: dict[str, list[Any]] = {path: [] for path, _ in leaves(space)}
-    for value in values:
-        for (path, _), leaf_value in zip(
-            leaves(space), _leaf_values(space, value), strict=True
-        ):
-            columns[path].append(leaf_value)
-    return {path: _stack(leaf, columns[path]) for path, leaf in leaves(space)}
+    columns = zip(leaves(space), _leaf_columns(space, values), strict=True)
+    return {path: _stack(leaf, column) for (path, leaf), column in columns}
 
 
-def _leaf_values(space: SpaceSpec, value: Value) -> list[Value]:
+def _leaf_columns(space: SpaceSpec, values: Sequence[Value]) -> Iterator[list[Value]]:
+    """Yields the values of each leaf of a space, in order."""
     match space:
         case TupleSpec(members=members):
-            parts = zip(members, value, strict=True)
-            return [leaf for m, v in parts for leaf in _leaf_values(m, v)]
+            parts = zip(*values, strict=True) if values else [()] * len(members)
+            for member, part in zip(members, parts, strict=True):
+                yield from _leaf_columns(member, part)
         case DictSpec(members=named):
-            return [leaf for k, m in named for leaf in _leaf_values(m, value[k])]
+            for key, member in named:
+                yield from _leaf_columns(member, [value[key] for value in values])
         case _:
-            return [value]
+            yield list(values)
 
 
 def _stack(leaf: LeafSpec, values: list[Any]) -> Column:

@@ -201,22 +201,35 @@ def _leaf_matches(
             yield path, np.fromiter((p == e for p, e in pairs), dtype=np.bool_)
 
 
-def reference_accuracy(predictions: Predictions, batch: TransitionBatch) -> float:
+def reference_accuracy(
+    predictions: Predictions,
+    batch: TransitionBatch,
+    weights: NDArray[np.float64] | None = None,
+) -> float:
     """Returns the published benchmark's accuracy, its defects included.
 
     Rewards are compared with `==` to the truth rounded to float32; an episode cut
     off by its time limit counts as done; the next observation of a done transition
     is not judged; every distinct reward has the same total weight. What it shows is
     explained in docs/scoring.md.
+
+    `weights` are the `reward_weights` of the rounded rewards, if they are known.
     """
     done = batch.terminated | batch.truncated
-    rewards = batch.rewards.astype(np.float32).astype(np.float64)
+    rewards = _rounded(batch.rewards)
     reward = predictions.valid & (predictions.rewards == rewards)
     ended = predictions.valid & (predictions.terminated == done)
     observation = _top_level_share(predictions, batch)
     running = observation / 3 + reward / 3 + ended / 3
     credit = np.where(done, reward / 2 + ended / 2, running)
-    return float(np.average(credit, weights=reward_weights(rewards)))
+    if weights is None:
+        weights = reward_weights(rewards)
+    return float(np.average(credit, weights=weights))
+
+
+def _rounded(rewards: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns rewards as the published benchmark has them."""
+    return rewards.astype(np.float32).astype(np.float64)
 
 
 def _top_level_share(
@@ -261,14 +274,30 @@ def score_predictions(
     """
     _check_rows(predictions, batch)
     matches = strict_matches(predictions, batch, tolerances)
+    return _score_matches(matches, predictions, batch, _weights(batch))
+
+
+def _weights(
+    batch: TransitionBatch,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns what transitions weigh, in the score and in the published metric."""
+    return reward_weights(batch.rewards), reward_weights(_rounded(batch.rewards))
+
+
+def _score_matches(
+    matches: Matches,
+    predictions: Predictions,
+    batch: TransitionBatch,
+    weights: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> SplitScore:
     observation = matches.elements.mean(axis=1)
     credit = (observation + matches.reward + matches.terminated) / 3
     return SplitScore(
         num_transitions=len(batch),
         strict=float(matches.everything.mean()),
         paper=float(paper_matches(predictions, batch).everything.mean()),
-        reference=reference_accuracy(predictions, batch),
-        score=_exact_mean(credit, reward_weights(batch.rewards)),
+        reference=reference_accuracy(predictions, batch, weights[1]),
+        score=_exact_mean(credit, weights[0]),
         part_accuracy=_part_accuracy(matches, batch.observation_space),
     )
 
@@ -339,9 +368,11 @@ def score_draws(
         raise ValueError(f"draws must have at least 2 members, got {num_draws}.")
     singles: list[SplitScore] = []
     counts = np.zeros((4, len(batch)))
+    weights = _weights(batch)
     for predictions in draws:
-        singles.append(score_predictions(predictions, batch, tolerances))
+        _check_rows(predictions, batch)
         m = strict_matches(predictions, batch, tolerances)
+        singles.append(_score_matches(m, predictions, batch, weights))
         counts += np.stack([m.everything, m.observation, m.reward, m.terminated])
     log_likelihoods = np.log((counts + 0.5) / (num_draws + 1)).mean(axis=1)
     lowest = np.log(0.5 / (num_draws + 1))

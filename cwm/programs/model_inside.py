@@ -21,6 +21,7 @@ from cwm.core.spaces import (
     leaves,
     space_from_json,
 )
+from cwm.programs.draw_seeds import mix
 from cwm.programs.model_types import ModelSpec
 from cwm.programs.wire_types import ReceivedValues
 from cwm.programs.world_model_driver import (
@@ -29,7 +30,6 @@ from cwm.programs.world_model_driver import (
     conformed,
     copy_value,
     find_class,
-    mix,
     nested_text,
     real_number,
 )

@@ -1,12 +1,28 @@
 """A program: source text with an entry point, and where it came from."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 ENTRY_POINT = "Environment"
 """Name of the class that a code world model defines; see docs/program-contract.md."""
+
+_OWN_GENERATOR = re.compile(r"\brandom\.default_rng\b|\brng\.random\b")
+
+
+def uses_generator(source: str) -> bool:
+    """Returns whether a source mentions `rng`, the generator that it is given."""
+    return "rng" in source
+
+
+def uses_global_generators(source: str) -> bool:
+    """Returns whether a source mentions `random`, the process's own generators.
+
+    `random.default_rng` and `rng.random` are no such mention.
+    """
+    return "random" in _OWN_GENERATOR.sub("", source)
 
 
 @dataclass(frozen=True, kw_only=True)

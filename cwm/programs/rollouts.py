@@ -16,6 +16,7 @@ from cwm.core.predictions import Predictions
 from cwm.core.spaces import BoxSpec, SpaceSpec, Value, space_to_json
 from cwm.programs.model_inside import batched
 from cwm.programs.model_types import ModelSpec, RolloutsAsk, RolloutsRequest
+from cwm.programs.program import uses_generator, uses_global_generators
 from cwm.programs.received import check_rows
 from cwm.programs.wire_types import PredictedRows, rows_per_message
 from sandbox.errors import ProtocolError
@@ -113,8 +114,8 @@ def model_spec(
         observation_space=space_to_json(observation_space),
         action_space=space_to_json(action_space),
         seed=seed,
-        uses_generator="rng" in source,
-        uses_random="random" in source,
+        uses_generator=uses_generator(source),
+        uses_random=uses_global_generators(source),
     )
 
 

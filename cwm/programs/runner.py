@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cwm.core.predictions import Predictions
 from cwm.core.trajectories import TransitionBatch
 from cwm.programs.plans import Plan, make_plan, make_requests
+from cwm.programs.program import uses_generator, uses_global_generators
 from cwm.programs.received import join_predictions
 from cwm.programs.wire_types import PredictedRows
 from sandbox.errors import ProtocolError
@@ -94,8 +95,8 @@ class ProgramRunner:
             num_draws,
             limits=self._sandbox.limits,
             seed=self.seed,
-            uses_generator="rng" in source,
-            uses_random="random" in source,
+            uses_generator=uses_generator(source),
+            uses_random=uses_global_generators(source),
         )
         outcomes = self._sandbox.run_all(
             source,
@@ -124,9 +125,10 @@ class ProgramRunner:
 
     def _plan(self, source: str, batch: TransitionBatch, num_draws: int) -> Plan:
         """Returns what to send; the usual transitions are encoded once."""
-        uses_generator, uses_random = "rng" in source, "random" in source
+        draws, draws_globally = uses_generator(source), uses_global_generators(source)
         which = next((i for i, b in enumerate(self._usual) if b is batch), None)
-        key = (-1 if which is None else which, num_draws, uses_generator, uses_random)
+        number = -1 if which is None else which
+        key = (number, num_draws, draws, draws_globally)
         plan = self._plans.get(key)
         if plan is None:
             plan = make_plan(
@@ -134,8 +136,8 @@ class ProgramRunner:
                 num_draws,
                 limits=self._sandbox.limits,
                 seed=self.seed,
-                uses_generator=uses_generator,
-                uses_random=uses_random,
+                uses_generator=draws,
+                uses_random=draws_globally,
             )
             if which is not None and plan.num_bytes <= _MAX_KEPT_BYTES:
                 self._plans[key] = plan

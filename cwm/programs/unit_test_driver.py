@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from cwm.programs.draw_seeds import mix
 from cwm.programs.wire_types import TestResult, TestsRequest
-from cwm.programs.world_model_driver import find_class, mix
+from cwm.programs.world_model_driver import find_class
 from sandbox.child import CANDIDATE_FILE, Channel, describe_error
 
 TESTS_FILE = "<tests>"

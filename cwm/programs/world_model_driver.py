@@ -5,14 +5,13 @@ not cover: judging it. The true outcomes are not in this process.
 """
 
 import json
-import random  # noqa: TID251 - the candidate's, seeded so that it repeats
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cwm.core.codec import conform, decode_columns, encode_columns
+from cwm.core.codec import conform, decode_columns, encode_columns, is_conformed
 from cwm.core.spaces import (
     BoxSpec,
     DiscreteSpec,
@@ -23,11 +22,10 @@ from cwm.core.spaces import (
     space_from_json,
     space_to_json,
 )
+from cwm.programs.draw_seeds import Seeder
 from cwm.programs.program import ENTRY_POINT
 from cwm.programs.wire_types import MAX_REASON_CHARS, PredictedRows, StepsRequest
 from sandbox.child import At, Channel
-
-_MASK = (1 << 64) - 1
 
 
 class ContractViolation(TypeError):  # noqa: N818 - a name that the author reads
@@ -53,7 +51,9 @@ def run(
     rows = make_rows(
         steps.observation_space, min(message_rows, len(observations) * draws)
     )
-    seeder = _Seeder(steps)
+    seeder = Seeder(steps)
+    copy_observation = copier(steps.observation_space)
+    copy_action = copier(steps.action_space)
     for index, (observation, action) in enumerate(
         zip(observations, actions, strict=True)
     ):
@@ -63,9 +63,9 @@ def run(
                     seeder.seed(environment, index, draw)
                 is_last = draw == draws - 1
                 environment.set_state(
-                    observation if is_last else copy_value(observation)
+                    observation if is_last else copy_observation(observation)
                 )
-                rows.add(environment.step(action if is_last else copy_value(action)))
+                rows.add(environment.step(action if is_last else copy_action(action)))
             except BaseException as error:
                 raise At(index) from error
             if rows.count == message_rows:
@@ -142,6 +142,21 @@ def fresh_values(space: dict[str, Any], columns: dict[str, Any]) -> list[Value]:
     return [copy_value(v) for v in decode_columns(space_from_json(space), columns)]
 
 
+def copier(space: dict[str, Any]) -> Callable[[Value], Value]:
+    """Returns what copies values of a space; those that cannot change stay as one."""
+    return _itself if _is_unchangeable(space) else copy_value
+
+
+def _is_unchangeable(space: dict[str, Any]) -> bool:
+    if space["kind"] == "tuple":
+        return all(_is_unchangeable(member) for member in space["members"])
+    return space["kind"] in ("discrete", "text")
+
+
+def _itself(value: Value) -> Value:
+    return value
+
+
 def copy_value(value: Value) -> Value:
     """Returns a copy of plain data; `copy.deepcopy` takes ten times as long."""
     if isinstance(value, np.ndarray):
@@ -153,35 +168,6 @@ def copy_value(value: Value) -> Value:
     if isinstance(value, dict):
         return {key: copy_value(v) for key, v in value.items()}
     return value
-
-
-class _Seeder:
-    """Seeds what is random from (seed, index of the transition, draw)."""
-
-    def __init__(self, steps: StepsRequest) -> None:
-        self.is_needed = steps.uses_generator or steps.uses_random
-        self._uses_generator = steps.uses_generator
-        self._uses_random = steps.uses_random
-        self._seed = steps.seed
-        self._indices = steps.indices.tolist()
-        self._num_draws = steps.num_draws
-
-    def seed(self, environment: Any, index: int, draw: int) -> None:
-        number = self._indices[index] * self._num_draws + draw
-        word = mix(self._seed, number)
-        if self._uses_generator:
-            environment.rng = np.random.Generator(np.random.PCG64(word))
-        if self._uses_random:
-            random.seed(word)
-            np.random.seed(word & 0xFFFFFFFF)  # noqa: NPY002, TID251 - the candidate's
-
-
-def mix(seed: int, number: int) -> int:
-    """Returns 64 well-mixed bits of two numbers (the finaliser of SplitMix64)."""
-    z = (seed * 0x9E3779B97F4A7C15 + (number + 1) * 0xD1342543DE82EF95) & _MASK
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
-    return z ^ (z >> 31)
 
 
 class Rows(Protocol):
@@ -342,9 +328,11 @@ class _ValueRows(_Scalars):
     def add(self, result: object) -> None:
         observation, reward, terminated = self.split(result)
         try:
-            value = conformed(self._space, observation)
-            # Refuses integers beyond 64 bits now, not for all rows at once.
-            encode_columns(self._space, [value])
+            value = observation
+            if not is_conformed(self._space, value):
+                value = conformed(self._space, observation)
+                # Refuses integers beyond 64 bits now, not for all rows at once.
+                encode_columns(self._space, [value])
             self.add_valid(reward, terminated)
             self._values.append(value)
         except (ValueError, OverflowError) as error:

@@ -297,6 +297,33 @@ def test_exact_deterministic_draws_score_one_and_hopeless_ones_zero() -> None:
     assert score_draws([wrong] * 4, data, tolerances).score == 0.0
 
 
+def test_rewards_that_rounding_makes_equal_weigh_apart_in_the_score_alone() -> None:
+    # As float32, the first two rewards are one: the third weighs as much as both.
+    near = 0.1 + 1e-12
+    data = batch(
+        [(0, 1, 0.1, False, False), (0, 1, near, False, False), (0, 1, 5, True, False)],
+        DiscreteSpec(3),
+    )
+    tolerances = Tolerances.from_batch(data)
+    several = [
+        changed(truth(data), next_observations={"": np.array(observations)})
+        for observations in ([2, 1, 1], [1, 1, 2])
+    ]
+    for predictions in several:
+        single = score_predictions(predictions, data, tolerances)
+        assert single.score == pytest.approx(8 / 9)
+        assert single.reference == reference_accuracy(predictions, data)
+    together = score_draws(several, data, tolerances)
+    expected = np.mean([reference_accuracy(one, data) for one in several])
+    assert together.reference == pytest.approx(expected, abs=1e-15)
+
+
+def test_draws_of_other_transitions_are_refused() -> None:
+    longer = changed(truth(DATA))
+    with pytest.raises(ValueError, match="one row for each of 2 transitions"):
+        score_draws([*draws(1), longer], COIN, Tolerances.from_batch(COIN))
+
+
 def test_a_single_draw_is_no_distribution() -> None:
     with pytest.raises(ValueError, match="draws must have at least 2 members, got 1"):
         score_draws(draws(1), COIN, Tolerances.from_batch(COIN))

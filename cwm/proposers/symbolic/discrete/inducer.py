@@ -1,7 +1,8 @@
 """Answers requests for programs over integers: one bounded change each."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from cwm.core.proposals import Completion, ProposalRequest
 from cwm.core.trajectories import TransitionBatch
@@ -35,6 +36,12 @@ MAX_SOURCE_LENGTH = 60_000
 MAX_TARGETS_TRIED = 3
 """Parts that one request looks at before it settles for no improvement."""
 
+MAX_REMEMBERED = 256
+"""Parts of models whose refinements are kept: different nodes often ask for them."""
+
+_Refined: TypeAlias = tuple[Hashable, ...]
+"""All of a model that its refinements depend on, and the part to refine."""
+
 
 @dataclass
 class DiscreteInducer:
@@ -47,6 +54,9 @@ class DiscreteInducer:
 
     _facts: tuple[TransitionBatch, Facts] | None = field(default=None, repr=False)
     _decodings: tuple[Facts, list[Radices]] | None = field(default=None, repr=False)
+    _refined: tuple[Facts, dict[_Refined, list[Candidate]]] | None = field(
+        default=None, repr=False
+    )
 
     def generate(self, request: ProposalRequest) -> Completion:
         """Returns a first program: a decoding, with copies and offsets.
@@ -82,8 +92,8 @@ class DiscreteInducer:
         bench = Workbench.of(self._gather(request), model)
         ranked = rank_targets(bench)
         wrong = [target for target in ranked if bench.num_wrong(target)]
-        targets = wrong or ranked
         current = bench.candidate_of(()).cost
+        targets = self._most_promising_first(bench, wrong, current) or ranked
         spare: Completion | None = None
         # Where nothing is wrong, a part that gets no shorter is not worth waiting for.
         for shift in range(min(len(targets), MAX_TARGETS_TRIED if wrong else 1)):
@@ -91,7 +101,7 @@ class DiscreteInducer:
             # What also changes an earlier part is the answer to an earlier attempt.
             found = [
                 candidate
-                for candidate in refinements(bench, targets[position])
+                for candidate in self._refinements(bench, targets[position])
                 if all(
                     candidate.model.part(target) == model.part(target)
                     for target in targets[:position]
@@ -105,6 +115,23 @@ class DiscreteInducer:
                 return answer
             spare = spare or answer
         return spare or self._answer(request, model)
+
+    def _most_promising_first(
+        self, bench: Workbench, targets: list[str], current: float
+    ) -> list[str]:
+        """Returns the parts in the order in which requests are to refine them.
+
+        That is the given order unless none of the first gets shorter: then those
+        lead that get the least longer.
+        """
+        tried, rest = targets[:MAX_TARGETS_TRIED], targets[MAX_TARGETS_TRIED:]
+        costs: dict[str, float] = {}
+        for target in tried:
+            found = self._refinements(bench, target)
+            costs[target] = min((c.cost for c in found), default=float("inf"))
+            if costs[target] < current:
+                return targets
+        return [*sorted(tried, key=lambda target: costs[target]), *rest]
 
     def _first_that_fits(
         self, request: ProposalRequest, found: Sequence[Candidate]
@@ -144,6 +171,19 @@ class DiscreteInducer:
         if self._decodings is None or self._decodings[0] is not facts:
             self._decodings = (facts, rank_decodings(facts))
         return self._decodings[1]
+
+    def _refinements(self, bench: Workbench, target: str) -> list[Candidate]:
+        if self._refined is None or self._refined[0] is not bench.facts:
+            self._refined = (bench.facts, {})
+        known = self._refined[1]
+        model = bench.model
+        key = (model.radices, model.parts, model.moves, model.relations, target)
+        found = known.get(key)
+        if found is None:
+            if len(known) >= MAX_REMEMBERED:
+                known.clear()
+            found = known[key] = refinements(bench, target)
+        return found
 
     def _parent_model(self, request: ProposalRequest) -> Model | None:
         if request.parent is None or MODEL_KEY not in request.parent.annotation:

@@ -8,7 +8,10 @@ import pytest
 from cwm.core.proposals import Completion, Task
 from cwm.core.spaces import DiscreteSpec
 from cwm.core.trajectories import Transition, batch_trajectories, make_trajectory
+from cwm.proposers.symbolic.discrete import ladder
 from cwm.proposers.symbolic.discrete.inducer import DiscreteInducer
+from cwm.proposers.symbolic.discrete.model import model_from_json
+from cwm.proposers.symbolic.discrete.table import gather_facts
 from envs.collect import CollectConfig, collect
 from envs.registry import find
 from tests.unit.proposers.symbolic.discrete.worlds import (
@@ -120,6 +123,46 @@ def test_equal_requests_have_equal_answers_from_different_inducers() -> None:
     assert DiscreteInducer().improve(request("improve", task, first)) == improved
 
 
+def test_a_model_that_comes_back_is_refined_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task, inducer, first = first_and_second(grid_world(0, num_walls=4))
+    asked: list[str] = []
+
+    def counting(bench: ladder.Workbench, target: str) -> list[ladder.Candidate]:
+        asked.append(target)
+        return ladder.refinements(bench, target)
+
+    monkeypatch.setattr("cwm.proposers.symbolic.discrete.inducer.refinements", counting)
+    ask = request("improve", task, first)
+    improved = inducer.improve(ask)
+    num_asked = len(asked)
+    assert num_asked > 0
+    assert inducer.improve(ask) == improved
+    assert len(asked) == num_asked
+    # Another model, and other transitions, are others.
+    inducer.improve(request("improve", task, improved))
+    assert len(asked) > num_asked
+    other = task_of(record(grid_world(0, num_walls=4), seed=6, num_steps=80))
+    ask = request("improve", other, first)
+    assert inducer.improve(ask) == DiscreteInducer().improve(ask) != improved
+
+
+@pytest.mark.parametrize("max_remembered", [1, 256])
+def test_answers_do_not_depend_on_how_many_refinements_are_kept(
+    monkeypatch: pytest.MonkeyPatch, max_remembered: int
+) -> None:
+    name = "cwm.proposers.symbolic.discrete.inducer.MAX_REMEMBERED"
+    monkeypatch.setattr(name, max_remembered)
+    task, inducer, program = first_and_second(grid_world(1, num_walls=4))
+    for _ in range(3):
+        for num_siblings in (2, 1, 0):
+            ask = request("improve", task, program, num_siblings=num_siblings)
+            found = inducer.improve(ask)
+            assert found == DiscreteInducer().improve(ask)
+        program = found
+
+
 def test_answers_do_not_depend_on_name_or_description() -> None:
     task, _, first = first_and_second(grid_world(0, num_walls=4))
     named = replace(task, environment_id="Taxi-v4", description="A taxi.")
@@ -226,6 +269,65 @@ def test_chances_are_induced_where_outcomes_vary() -> None:
     assert grown / 2000 == pytest.approx(0.75, abs=0.05)
     environment.set_state(11)
     assert environment.step(0) == (11, 0.0, False)
+
+
+def drifting_task(*, moving: float, fairness: float) -> Task:
+    """A place that drifts, drawn anew at times, and a reward with chances by it."""
+    space, actions = DiscreteSpec(12), DiscreteSpec(2)
+    rng = np.random.default_rng(0)
+    place, steps = 0, []
+    for _ in range(1500):
+        action = int(rng.integers(2))
+        after = place
+        if rng.random() < moving:
+            drifts = rng.random() < 0.9
+            after = int(
+                (place + rng.integers(1, 4)) % 12 if drifts else rng.integers(12)
+            )
+        chance = fairness * 0.5 + (1 - fairness) * (after > 5)
+        reward = float(rng.random() < chance)
+        steps.append(Transition(place, action, after, reward, False, False))
+        place = after
+    trajectory = make_trajectory(steps, observation_space=space, action_space=actions)
+    return task_of(batch_trajectories([trajectory], space, actions), is_stochastic=True)
+
+
+def costs_of(task: Task, *completions: Completion) -> list[float]:
+    facts = gather_facts(task)
+    return [
+        ladder.Workbench.of(facts, model_from_json(c.annotation["discrete_model"]))
+        .candidate_of(())
+        .cost
+        for c in completions
+    ]
+
+
+def test_where_nothing_gets_shorter_what_gets_the_least_longer_comes_first() -> None:
+    task, inducer = drifting_task(moving=1.0, fairness=0.5), DiscreteInducer()
+    program = inducer.generate(request("generate", task))
+    shorter = True
+    while shorter:
+        found = inducer.improve(request("improve", task, program))
+        before, after = costs_of(task, program, found)
+        shorter = after < before
+        program = found if shorter else program
+    answers = [
+        inducer.improve(request("improve", task, program, num_siblings=k))
+        for k in range(2)
+    ]
+    own, first, second = costs_of(task, program, *answers)
+    assert own < first < second
+
+
+def test_the_worst_part_comes_first_where_it_gets_shorter() -> None:
+    task, inducer = drifting_task(moving=0.05, fairness=0.02), DiscreteInducer()
+    program = inducer.generate(request("generate", task))
+    answers = [
+        inducer.improve(request("improve", task, program, num_siblings=k))
+        for k in range(2)
+    ]
+    own, first, second = costs_of(task, program, *answers)
+    assert second < first < own
 
 
 def test_a_program_with_one_wrong_wall_is_noticed_by_these_tests() -> None:
