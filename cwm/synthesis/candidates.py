@@ -46,9 +46,14 @@ class Candidate:
         By score on the training transitions (and unit tests), then by strict
         accuracy on the validation transitions, then the shorter source.
         """
+        return (*self.measured, -len(self.source))
+
+    @property
+    def measured(self) -> tuple[float, float]:
+        """Its score on the training, and strict accuracy on validation transitions."""
         validation = self.evaluation.validation
         strict = 0.0 if validation is None else validation.strict
-        return (self.evaluation.score, strict, -len(self.source))
+        return (self.evaluation.score, strict)
 
     @cached_property
     def program_hash(self) -> str | None:

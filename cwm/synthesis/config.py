@@ -90,10 +90,10 @@ class BudgetConfig:
             must be known (--prices).
         time_budget: Seconds after which nothing more is asked, in this command;
             positive. Answers that are on their way are waited for.
-        patience: Calls without a better program after which the search ends; at
-            least 0, where 0 is never, as in the paper. If not given, 15 without a
-            language model (symbolic induction repeats itself once nothing helps)
-            and 0 with one.
+        patience: Calls without a program that does better (shorter is not better
+            here) after which the search ends; at least 0, where 0 is never, as in
+            the paper. If not given, 15 without a language model (symbolic induction
+            repeats itself once nothing helps) and 0 with one.
     """
 
     call_budget: Annotated[int, shown_as("INT", aliases=("--llm-call-budget",))] = 50

@@ -168,7 +168,7 @@ class SynthesisLoop:
         """Why no further answer is looked at, if that is so."""
         if self._search.is_perfect:
             return "perfect"
-        is_stalled = 0 < self._max_stalled_calls <= self._search.num_since_best
+        is_stalled = 0 < self._max_stalled_calls <= self._search.num_since_gain
         return "stalled" if is_stalled and self._search.num_calls else None
 
     def _take_over(self) -> None:

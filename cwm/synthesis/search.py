@@ -51,7 +51,8 @@ class ProgramSearch:
         best: The best candidate that runs, if any.
         num_asked: Calls that were asked for.
         num_calls: Answers accepted so far.
-        num_since_best: Answers accepted since the best one.
+        num_since_gain: Answers accepted since one scored better than all before it;
+            one that is the best for being shorter did not.
         num_by_kind: Answers accepted, by what was asked for.
         max_depth: Depth of the deepest node.
         digest: SHA-256 over all that was accepted and what the tree made of it.
@@ -72,7 +73,7 @@ class ProgramSearch:
         self.best: Candidate | None = None
         self.num_asked = 0
         self.num_calls = 0
-        self.num_since_best = 0
+        self.num_since_gain = 0
         self.num_by_kind: Counter[Kind] = Counter()
         self.max_depth = 0
         self.digest = ""
@@ -157,12 +158,13 @@ class ProgramSearch:
         self.models.learn(call.index, is_better=_is_progress(candidate, parent))
         self.candidates[node.node_id] = candidate
         self.num_calls += 1
-        self.num_since_best += 1
+        self.num_since_gain += 1
         self.num_by_kind[candidate.kind] += 1
         self.max_depth = max(self.max_depth, node.depth)
         if is_better(candidate, self.best):
+            if self.best is None or candidate.measured > self.best.measured:
+                self.num_since_gain = 0
             self.best = candidate
-            self.num_since_best = 0
         self.digest = self._next_digest(call, candidate)
         return candidate
 

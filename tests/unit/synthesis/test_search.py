@@ -139,6 +139,17 @@ def test_validation_only_decides_among_those_that_are_no_worse() -> None:
     assert not search.could_be_best(unparsed("why"))
 
 
+def test_a_shorter_program_becomes_the_best_but_is_no_gain() -> None:
+    search, counts = new_search(), []
+    for source, score in (("aaaa\n", 0.5), ("aa\n", 0.5), ("a\n", 0.5), ("aaa\n", 0.6)):
+        call = search.next_call()
+        assert call is not None
+        found = accept(search, call, source, score=score)
+        assert search.best is found
+        counts.append(search.num_since_gain)
+    assert counts == [0, 1, 2, 0]
+
+
 def test_answers_that_change_nothing_are_counted_along_a_chain() -> None:
     search = ProgramSearch(
         corridor_task(), tree=LinearSearch(), config=SynthesisConfig(), seed=0
