@@ -77,6 +77,8 @@ class RunConfig:
         source: Which transitions.
         tests: Python file with unit tests of the world model, functions
             test_...(Environment); they make 20 % of the score.
+        start_from: Program to begin with: it is the answer to the first call, which
+            asks nobody.
         models: Who writes the programs.
         seed: Seed of everything random in the run; at least 0.
         budget: What it may spend.
@@ -92,6 +94,7 @@ class RunConfig:
         default_factory=SourceConfig
     )
     tests: Annotated[Path | None, shown_as("FILE")] = None
+    start_from: Annotated[Path | None, shown_as("FILE")] = None
     models: Annotated[LanguageModelConfig, tyro.conf.arg(name="")] = field(
         default_factory=LanguageModelConfig
     )

@@ -20,6 +20,7 @@ from cwm.execution.progress import Progress
 from cwm.execution.provenance import environment_report
 from cwm.llm.chat import Closable
 from cwm.programs.unit_tests import load_unit_tests
+from cwm.proposers.starting import StartingFrom
 from cwm.report.quotes import Quote
 from cwm.report.runs import ModelReport, RunReport
 from cwm.report.scores import ScoreRow
@@ -299,7 +300,10 @@ def new_session(config: RunConfig, *, out: Path | None, progress: Progress) -> S
     if config.tests is not None:
         load_unit_tests(config.tests)
         tests = read_text(config.tests)
-    proposer = make_proposer(config)
+    start_program = None
+    if config.start_from is not None:
+        start_program = read_text(config.start_from)
+    proposer = _begun(make_proposer(config), start_program)
     name = config.source.env or Path(str(config.source.data)).stem
     had_folder = out is not None and out.exists()
     folder = create_run_folder(
@@ -315,6 +319,8 @@ def new_session(config: RunConfig, *, out: Path | None, progress: Progress) -> S
     save_dataset(source.dataset, folder.dataset)
     if tests is not None:
         folder.write_text(folder.tests, tests)
+    if start_program is not None:
+        folder.write_text(folder.start, start_program)
     folder.write_json(folder.environment, environment_report())
     folder.write_json(folder.config, config_to_json(config))
     return Session(
@@ -325,6 +331,10 @@ def new_session(config: RunConfig, *, out: Path | None, progress: Progress) -> S
         tests=tests,
         start=start,
     )
+
+
+def _begun(proposer: Proposer, source: str | None) -> Proposer:
+    return proposer if source is None else StartingFrom(proposer, source)
 
 
 def reopened_session(config: RunConfig, path: Path) -> Session:
@@ -342,12 +352,13 @@ def reopened_session(config: RunConfig, path: Path) -> Session:
     folder = open_run_folder(path)
     dataset = load_dataset(folder.dataset)
     tests = read_text(folder.tests) if folder.tests.exists() else None
+    start_program = read_text(folder.start) if folder.start.exists() else None
     source = Source(dataset=dataset, spec=environment_of(dataset))
     return Session(
         folder=folder,
         config=config,
         source=source,
-        proposer=make_proposer(config),
+        proposer=_begun(make_proposer(config), start_program),
         tests=tests,
         start=start,
     )

@@ -43,6 +43,11 @@ class RunFolder:
         return self.path / "tests.py"
 
     @property
+    def start(self) -> Path:
+        """The program to begin with, as it was when the run began."""
+        return self.path / "start.py"
+
+    @property
     def journal(self) -> Path:
         """Every event of the run."""
         return self.path / "journal.jsonl"

@@ -269,6 +269,26 @@ def test_a_prompt_that_is_refused_is_an_answer_that_says_so(
     ).read_bytes()
 
 
+def test_a_search_begins_with_a_given_program(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "mine.py").write_text(ALWAYS_RIGHT)
+    words = ("--start-from", "mine.py", "--search", "linear", "--call-budget", "2")
+    with OpenAIServer([answer(fenced(EXACT))]) as server:
+        code, result = run(capsys, *service(server), *words, "--out", "a")
+        assert len(server.requests) == 1
+    assert (code, result["stopped_by"]) == (0, "perfect")
+    assert [node["prompt_tokens"] for node in result["nodes"]] == [0, 11]
+    # What is asked for next is an improvement of that program.
+    assert ALWAYS_RIGHT.strip() in server.requests[0]["messages"][-1]["content"]
+    assert replay.main(["a", "--quiet"]) == 0
+    capsys.readouterr()
+    # A run that was killed goes on with the program as it was.
+    (folder / "mine.py").write_text("broken(")
+    (folder / "a/result.json").unlink()
+    assert run(capsys, "--resume", "a")[0] == 0
+
+
 def test_a_task_that_does_not_fit_is_an_error_at_the_first_call(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
