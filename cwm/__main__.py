@@ -7,6 +7,7 @@ from cwm import __version__
 
 COMMANDS = {
     "synthesize": "find a Python program that simulates an environment",
+    "plan": "act in an environment by planning in a program, and compare planners",
     "evaluate": "score a program file on recorded or fresh transitions",
     "collect": "record transitions of an environment",
     "benchmark": "compare searches at an equal number of calls",

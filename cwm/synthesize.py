@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing, redirect_stdout
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -16,9 +17,13 @@ from cwm.config import PRESETS, RunConfig
 from cwm.core.errors import BudgetExhausted, ConfigError, CwmError
 from cwm.execution.options import shown_as
 from cwm.execution.progress import Progress
+from cwm.online import ONLINE_COLLECT, OnlineConfig, OnlineSynthesis
 from cwm.report.live import make_progress
+from cwm.report.online import OnlineReport
 from cwm.report.runs import BUDGET_SENTENCES, RunReport
-from cwm.session import Session, make_quote, new_session, reopened_session
+from cwm.session import RUNS, Session, make_quote, new_session, reopened_session
+from cwm.synthesis.run_folder import create_run_folder
+from envs.collect import CollectConfig
 
 DESCRIPTION = """\
 Finds a Python program that simulates an environment.
@@ -34,6 +39,7 @@ programs are induced from the transitions alone: no key, no network, no model.
   python -m cwm.synthesize --env Taxi-v4 --llm openai:MODEL --base-url URL
   python -m cwm.synthesize --env Taxi-v4 --llm openai:MODEL --dry-run
   python -m cwm.synthesize --env Taxi-v4 --llm openai:MODEL --search worldcoder
+  python -m cwm.synthesize --env CartPole-v1 --online 3
   python -m cwm.synthesize --resume runs/2026-01-31-CartPole-v1-1
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 no program that runs within the budget,
@@ -56,6 +62,11 @@ class Arguments:
         resume: Folder of a run to continue; it ends as if it had never stopped.
             Of the settings only budgets, --patience and --concurrency may be given
             again.
+        online: Rounds at most of searching, acting with the program found, and adding
+            what it predicted wrong to the transitions; ends when a whole round is
+            predicted right. It begins with random episodes only, and goes on where it
+            was when --out names its folder again.
+        acting: How an online run acts.
         dry_run: Say what the run would cost, and make no call.
         json: Print the result as JSON instead of tables.
         quiet: Show no progress.
@@ -66,6 +77,8 @@ class Arguments:
     config: Annotated[Path | None, shown_as("FILE")] = None
     out: Annotated[Path | None, shown_as("FOLDER")] = None
     resume: Annotated[Path | None, shown_as("RUN")] = None
+    online: Annotated[int | None, shown_as("ROUNDS")] = None
+    acting: OnlineConfig = field(default_factory=OnlineConfig)
     dry_run: bool = False
     json: bool = False
     quiet: bool = False
@@ -78,19 +91,70 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Arguments) -> int:
-    if not arguments.dry_run:
-        return synthesize(arguments)
-    if arguments.resume is not None:
-        raise ConfigError("dry_run is for a run that has not begun, got resume.")
-    return show_quote(arguments)
+    if arguments.resume is not None and (arguments.dry_run or arguments.online):
+        raise ConfigError(
+            "dry_run and online are for a run that has not begun, got resume. An "
+            "online run goes on when --out names its folder."
+        )
+    if arguments.dry_run:
+        return show_quote(arguments)
+    return synthesize(arguments) if arguments.online is None else learn(arguments)
 
 
 def _parse(words: list[str]) -> Arguments:
-    default = Arguments(run=base_config(words))
+    run = base_config(words)
+    if _is_online(words) and run.source.collect == CollectConfig():
+        run = replace(run, source=replace(run.source, collect=ONLINE_COLLECT))
+    default = Arguments(run=run)
     arguments = parse(
         Arguments, words, command="synthesize", text=DESCRIPTION, default=default
     )
     return replace(arguments, run=own_models(arguments.run, default.run, words))
+
+
+def _is_online(words: Sequence[str]) -> bool:
+    return any(word.partition("=")[0] == "--online" for word in words)
+
+
+def learn(arguments: Arguments) -> int:
+    """Makes or continues an online run, shows it, and returns the exit code.
+
+    Raises:
+        BudgetExhausted: If no round found a program that runs.
+        CwmError: If the run failed; it can be continued if it has begun.
+    """
+    assert arguments.online is not None, "asked only then"
+    run = OnlineSynthesis(
+        config=arguments.run,
+        acting=arguments.acting,
+        num_rounds=arguments.online,
+        folder=arguments.out or Path(),
+    )
+    if arguments.out is None:
+        today = datetime.now().astimezone().date()
+        name = f"{arguments.run.source.env}-online"
+        folder = create_run_folder(name, out=None, runs=RUNS, today=today).path
+        run = replace(run, folder=folder)
+    with (
+        closing(make_progress(sys.stderr, quiet=arguments.quiet)) as progress,
+        redirect_stdout(sys.stderr),
+    ):
+        try:
+            report = run.run(progress)
+        except (KeyboardInterrupt, CwmError):
+            progress.close()
+            sys.stderr.write(
+                f"{run.folder} keeps what was done. Continue with the same command and "
+                f"--out {run.folder}\n"
+            )
+            raise
+    _show(report, as_json=arguments.json)
+    if not report.has_program:
+        raise BudgetExhausted(
+            f"No program that runs after {len(report.rows)} rounds: the budgets of "
+            "their searches are used."
+        )
+    return EXIT_DONE
 
 
 def show_quote(arguments: Arguments) -> int:
@@ -159,7 +223,7 @@ def _open(arguments: Arguments, progress: Progress) -> Session:
     return reopened_session(config, arguments.resume)
 
 
-def _show(report: RunReport, *, as_json: bool) -> None:
+def _show(report: RunReport | OnlineReport, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(report.to_json(), indent=2) + "\n")
     else:

@@ -328,7 +328,7 @@ def record(
     observation, _ = env.reset(seed=seed)
     value = to_value(spec.observation_space, observation)
     steps: list[Transition] = []
-    legal = [_legal_actions(env)]
+    legal = [legal_actions_of(env)]
     for action in actions:
         result = env.step(to_gymnasium(spec.action_space, action))
         next_value = to_value(spec.observation_space, result[0])
@@ -336,7 +336,7 @@ def record(
         steps.append(
             Transition(value, action, next_value, reward, terminated, bool(truncated))
         )
-        legal.append(_legal_actions(env))
+        legal.append(legal_actions_of(env))
         value = next_value
         if terminated or truncated:
             break
@@ -346,7 +346,7 @@ def record(
         action_space=spec.action_space,
         policy=policy,
         seed=seed,
-        instruction=_instruction(env),
+        instruction=instruction_of(env),
     )
     if all(actions is None for actions in legal):
         return trajectory
@@ -363,13 +363,13 @@ def _with_legal_actions(
     return Trajectory(**fields)
 
 
-def _legal_actions(env: Env) -> tuple[Value, ...] | None:
+def legal_actions_of(env: Env) -> tuple[Value, ...] | None:
     """Returns what the environment itself declares legal, if it does."""
     declared = getattr(env.unwrapped, "legal_actions", None)
     return tuple(declared()) if callable(declared) else None
 
 
-def _instruction(env: Env) -> str | None:
+def instruction_of(env: Env) -> str | None:
     """Returns what the environment tells the agent to do, if it does."""
     for name in ("instruction", "mission"):
         text = getattr(env.unwrapped, name, None)

@@ -177,6 +177,15 @@ class AttributeSnapshots:
             for layer in self.layers
         ]
 
+    def leave_out_generators(self) -> None:
+        """Saves no random generators from now on; restoring leaves them alone."""
+        for layer, left_out in zip(self.layers, self.left_out, strict=True):
+            left_out |= {
+                name
+                for name, value in vars(layer).items()
+                if isinstance(value, np.random.Generator)
+            }
+
     def began(self, seed: int) -> None:
         """Does nothing: attributes say it all."""
 
@@ -236,6 +245,10 @@ class MujocoSnapshots:
         self.model, self.data = unwrapped.model, unwrapped.data
         self._new_data, self._copy_data = mujoco.MjData, mujoco.mj_copyData
         self._spare: list[Any] = []
+
+    def leave_out_generators(self) -> None:
+        """Saves no random generators from now on; restoring leaves them alone."""
+        self.attributes.leave_out_generators()
 
     def began(self, seed: int) -> None:
         """Does nothing: the data say it all."""

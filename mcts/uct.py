@@ -5,255 +5,39 @@ Silver et al., "Mastering the game of Go without human knowledge", 2017. How a
 state steps, how a leaf is valued, which action is selected and how values of any
 scale are brought to the scale of the exploration term are functions passed in.
 
-Covers: finite numbers of actions, which may differ by state; deterministic models,
-    and stochastic ones as far as one sampled outcome per edge represents them.
-Does not cover: chance nodes, turns of several players, transpositions.
+Covers: finite numbers of actions, which may differ by state and grow with the visits
+    (progressive widening); deterministic models, where states reached in several
+    ways are one node (transpositions); stochastic ones, where an edge is sampled
+    again each time it is taken (chance outcomes); actions that turn out to be
+    impossible.
+Does not cover: turns of several players; equal states at different depths, which
+    stay apart, so that there are no cycles and a limit of depth is exact.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeAlias, TypeVar
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-State = TypeVar("State")
-FloatArray: TypeAlias = NDArray[np.float64]
-IntArray: TypeAlias = NDArray[np.int64]
+from mcts.selection import Selection, ValueRange
+from mcts.uct_nodes import (
+    LeafEvaluation,
+    State,
+    Step,
+    UctNode,
+    Widening,
+    children_of,
+    copy_of,
+    moved_outcomes,
+    outcomes_so_far,
+)
 
+_DRAWS_AT_ONCE = 256
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step(Generic[State]):
-    """Outcome of one action.
-
-    Attributes:
-        state: The next state.
-        reward: The step's reward.
-        terminated: Whether the next state is terminal; its value is then 0.
-    """
-
-    state: State
-    reward: float
-    terminated: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeafEvaluation:
-    """What is known about a state when the search first reaches it.
-
-    Attributes:
-        value: Estimate of the discounted return from the state on.
-        num_actions: Legal actions there, numbered from 0; 0 is a dead end.
-        prior: `[num_actions]`, sums to 1; `None` is uniform.
-    """
-
-    value: float
-    num_actions: int
-    prior: FloatArray | None = None
-
-    def __post_init__(self) -> None:
-        if not math.isfinite(self.value):
-            raise ValueError(f"value must be finite, got {self.value!r}.")
-        if self.num_actions < 0:
-            raise ValueError(f"num_actions must be at least 0, got {self.num_actions}.")
-        if self.prior is not None and self.prior.shape != (self.num_actions,):
-            raise ValueError(
-                f"prior must have shape ({self.num_actions},), one entry per action, "
-                f"got {self.prior.shape}."
-            )
-
-
-@dataclass(slots=True, kw_only=True)
-class UctNode(Generic[State]):
-    """One state in the tree. Below, `A` is its number of actions.
-
-    Attributes:
-        state: Whatever the model needs to continue.
-        visit_count: Simulations that went through or ended here.
-        value_sum: Sum of their discounted returns from here.
-        prior: `[A]`, sums to 1.
-        child_visit_counts: `[A]`, visits of the edges.
-        child_value_sums: `[A]`, sums of reward plus discounted value of the edges.
-        child_values: `[A]`, means of the same; NaN where untried.
-        rewards: `[A]`, rewards of the edges taken so far, 0 elsewhere.
-        children: `[A]`, index of each child; -1 where the edge is untried.
-        is_terminal: Whether nothing follows.
-        leaf_value: What the state was valued at when it was reached; 0 if it is
-            terminal in the model.
-    """
-
-    state: State
-    visit_count: int = 0
-    value_sum: float = 0.0
-    prior: FloatArray
-    child_visit_counts: IntArray
-    child_value_sums: FloatArray
-    child_values: FloatArray
-    rewards: FloatArray
-    children: IntArray
-    is_terminal: bool
-    leaf_value: float
-
-    @property
-    def value_estimate(self) -> float:
-        """Mean return from here; 0 before the first visit."""
-        return self.value_sum / self.visit_count if self.visit_count else 0.0
-
-
-@dataclass(slots=True)
-class ValueRange:
-    """Smallest and largest edge value seen in a search so far."""
-
-    low: float = math.inf
-    high: float = -math.inf
-
-    def include(self, value: float) -> None:
-        """Widens the range to hold `value`."""
-        self.low = min(self.low, value)
-        self.high = max(self.high, value)
-
-
-QTransform: TypeAlias = Callable[[FloatArray, ValueRange], FloatArray]
-"""Maps edge values `[A]` (NaN where untried) to the exploration term's scale."""
-
-Selection: TypeAlias = Callable[
-    [UctNode[Any], FloatArray, np.random.Generator], IntArray | int
-]
-"""Maps a node and its transformed edge values `[A]` to an action."""
-
-
-def untransformed(values: FloatArray, value_range: ValueRange) -> FloatArray:
-    """Returns the values as they are; untried edges stay NaN."""
-    return values
-
-
-def min_max_scaled(values: FloatArray, value_range: ValueRange) -> FloatArray:
-    """Returns the values as fractions of the range seen in the whole tree.
-
-    As in MuZero (Schrittwieser et al., 2020, Appendix B). Untried edges stay NaN;
-    while all values seen are equal, each counts as 1/2.
-    """
-    width = value_range.high - value_range.low
-    if not width > 0.0:
-        return np.where(np.isnan(values), values, 0.5)
-    return np.asarray((values - value_range.low) / width)
-
-
-def uct_scores(
-    visit_counts: IntArray,
-    values: FloatArray,
-    *,
-    exploration: float,
-    untried_value: float = math.inf,
-    epsilon: float = 0.0,
-) -> FloatArray:
-    """Returns `Q + c * sqrt(ln N / (n + epsilon))` per action, `[A]`.
-
-    Args:
-        visit_counts: `[A]`, visits `n` of the edges; `N` is their sum, at least 1.
-        values: `[A]`, mean values `Q` of the edges; ignored where `n` is 0.
-        exploration: The constant `c`; at least 0.
-        untried_value: Value of an untried edge. Infinity tries each edge once
-            before any is tried again; a finite one needs a positive `epsilon`.
-        epsilon: Added to `n`; at least 0.
-    """
-    untried = visit_counts == 0
-    log_total = math.log(max(1, int(visit_counts.sum())))
-    counts = visit_counts + epsilon
-    if untried.any():  # Rare: most selections are in nodes that are fully tried.
-        values = np.where(untried, untried_value, values)
-        if math.isinf(untried_value):
-            counts = np.where(untried, 1.0, counts)
-    return np.asarray(values + exploration * np.sqrt(log_total / counts))
-
-
-def puct_scores(
-    visit_counts: IntArray,
-    values: FloatArray,
-    prior: FloatArray,
-    *,
-    exploration: float,
-    untried_value: float = 0.0,
-) -> FloatArray:
-    """Returns `Q + c * P * sqrt(N) / (1 + n)` per action, `[A]`.
-
-    `N` is taken as at least 1, so that the prior decides the first selection.
-
-    Args:
-        visit_counts: `[A]`, visits `n` of the edges; `N` is their sum.
-        values: `[A]`, mean values `Q` of the edges; ignored where `n` is 0.
-        prior: `[A]`, sums to 1.
-        exploration: The constant `c`; at least 0.
-        untried_value: Value of an untried edge.
-    """
-    untried = visit_counts == 0
-    if untried.any():
-        values = np.where(untried, untried_value, values)
-    total = exploration * math.sqrt(max(1, int(visit_counts.sum())))
-    return np.asarray(values + total * prior / (1 + visit_counts))
-
-
-def argmax_at_random(scores: FloatArray, rng: np.random.Generator) -> int:
-    """Returns the index of the highest score, one of them at random on a tie."""
-    (best,) = (scores == scores.max()).nonzero()
-    return int(best[0]) if len(best) == 1 else int(rng.choice(best))
-
-
-def uct_selection(
-    *, exploration: float, untried_value: float = math.inf, epsilon: float = 0.0
-) -> Selection:
-    """Returns a selection by `uct_scores`, ties at random.
-
-    Raises:
-        ValueError: If a setting breaks its rule.
-    """
-    _check_exploration(exploration)
-    if epsilon < 0.0 or (epsilon == 0.0 and math.isfinite(untried_value)):
-        raise ValueError(
-            "epsilon must be positive with a finite untried_value "
-            f"({untried_value!r}), got {epsilon!r}."
-        )
-
-    def select(node: UctNode[Any], values: FloatArray, rng: np.random.Generator) -> int:
-        scores = uct_scores(
-            node.child_visit_counts,
-            values,
-            exploration=exploration,
-            untried_value=untried_value,
-            epsilon=epsilon,
-        )
-        return argmax_at_random(scores, rng)
-
-    return select
-
-
-def puct_selection(*, exploration: float, untried_value: float = 0.0) -> Selection:
-    """Returns a selection by `puct_scores`, ties at random.
-
-    Raises:
-        ValueError: If `exploration` is negative or not finite.
-    """
-    _check_exploration(exploration)
-
-    def select(node: UctNode[Any], values: FloatArray, rng: np.random.Generator) -> int:
-        scores = puct_scores(
-            node.child_visit_counts,
-            values,
-            node.prior,
-            exploration=exploration,
-            untried_value=untried_value,
-        )
-        return argmax_at_random(scores, rng)
-
-    return select
-
-
-def _check_exploration(exploration: float) -> None:
-    if not (math.isfinite(exploration) and exploration >= 0.0):
-        raise ValueError(
-            f"exploration must be at least 0 and finite, got {exploration!r}."
-        )
+Path: TypeAlias = list[tuple[UctNode[State], int, float]]
+"""Nodes with the edge taken from each and the reward on it, from the root on."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -261,37 +45,55 @@ class UctSearch(Generic[State]):
     """One search from one root; simulations can be added at any time.
 
     Attributes:
-        step: Maps a state and an action's number to the outcome. Called once for
-            each new edge: at most once a simulation.
-        evaluate: Values a state that is new to the tree. Not called for terminal
-            states, whose value is 0.
+        step: Maps a state and an action to the outcome; `None` takes the action away
+            from the state. Called for edges without an outcome and, in a stochastic
+            search, for each edge on the way. What it raises ends the simulation,
+            which then counts nowhere.
+        evaluate: Values a state that is new to the tree, at a depth below the root.
+            Not called for terminal states, whose value is 0.
         select: Chooses the action inside the tree.
         discount: Weight of the next reward, in `(0, 1]`.
-        qtransform: Scales edge values before `select` sees them.
+        key: Maps states that behave the same to the same key; `None` for a state
+            that cannot be told apart. Without it none can.
+        is_same: Whether two states are one, as far as can be told; decides where
+            there are no keys whether a model is stochastic.
+        is_stochastic: Whether an edge may lead elsewhere when it is taken again.
+        num_checks: Times to step a known edge again, after each of its first 8 visits,
+            then after 16, 32, ..., to see whether the model is stochastic:
+            `is_stochastic` is then set.
+        max_depth: Edges below the root that a simulation takes at most; `None` for no
+            limit.
+        widening: How nodes get more actions; `None` if they do not.
+        outcome_exponent: See `Outcomes.suffice`; in `[0, 1]`.
         rng: Source of all randomness, also handed to the functions above.
-        nodes: All states of the tree; the root is the first.
+        root: Where simulations start; set by `plant`, `run` or `adopt`.
+        nodes: All states of the tree.
         value_range: Of the edge values seen.
     """
 
-    step: Callable[[State, int, np.random.Generator], Step[State]]
-    evaluate: Callable[[State, np.random.Generator], LeafEvaluation]
+    step: Callable[[State, Any, np.random.Generator], Step[State] | None]
+    evaluate: Callable[[State, int, np.random.Generator], LeafEvaluation]
     select: Selection
     discount: float = 1.0
-    qtransform: QTransform = untransformed
+    key: Callable[[State], Hashable | None] | None = None
+    is_same: Callable[[State, State], bool] | None = None
+    is_stochastic: bool = False
+    num_checks: int = 0
+    max_depth: int | None = None
+    widening: Widening[State] | None = None
+    outcome_exponent: float = 0.5
     rng: np.random.Generator
+    root: UctNode[State] = field(init=False)
     nodes: list[UctNode[State]] = field(init=False, default_factory=list)
     value_range: ValueRange = field(init=False, default_factory=ValueRange)
+    _known: dict[Hashable, UctNode[State]] = field(init=False, default_factory=dict)
+    _draws: list[float] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         if not 0.0 < self.discount <= 1.0:
             raise ValueError(
                 f"discount must be above 0 and at most 1, got {self.discount!r}."
             )
-
-    @property
-    def root(self) -> UctNode[State]:
-        """The node of the state that the search started from."""
-        return self.nodes[0]
 
     def run(self, state: State, num_simulations: int) -> UctNode[State]:
         """Builds a fresh tree and returns its root.
@@ -306,71 +108,197 @@ class UctSearch(Generic[State]):
             raise ValueError(
                 f"num_simulations must be at least 1, got {num_simulations}."
             )
-        self.nodes, self.value_range = [], ValueRange()
-        self._add(state, self.evaluate(state, self.rng))
-        if self.root.is_terminal:
-            raise ValueError("The root must have at least 1 action, got 0.")
+        self.plant(state, self.evaluate(state, 0, self.rng))
         for _ in range(num_simulations):
             self.simulate()
         return self.root
 
+    def plant(self, state: State, leaf: LeafEvaluation) -> None:
+        """Begins a fresh tree.
+
+        Raises:
+            ValueError: If the root has no action.
+        """
+        if not leaf.actions:
+            raise ValueError("The root must have at least 1 action, got 0.")
+        self.nodes, self._known, self.value_range = [], {}, ValueRange()
+        self.root = self._new_node(state, 0, leaf, terminated=False)
+
+    def find(self, key: Hashable, depth: int) -> UctNode[State] | None:
+        """Returns the node of the state with a key, `depth` edges below the root.
+
+        `None` if there is none, or it is an end.
+        """
+        return self._known.get((self.root.depth + depth, key, False))
+
+    def adopt(self, other: "UctSearch[State]", node: UctNode[State]) -> None:
+        """Goes on from a node of another search, whose tree stays as it is.
+
+        Copies what can be reached from there.
+        """
+        self.is_stochastic, self.num_checks = other.is_stochastic, other.num_checks
+        self.value_range = replace(other.value_range)
+        copies = {id(node): copy_of(node)}
+        originals = [node]
+        for parent in originals:  # Grows on the way.
+            for child in children_of(parent):
+                if id(child) not in copies:
+                    copies[id(child)] = copy_of(child)
+                    originals.append(child)
+        self.nodes = list(copies.values())
+        self.root = self.nodes[0]
+        for copy in self.nodes:
+            copy.children = [
+                None if child is None else copies[id(child)] for child in copy.children
+            ]
+            copy.outcomes = [
+                moved_outcomes(outcomes, copies) for outcomes in copy.outcomes
+            ]
+        self._known = {
+            place: copies[id(known)]
+            for place, known in other._known.items()
+            if id(known) in copies
+        }
+
     def simulate(self) -> None:
         """Runs one simulation: selection, expansion, evaluation and backup."""
-        path: list[tuple[UctNode[State], int]] = []
         node = self.root
+        path: Path[State] = []
+        limit = math.inf if self.max_depth is None else node.depth + self.max_depth
+        value: float | None = None
         while not node.is_terminal:
-            values = self.qtransform(node.child_values, self.value_range)
-            action = int(self.select(node, values, self.rng))
-            path.append((node, action))
-            child = int(node.children[action])
-            if child < 0:
-                node = self._expand(node, action)
+            if node.depth >= limit:
+                value = node.limit_value
                 break
-            node = self.nodes[child]
-        self._backup(path, node)
+            if self.widening is not None and self.widening.allows(node):
+                count = len(node.actions)
+                node.add(self.widening.propose(node.state, count, self.rng))
+            index = self.select(node, self.value_range, self._draw)
+            child = node.children[index]
+            is_new = False
+            if child is None or self.is_stochastic or self._is_due(node, index):
+                num_nodes = len(self.nodes)
+                child = self._take(node, index)
+                if child is None:
+                    self._drop(node, index)
+                    continue
+                is_new = len(self.nodes) > num_nodes
+            path.append((node, index, node.rewards[index]))
+            node = child
+            if is_new:
+                break
+        self._back_up(path, node, node.leaf_value if value is None else value)
 
-    def _expand(self, node: UctNode[State], action: int) -> UctNode[State]:
-        step = self.step(node.state, action, self.rng)
+    def _is_due(self, node: UctNode[State], index: int) -> bool:
+        """Returns whether to step a known edge again, to see whether it differs."""
+        visits = node.child_visit_counts[index]
+        return self.num_checks > 0 and (visits <= 8 or visits & (visits - 1) == 0)
+
+    def _take(self, node: UctNode[State], index: int) -> UctNode[State] | None:
+        """Returns where an edge leads, by asking the model; `None` if nowhere."""
+        if self.is_stochastic and node.outcomes:
+            visits = node.child_visit_counts[index]
+            outcomes = node.outcomes[index]
+            if outcomes.suffice(visits, self.outcome_exponent):
+                number = int(self._draw() * len(outcomes.samples))
+                child, reward = outcomes.samples[number]
+                node.children[index], node.rewards[index] = child, reward
+                return child
+        step = self.step(node.state, node.actions[index], self.rng)
+        if step is None:
+            return None
+        before = node.children[index]
+        if before is not None and not self.is_stochastic:
+            self.num_checks -= 1
+            if self._comes_out_as(before, node.rewards[index], step):
+                return before
+            self.is_stochastic = True
+        child = self._node_of(step, node.depth + 1)
+        if self.is_stochastic:
+            if not node.outcomes:
+                node.outcomes = outcomes_so_far(node)
+            node.outcomes[index].add(child, step.reward)
+        node.children[index], node.rewards[index] = child, step.reward
+        return child
+
+    def _comes_out_as(
+        self, before: UctNode[State], reward: float, step: Step[State]
+    ) -> bool:
+        if step.reward != reward or step.terminated != before.terminated:
+            return False
+        key = None if self.key is None else self.key(step.state)
+        if key is not None and self.key is not None:
+            return key == self.key(before.state)
+        return self.is_same is None or self.is_same(step.state, before.state)
+
+    def _node_of(self, step: Step[State], depth: int) -> UctNode[State]:
+        key = None if self.key is None else self.key(step.state)
+        place = (depth, key, step.terminated)
+        if key is not None and place in self._known:
+            return self._known[place]
         if step.terminated:
-            leaf = LeafEvaluation(value=0.0, num_actions=0)
+            leaf = LeafEvaluation(value=0.0, actions=())
         else:
-            leaf = self.evaluate(step.state, self.rng)
-        node.rewards[action] = step.reward
-        node.children[action] = len(self.nodes)
-        self._add(step.state, leaf)
-        return self.nodes[-1]
+            below = depth - self.root.depth
+            leaf = self.evaluate(step.state, below, self.rng)
+        node = self._new_node(step.state, depth, leaf, terminated=step.terminated)
+        if key is not None:
+            self._known[place] = node
+        return node
 
-    def _backup(
-        self, path: list[tuple[UctNode[State], int]], leaf: UctNode[State]
-    ) -> None:
-        value = leaf.leaf_value
+    def _drop(self, node: UctNode[State], index: int) -> None:
+        """Takes an action away; a node without any has the worst value seen."""
+        node.drop(index)
+        if not node.actions:
+            node.is_terminal = True
+            low = self.value_range.low
+            node.leaf_value = low if math.isfinite(low) else 0.0
+
+    def _back_up(self, path: Path[State], leaf: UctNode[State], value: float) -> None:
         leaf.visit_count += 1
         leaf.value_sum += value
-        for node, action in reversed(path):
-            value = float(node.rewards[action]) + self.discount * value
+        # What other ways to a state have shown is news for this way, too.
+        shares = self.key is not None and not self.is_stochastic
+        child, discount, include = leaf, self.discount, self.value_range.include
+        for node, index, reward in reversed(path):
+            value = reward + discount * value
             node.visit_count += 1
             node.value_sum += value
-            node.child_visit_counts[action] += 1
-            node.child_value_sums[action] += value
-            mean = node.child_value_sums[action] / node.child_visit_counts[action]
-            node.child_values[action] = mean
-            self.value_range.include(float(mean))
+            node.child_visit_counts[index] += 1
+            node.child_value_sums[index] += value
+            if shares:
+                mean = reward + discount * (child.value_sum / child.visit_count)
+            else:
+                mean = node.child_value_sums[index] / node.child_visit_counts[index]
+            node.child_values[index] = mean
+            include(mean)
+            child = node
 
-    def _add(self, state: State, leaf: LeafEvaluation) -> None:
-        num_actions = leaf.num_actions
-        prior = leaf.prior
-        if prior is None:
-            prior = np.full(num_actions, 1.0 / max(1, num_actions))
-        self.nodes.append(
-            UctNode(
-                state=state,
-                prior=prior,
-                child_visit_counts=np.zeros(num_actions, dtype=np.int64),
-                child_value_sums=np.zeros(num_actions),
-                child_values=np.full(num_actions, np.nan),
-                rewards=np.zeros(num_actions),
-                children=np.full(num_actions, -1, dtype=np.int64),
-                is_terminal=num_actions == 0,
-                leaf_value=leaf.value,
-            )
+    def _new_node(
+        self, state: State, depth: int, leaf: LeafEvaluation, *, terminated: bool
+    ) -> UctNode[State]:
+        size = len(leaf.actions)
+        prior = [1.0 / max(1, size)] * size if leaf.prior is None else list(leaf.prior)
+        node = UctNode(
+            state=state,
+            depth=depth,
+            terminated=terminated,
+            leaf_value=leaf.value,
+            limit_value=leaf.limit_value,
+            actions=list(leaf.actions),
+            prior=prior,
+            is_terminal=size == 0,
+            child_visit_counts=[0] * size,
+            child_value_sums=[0.0] * size,
+            child_values=[math.nan] * size,
+            rewards=[0.0] * size,
+            children=[None] * size,
         )
+        self.nodes.append(node)
+        return node
+
+    def _draw(self) -> float:
+        # One by one they would cost more than the rest of a selection.
+        if not self._draws:
+            self._draws = self.rng.random(_DRAWS_AT_ONCE).tolist()
+        return self._draws.pop()

@@ -108,6 +108,26 @@ class Trajectory:
         """Sum of the rewards."""
         return float(self.rewards.sum())
 
+    def piece(self, first: int, stop: int) -> "Trajectory":
+        """Returns the transitions `first .. stop - 1`, which is at least one.
+
+        It has no seed unless it begins where the episode does.
+        """
+        legal, states = self.legal_actions, self.states
+        rows = np.arange(first, stop)
+        return Trajectory(
+            observations=select_rows(self.observations, np.arange(first, stop + 1)),
+            actions=select_rows(self.actions, rows),
+            rewards=self.rewards[rows],
+            terminated=self.terminated[rows],
+            truncated=self.truncated[rows],
+            policy=self.policy,
+            seed=self.seed if first == 0 else None,
+            instruction=self.instruction,
+            legal_actions=None if legal is None else legal[first : stop + 1],
+            states=None if states is None else states[first : stop + 1],
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class TransitionBatch:

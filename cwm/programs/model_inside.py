@@ -5,12 +5,13 @@ steps may be taken in any order; what a program keeps besides has no say.
 """
 
 import random  # noqa: TID251 - the candidate's, seeded so that it repeats
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cwm.core.codec import conform, encode_columns
+from cwm.core.codec import Columns, conform, encode_columns, is_conformed
 from cwm.core.spaces import (
     BoxSpec,
     DiscreteSpec,
@@ -21,13 +22,14 @@ from cwm.core.spaces import (
     leaves,
     space_from_json,
 )
-from cwm.programs.draw_seeds import mix
+from cwm.programs.draw_seeds import generator_of, mix
 from cwm.programs.model_types import ModelSpec
 from cwm.programs.wire_types import ReceivedValues
 from cwm.programs.world_model_driver import (
     ContractViolation,
     boolean,
     conformed,
+    copier,
     copy_value,
     find_class,
     nested_text,
@@ -47,6 +49,9 @@ class Model:
 
     Attributes:
         num_steps: How often it was stepped.
+        is_random: Whether the program mentions anything random.
+        has_batch: Whether `step_many` may be called.
+        has_legal_actions: Whether `legal_actions` may be called.
 
     Args:
         load: As drivers have it.
@@ -62,16 +67,55 @@ class Model:
         self.action_space = space_from_json(spec.action_space)
         self.num_steps = 0
         self._spec = spec
-        self._is_random = spec.uses_generator or spec.uses_random
+        self.is_random = spec.uses_generator or spec.uses_random
+        self._copy_observation = copier(spec.observation_space)
+        self._copy_action = copier(spec.action_space)
+        space = self.observation_space
+        self._is_box = isinstance(space, BoxSpec)
+        if isinstance(space, BoxSpec):
+            self._shape, self._dtype = space.shape, np.dtype(space.dtype)
         self._one = batched(self.observation_space, 1)
         # Rows of a batch would share their draws: programs that draw take single steps.
         self.has_batch = (
-            not self._is_random
+            not self.is_random
             and self._one is not None
             and batched(self.action_space, 1) is not None
             and callable(getattr(self._environment, "step_batch", None))
         )
+        self.has_legal_actions = callable(
+            getattr(self._environment, "legal_actions", None)
+        )
         self._is_batch_checked = False
+        self._is_reseeded = False
+
+    def reseed(self, word: int) -> None:
+        """Seeds what is random, once for all steps until the next call.
+
+        Without it, steps are seeded by their number.
+
+        Args:
+            word: 64 bits.
+        """
+        self._is_reseeded = True
+        if self.is_random:
+            self._seed(word)
+
+    def legal_actions(self, observation: Value) -> list[Value]:
+        """Returns what the program says may be done; needs `has_legal_actions`.
+
+        Raises:
+            ContractViolation: If it is no list of actions of the space.
+        """
+        self._environment.set_state(copy_value(observation))
+        actions = self._environment.legal_actions()
+        if not isinstance(actions, list | tuple):
+            raise ContractViolation(
+                f"legal_actions must return a list, got {type(actions).__name__}."
+            )
+        try:
+            return [conform(self.action_space, action) for action in actions]
+        except ValueError as error:
+            raise ContractViolation(f"legal_actions: {error}") from error
 
     def step(self, observation: Value, action: Value) -> tuple[Value, float, bool]:
         """Returns the next observation, the reward and whether it is terminal.
@@ -79,24 +123,25 @@ class Model:
         Raises:
             ContractViolation: If the program returns something else.
         """
-        if self._is_random:
-            self._seed()
+        if self.is_random and not self._is_reseeded:
+            self._seed(mix(self._spec.seed, self.num_steps))
         self.num_steps += 1
         environment = self._environment
-        environment.set_state(copy_value(observation))
-        result = environment.step(copy_value(action))
+        environment.set_state(self._copy_observation(observation))
+        result = environment.step(self._copy_action(action))
         if not isinstance(result, tuple) or len(result) != 3:
             raise ContractViolation(
                 "step must return (observation, reward, terminated), "
                 f"got {type(result).__name__}."
             )
+        following, reward, terminated = result
         try:
-            return (
-                self._observation(result[0]),
-                real_number(result[1]),
-                boolean(result[2]),
-            )
-        except ValueError as error:
+            if type(reward) is not float:
+                reward = real_number(reward)
+            if type(terminated) is not bool:
+                terminated = boolean(terminated)
+            return self._observation(following), reward, terminated
+        except (ValueError, OverflowError) as error:
             raise ContractViolation(f"step: {error}") from error
 
     def step_many(self, observations: NDArray[Any], actions: NDArray[Any]) -> Results:
@@ -147,19 +192,20 @@ class Model:
 
     def _observation(self, value: object) -> Value:
         space = self.observation_space
-        if (
-            isinstance(space, BoxSpec)
-            and type(value) is np.ndarray
-            and value.shape == space.shape
-            and value.dtype == space.dtype
-        ):
-            return value.copy()
-        return conformed(space, value)
+        if self._is_box and type(value) is np.ndarray:
+            if value.shape == self._shape and value.dtype == self._dtype:
+                return value.copy()
+        elif is_conformed(space, value):
+            return value
+        made = conformed(space, value)
+        if not self._is_box:
+            # Refuses integers beyond 64 bits, which nobody could send.
+            encode_columns(space, [made])
+        return made
 
-    def _seed(self) -> None:
-        word = mix(self._spec.seed, self.num_steps)
+    def _seed(self, word: int) -> None:
         if self._spec.uses_generator:
-            self._environment.rng = np.random.Generator(np.random.PCG64(word))
+            self._environment.rng = generator_of(word)
         if self._spec.uses_random:
             random.seed(word)
             np.random.seed(word & 0xFFFFFFFF)  # noqa: NPY002, TID251 - the candidate's
@@ -167,9 +213,24 @@ class Model:
 
 def to_send(space: SpaceSpec, value: Value) -> ReceivedValues:
     """Returns one value as `received.check_values` reads it."""
+    return to_send_all(space, [value])
+
+
+def to_send_all(space: SpaceSpec, values: Sequence[Value]) -> ReceivedValues:
+    """Returns values as `received.check_values` reads them.
+
+    Raises:
+        ValueError: If one is not of the space.
+    """
+    return columns_to_send(
+        space, encode_columns(space, [conform(space, value) for value in values])
+    )
+
+
+def columns_to_send(space: SpaceSpec, columns: Columns) -> ReceivedValues:
+    """Returns columns as `received.check_values` reads them."""
     arrays: dict[str, NDArray[Any]] = {}
     texts: dict[str, list[str]] = {}
-    columns = encode_columns(space, [conform(space, value)])
     for path, leaf in leaves(space):
         column = columns[path]
         if isinstance(column, np.ndarray):

@@ -30,14 +30,14 @@ else:
     Undecoded = msgspec.Raw
 
 
-def rows_per_message(space: SpaceSpec) -> int:
+def rows_per_message(space: SpaceSpec, max_rows: int = MAX_ROWS_PER_MESSAGE) -> int:
     """Returns how many rows a message holds: fewer where observations are large."""
     row_bytes = sum(
         column.itemsize * math.prod(column.shape[1:])
         for column in encode_columns(space, []).values()
         if isinstance(column, np.ndarray)
     )
-    return max(1, min(MAX_ROWS_PER_MESSAGE, _MESSAGE_BYTES // max(row_bytes, 1)))
+    return max(1, min(max_rows, _MESSAGE_BYTES // max(row_bytes, 1)))
 
 
 class StepsRequest(msgspec.Struct, array_like=True):

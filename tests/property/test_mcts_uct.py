@@ -1,28 +1,32 @@
 """What holds for UCT and PUCT in any tree."""
 
+import operator
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcts.uct import (
-    LeafEvaluation,
+from mcts.selection import (
     Selection,
-    Step,
-    UctSearch,
     min_max_scaled,
     puct_scores,
     puct_selection,
     uct_scores,
     uct_selection,
 )
+from mcts.uct import UctSearch
+from mcts.uct_nodes import LeafEvaluation, Step
 
 SELECTIONS: dict[str, Selection] = {
-    "uct": uct_selection(exploration=1.0),
+    "uct": uct_selection(exploration=1.0, qtransform=min_max_scaled),
     "uct with a finite value of untried actions": uct_selection(
-        exploration=1.0, untried_value=1.0, epsilon=1.0
+        exploration=1.0,
+        untried_value=1.0,
+        epsilon=1.0,
+        qtransform=min_max_scaled,
     ),
-    "puct": puct_selection(exploration=1.0),
+    "puct": puct_selection(exploration=1.0, qtransform=min_max_scaled),
 }
 
 
@@ -42,18 +46,19 @@ def random_tree(
             terminated=reward is None and bool(chance.random() < 0.2),
         )
 
-    def evaluate(state: int, rng: np.random.Generator) -> LeafEvaluation:
+    def evaluate(state: int, depth: int, rng: np.random.Generator) -> LeafEvaluation:
         num_actions = 1 + state % 3
         prior = np.random.default_rng([seed, state]).dirichlet(np.ones(num_actions))
         value = 0.0 if reward is not None else float(rng.normal())
-        return LeafEvaluation(value=value, num_actions=num_actions, prior=prior)
+        return LeafEvaluation(
+            value=value, actions=range(num_actions), prior=prior.tolist()
+        )
 
     return UctSearch(
         step=step,
         evaluate=evaluate,
         select=select,
         discount=0.9,
-        qtransform=min_max_scaled,
         rng=np.random.default_rng(seed),
     )
 
@@ -66,11 +71,11 @@ def test_visits_add_up_everywhere(name: str, seed: int, num_simulations: int) ->
     root = search.run(1, num_simulations)
     assert root.visit_count == num_simulations
     for node in search.nodes:
-        through_edges = int(node.child_visit_counts.sum())
+        through_edges = sum(node.child_visit_counts)
         assert node.visit_count >= through_edges
         for action, child in enumerate(node.children):
-            if child >= 0:
-                visits = search.nodes[child].visit_count
+            if child is not None:
+                visits = child.visit_count
                 assert visits == node.child_visit_counts[action]
             else:
                 assert node.child_visit_counts[action] == 0
@@ -85,8 +90,8 @@ def test_edge_value_is_its_reward_plus_the_discounted_mean_of_its_child(
     search.run(1, num_simulations)
     for node in search.nodes:
         for action, child in enumerate(node.children):
-            if child >= 0:
-                below = search.nodes[child].value_estimate
+            if child is not None:
+                below = child.value_estimate
                 expected = node.rewards[action] + 0.9 * below
                 assert node.child_values[action] == pytest.approx(expected)
 
@@ -111,17 +116,17 @@ def test_one_more_visit_never_raises_the_share_of_exploration(
     counts: list[int], seed: int, exploration: float
 ) -> None:
     rng = np.random.default_rng(seed)
-    visits = np.array(counts)
+    visits = list(counts)
     prior = rng.dirichlet(np.ones(len(counts)))
-    values = np.zeros(len(counts))
+    values = [0.0] * len(counts)
     action = int(rng.integers(len(counts)))
-    more = visits.copy()
+    more = list(visits)
     more[action] += 1
 
-    def relative(visits: np.ndarray) -> np.ndarray:
+    def relative(visits: list[int]) -> np.ndarray:
         # Without the factor sqrt(N) that all actions share.
         scores = puct_scores(visits, values, prior, exploration=exploration)
-        return scores / np.sqrt(max(1, visits.sum()))
+        return np.array(scores) / np.sqrt(max(1, sum(visits)))
 
     before, after = relative(visits), relative(more)
     assert after[action] <= before[action]
@@ -138,11 +143,12 @@ def test_one_more_visit_never_raises_the_share_of_exploration(
 def test_higher_value_never_lowers_a_score(
     counts: list[int], low: float, gain: float
 ) -> None:
-    visits = np.array(counts)
-    prior = np.full(len(counts), 1.0 / len(counts))
-    values = np.full(len(counts), low)
+    visits = list(counts)
+    prior = [1.0 / len(counts)] * len(counts)
+    values = [low] * len(counts)
+    higher = [low + gain] * len(counts)
     for scores in (
         lambda v: uct_scores(visits, v, exploration=1.0),
         lambda v: puct_scores(visits, v, prior, exploration=1.0),
     ):
-        assert (scores(values + gain) >= scores(values)).all()
+        assert all(map(operator.ge, scores(higher), scores(values)))

@@ -19,7 +19,9 @@ from cwm.core.spaces import (
     leaves,
 )
 from cwm.proposers.symbolic.continuous.inducer import ContinuousInducer
-from cwm.proposers.symbolic.discrete.inducer import DiscreteInducer
+from cwm.proposers.symbolic.discrete.inducer import MODEL_KEY, DiscreteInducer
+from cwm.proposers.symbolic.discrete.model import moved_down
+from cwm.proposers.symbolic.step_batch.writer import StepBatchWriter
 
 MAX_ELEMENTS = 128
 """Elements of an observation; more take more memory than a laptop has to spare."""
@@ -33,10 +35,15 @@ class SymbolicProposer:
 
     It sees transitions and spaces only, and makes one bounded change per
     request (docs/induction.md). Integer observations go to the inducer of
-    tables and rules, all others to the inducer of laws and events.
+    tables and rules, all others to the inducer of laws and events. Programs get a
+    `step_batch` beside `step` where that has an equal array form.
+
+    Attributes:
+        step_batches: Writes the array forms, and counts how many there are.
     """
 
     def __init__(self) -> None:
+        self.step_batches = StepBatchWriter()
         self._continuous = ContinuousInducer()
         self._discrete = DiscreteInducer()
 
@@ -69,8 +76,13 @@ class SymbolicProposer:
         # Small regressions: more than one BLAS thread costs ten times the time.
         with threadpool_limits(1):
             answer = answers[request.kind](request)
+            text, shift = self.step_batches.write(answer.text, request.task)
+        annotation = answer.annotation
+        if MODEL_KEY in annotation:
+            moved = moved_down(annotation[MODEL_KEY], shift)
+            annotation = {**annotation, MODEL_KEY: moved}
         usage = Usage(seconds=time.perf_counter() - started)
-        return Completion(text=answer.text, annotation=answer.annotation, usage=usage)
+        return Completion(text=text, annotation=annotation, usage=usage)
 
     def parse(
         self, completion: Completion, request: ProposalRequest

@@ -8,7 +8,13 @@ import pytest
 
 from cwm.core.spaces import DiscreteSpec, space_to_json
 from cwm.programs import draw_seeds
-from cwm.programs.draw_seeds import Seeder, generator_states, mix, mix_many
+from cwm.programs.draw_seeds import (
+    Seeder,
+    generator_of,
+    generator_states,
+    mix,
+    mix_many,
+)
 from cwm.programs.program import uses_generator, uses_global_generators
 from cwm.programs.wire_types import StepsRequest
 
@@ -114,3 +120,13 @@ def test_whatever_mentions_no_global_generator_still_mentions_its_own() -> None:
     # Else a program that draws would be taken for one that does not.
     for source in ("np.random.default_rng()", "x = self.rng.random()"):
         assert uses_generator(source)
+
+
+def test_generators_of_words_repeat_and_differ() -> None:
+    draws = [generator_of(word).random(3).tolist() for word in (1, 2, (1 << 64) - 1)]
+    assert draws == [
+        generator_of(word).random(3).tolist() for word in (1, 2, (1 << 64) - 1)
+    ]
+    assert len({value for row in draws for value in row}) == 9
+    (child,) = generator_of(1).spawn(1)
+    assert child.random() != generator_of(1).random()

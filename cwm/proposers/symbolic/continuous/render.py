@@ -1,5 +1,7 @@
 """Prints a blueprint as a readable program (docs/program-contract.md)."""
 
+import re
+
 from cwm.core.proposals import Task
 from cwm.core.spaces import (
     BoxSpec,
@@ -61,7 +63,7 @@ def render(blueprint: Blueprint, view: View, task: Task) -> str:
     observation = _build(task.observation_space, view.elements)
     return "\n".join(
         [
-            _HEADER.format(environment=task.environment_id, num=len(view)),
+            _HEADER.format(environment=_plain(task.environment_id), num=len(view)),
             "import math",
             "",
             "import numpy as np",
@@ -82,6 +84,11 @@ def render(blueprint: Blueprint, view: View, task: Task) -> str:
             "",
         ]
     )
+
+
+def _plain(name: str) -> str:
+    """Returns a name as text that cannot end a docstring."""
+    return re.sub(r"[^\w./:+-]", " ", name)
 
 
 def _tuple(names: "object") -> str:

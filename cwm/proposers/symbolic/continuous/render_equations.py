@@ -46,10 +46,11 @@ def write_ode_methods(writer: Writer, ode: Ode, index: int, view: View) -> None:
     owner = f"ode{index}"
     step = writer.constant(f"{owner}_time_step", ode.time_step)
     writer.indent = "    "
-    writer.add(f"def _integrate_{index}(self, state{actions}):")
+    writer.add(f"def _integrate_{index}(self, state{actions}, xp=math):")
     writer.indent = INDENT
+    writer.add('"""Returns the state after a step; xp is math, or np for arrays."""')
     writer.add("def rates(at):")
-    writer.add(f"    return self._rates_{index}(at{actions})")
+    writer.add(f"    return self._rates_{index}(at{actions}, xp)")
     writer.add("")
     writer.add(f"h = {step} / {ode.num_substeps}")
     writer.add(f"for _ in range({ode.num_substeps}):")
@@ -78,19 +79,25 @@ def _is_identity(ode: Ode) -> bool:
     )
 
 
+def _by_xp(parts: list[str]) -> list[str]:
+    """Returns terms with the functions of `xp`, which may be `math` or NumPy."""
+    return [part.replace("math.", "xp.") for part in parts]
+
+
 def _write_rates(writer: Writer, ode: Ode, index: int, actions: str) -> None:
     half, size = len(ode.positions), len(ode.velocities)
     owner = f"ode{index}"
     writer.indent = "    "
-    writer.add(f"def _rates_{index}(self, state{actions}):")
+    writer.add(f"def _rates_{index}(self, state{actions}, xp):")
     writer.indent = INDENT
     names = (*ode.positions, *ode.velocities)
     writer.add(f"{', '.join(names)} = state")
     for i in range(size):
         for j in range(size if not _is_identity(ode) else 0):
             parts = writer.sum_parts(f"{owner}_m{i}{j}", ode.mass[i * size + j])
-            writer.assign(f"m{i}{j}", parts)
-        writer.assign(f"f{i}", writer.sum_parts(f"{owner}_f{i}", ode.force[i]))
+            writer.assign(f"m{i}{j}", _by_xp(parts))
+        parts = writer.sum_parts(f"{owner}_f{i}", ode.force[i])
+        writer.assign(f"f{i}", _by_xp(parts))
     velocities = "".join(f"{v}, " for v in ode.velocities[:half])
     if _is_identity(ode):
         forces = ", ".join(f"f{i}" for i in range(size))

@@ -14,6 +14,7 @@ conditions all hold replaces the base. Everything is over named integers
     terminated              for the reward only
 """
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -213,6 +214,12 @@ def model_from_json(data: Any) -> Model:
         return msgspec.convert(data, Model)
     except msgspec.ValidationError as error:
         raise ValueError(f"The annotation must describe a model: {error}.") from error
+
+
+def moved_down(data: Mapping[str, Any], by: int) -> dict[str, Any]:
+    """Returns a model's description after lines went in above its code."""
+    lines = {t: [first + by, last + by] for t, (first, last) in data["lines"].items()}
+    return {**data, "lines": lines}
 
 
 def features_of_outcome(outcome: Outcome) -> tuple[str, ...]:

@@ -109,6 +109,8 @@ def render(
     )
     body = _Writer()
     _write_step(body, model, expressions, acted)
+    init = _Writer()
+    _write_init(init, draws=expressions.draws)
     out = _Writer()
     _write_head(out, model, names)
     for name, text in expressions.tables.items():
@@ -116,6 +118,7 @@ def render(
     if expressions.draws:
         out.add(_DRAW.rstrip())
     _write_codec(out, observation_space, observed, digits, names)
+    out.lines.extend(init.lines)
     offset = len(out.lines)
     out.lines.extend(body.lines)
     spans = {t: (a + offset, b + offset) for t, (a, b) in body.spans.items()}
@@ -234,6 +237,18 @@ def _build(
     raise ValueError(f"Leaf {path!r} must be integer-like.")
 
 
+def _write_init(out: _Writer, *, draws: bool) -> None:
+    """Writes the class up to `step`; only a program that draws has a generator."""
+    out.add("\n\nclass Environment:")
+    out.add('    """Predicts one step from an observation and an action."""\n')
+    out.add("    def __init__(self):")
+    out.add("        self.state = None")
+    if draws:
+        out.add("        self.rng = np.random.default_rng(0)")
+    out.add("\n    def set_state(self, observation):")
+    out.add("        self.state = observation\n")
+
+
 def _write_step(
     out: _Writer, model: Model, expressions: Expressions, acted: tuple[Element, ...]
 ) -> None:
@@ -242,13 +257,6 @@ def _write_step(
     digits.sort(key=lambda target: int(target[1:]))
     titles = [names[target] for target in digits]
     comma = "," if len(titles) == 1 else ""
-    out.add("\n\nclass Environment:")
-    out.add('    """Predicts one step from an observation and an action."""\n')
-    out.add("    def __init__(self):")
-    out.add("        self.state = None")
-    out.add("        self.rng = np.random.default_rng(0)\n")
-    out.add("    def set_state(self, observation):")
-    out.add("        self.state = observation\n")
     out.add("    def step(self, action):")
     out.add(f"        {', '.join(titles)}{comma} = decode(self.state)")
     _write_action(out, len(acted), acted)

@@ -1,0 +1,1 @@
+"""Planning in a world model, acting in the real environment."""

@@ -1,0 +1,189 @@
+"""One row of an evaluation: an environment, a world model and a planner, opened.
+
+Covers: the true environment, programs in the sandbox, and random actions; everything
+is described by plain data, so that another process can open the same.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from cwm.core.errors import ConfigError
+from cwm.core.seeding import child_rng, child_seed
+from cwm.core.trajectories import Trajectory, batch_trajectories
+from cwm.evaluation.deciders import ModelDecider, SandboxSettings, open_decider
+from cwm.evaluation.decisions import Decider
+from cwm.evaluation.episodes import ActingConfig, Actor
+from cwm.evaluation.guard import PredictionJudge
+from cwm.programs.tolerances import Tolerances
+from envs.actions import ActionSource
+from envs.collect import record
+from envs.registry import find
+from envs.snapshots import AttributeSnapshots, SnapshotEnv, open_with_snapshots
+from envs.spec import EnvSpec
+from envs.true_model import TrueModel
+from planners.registry import PlannerConfig, new_planner
+from sandbox.isolation import Level
+from sandbox.limits import Limits
+
+ModelKind: TypeAlias = Literal["program", "true", "random"]
+"""A program's source, the environment itself, or no model and no planner."""
+
+NUM_TOLERANCE_STEPS = 1_000
+"""Random steps that set tolerances where there are no data."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentRef:
+    """An environment, by what `envs.registry.find` takes.
+
+    Attributes:
+        id: Its id.
+        kwargs: Arguments of its constructor.
+        changes: Its changed constants.
+    """
+
+    id: str
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, spec: EnvSpec) -> "EnvironmentRef":
+        """Returns the reference to an environment."""
+        return cls(id=spec.id, kwargs=dict(spec.kwargs), changes=dict(spec.changes))
+
+    def find(self) -> EnvSpec:
+        """Returns the environment."""
+        return find(self.id, kwargs=self.kwargs, changes=self.changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What acts how in which environment.
+
+    Attributes:
+        name: What the row is called.
+        environment: The environment.
+        kind: What the world model is.
+        source: The program, if it is one.
+        planner: The planner.
+        acting: How plans are carried out.
+        tolerances: How far predictions may be off.
+        seed: Episode `i` has the seed `child_seed(seed, "episode", i)`, whatever the
+            model and the planner.
+        isolation: Weakest isolation of a program that is acceptable.
+        limits: What a program, with the planner beside it, may use.
+    """
+
+    name: str
+    environment: EnvironmentRef
+    kind: ModelKind
+    source: str = ""
+    planner: PlannerConfig
+    acting: ActingConfig
+    tolerances: Tolerances
+    seed: int
+    isolation: Level = "kernel"
+    limits: Limits = field(default_factory=Limits)
+
+    def episode_seed(self, index: int) -> int:
+        """Returns the seed of an episode."""
+        return child_seed(self.seed, "episode", index)
+
+    @property
+    def policy(self) -> str:
+        """What trajectories say about who chose the actions."""
+        return "random" if self.kind == "random" else f"planner-{self.planner.name}"
+
+
+@contextmanager
+def open_actor(setup: Setup) -> Iterator[Actor]:
+    """Yields who acts; its environment, model and program are closed afterwards.
+
+    Raises:
+        ConfigError: If the planner cannot choose such actions, or the environment
+            cannot be a model.
+        SandboxUnavailable: If programs cannot be run here.
+    """
+    spec = setup.environment.find()
+    with ExitStack() as stack:
+        judge = PredictionJudge(
+            spec.observation_space, spec.action_space, setup.tolerances
+        )
+        env: SnapshotEnv
+        decider: Decider | None = None
+        state_of = None
+        if setup.kind == "true":
+            model = stack.enter_context(closing(TrueModel(spec, setup.seed)))
+            # The same way to save as that of the model.
+            env = open_with_snapshots(spec, setup.seed)
+            decider = _true_decider(setup, spec, model)
+            state_of = model.state_of
+        else:
+            env = plain_env(spec)
+            if setup.kind == "program":
+                decider = _program_decider(setup, spec)
+        stack.callback(env.close)
+        if decider is not None:
+            stack.enter_context(decider)
+        yield Actor(
+            spec,
+            env,
+            decider,
+            judge=judge,
+            config=setup.acting,
+            state_of=state_of,
+            policy=setup.policy,
+        )
+
+
+def _true_decider(setup: Setup, spec: EnvSpec, model: TrueModel) -> Decider:
+    try:
+        return ModelDecider(new_planner(setup.planner, spec.action_space), model)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _program_decider(setup: Setup, spec: EnvSpec) -> Decider:
+    settings = SandboxSettings(limits=setup.limits, isolation=setup.isolation)
+    try:
+        return open_decider(
+            setup.source,
+            observation_space=spec.observation_space,
+            action_space=spec.action_space,
+            planner=setup.planner,
+            settings=settings,
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def plain_env(spec: EnvSpec) -> SnapshotEnv:
+    """Returns an environment to act in that is never saved."""
+    env = spec.make()
+    return SnapshotEnv(env, AttributeSnapshots(env))
+
+
+def usual_tolerances(spec: EnvSpec, seed: int) -> Tolerances:
+    """Returns the tolerances that random episodes set, where there are no data.
+
+    Args:
+        spec: The environment.
+        seed: Seed of the episodes.
+    """
+    source, env = ActionSource(spec.action_space), spec.make()
+    trajectories: list[Trajectory] = []
+    left = NUM_TOLERANCE_STEPS
+    try:
+        while left > 0:
+            number = len(trajectories)
+            rng = child_rng(seed, "tolerance actions", number)
+            actions = [source.uniform(rng) for _ in range(left)]
+            reset = child_seed(seed, "tolerances", number)
+            trajectories.append(record(spec, env, actions, policy="random", seed=reset))
+            left -= len(trajectories[-1])
+    finally:
+        env.close()
+    batch = batch_trajectories(trajectories, spec.observation_space, spec.action_space)
+    return Tolerances.from_batch(batch)

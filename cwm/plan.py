@@ -1,0 +1,337 @@
+"""`python -m cwm.plan`: acts in the real environment by planning in a world model."""
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from contextlib import closing, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from cwm.arguments import parse
+from cwm.cli import EXIT_DONE, EXIT_FAILED, run_command
+from cwm.config import SourceConfig
+from cwm.core.dataset_file import check_writable
+from cwm.core.errors import ConfigError
+from cwm.core.files import write_atomically
+from cwm.core.spaces import BoxSpec, SpaceSpec
+from cwm.evaluation.episodes import ActingConfig
+from cwm.evaluation.setups import EnvironmentRef, Setup
+from cwm.execution.options import shown_as
+from cwm.planning import (
+    RANDOM,
+    TRUE,
+    NamedModel,
+    PlanningRun,
+    environment_for,
+    make_report,
+    read_model,
+    save_transitions,
+    success_rule,
+    tolerances_for,
+)
+from cwm.report.live import make_progress
+from cwm.report.planning import PlanningReport
+from planners.registry import PlannerConfig, new_planner
+from sandbox.isolation import Level
+from sandbox.limits import Limits
+
+DESCRIPTION = """\
+Acts in the real environment by planning in a world model, and reports how it went.
+
+A model is the folder of a run of cwm.synthesize, a Python file with a class
+Environment, true (the real simulator: what a perfect model would reach) or random (no
+model, random actions). docs/planning.md says what each column means.
+
+  python -m cwm.plan runs/2026-01-01-CartPole-v1-1
+  python -m cwm.plan world_model.py --env Pendulum-v1 --planner icem --reference
+  python -m cwm.plan true --env Taxi-v4 --planner beam --episodes 100 --json
+
+Exit codes: 0 done, 1 some model made no decision at all or the command failed, 2
+usage, 130 interrupted.
+"""
+
+DECISION_WALL_S = 60.0
+"""Longest decision of a program with its planner, unless `--limits.wall-s` is set."""
+
+REPLANNING = ("random", "random-shooting", "cem", "icem", "mppi")
+"""Planners whose plans are made to be followed for one step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """What the command line says.
+
+    Attributes:
+        models: Folder of a run, Python file, true or random; several are compared.
+        env: Environment, as in cwm.synthesize; by default that of the run.
+        planner: Planner, or several with commas between them; by default mcts for
+            finitely many actions and icem (with --preset paper: cem) for real-valued
+            ones.
+        episodes: Episodes of each model with each planner; at least 1.
+        seed: Seed of everything random; at least 0. Episodes with the same number
+            begin alike for all models and planners.
+        preset: Settings of the planners to start from. paper follows the published
+            ones: plans are carried out to their end without a look at what happens.
+        horizon: Steps that a plan looks ahead at most; by default the planner's own.
+        discount: Weight of the next reward, above 0 and at most 1; likewise.
+        model_steps: Steps of the model that one decision may take; likewise.
+        decision_seconds: Time that a decision is to take. The speed of each model is
+            measured first; what it can do in that time becomes --model-steps.
+        max_steps: Steps after which an episode is cut off; by default the time limit
+            of the environment, or 1,000 if it has none.
+        execute_steps: Actions of a plan to carry out before planning again, at most; 0
+            for all of them. By default 1 for planners that are made for it
+            (random-shooting, cem, icem, mppi), otherwise all.
+        replan_error: Prediction error from which on the rest of a plan is given up,
+            in standard deviations of an element's usual change in one step; 1 is a
+            wrong integer or a wrong end. inf never gives up. By default 0.1, and inf
+            with --preset paper.
+        reference: Also run random actions and each planner with the true environment,
+            and state returns between these two.
+        published: Also show the returns that others have published.
+        save_transitions: File (.npz) for all real transitions, for
+            cwm.synthesize --data.
+        out: File for the result as JSON, with every step.
+        env_kwargs: Arguments of the environment's constructor, as a JSON object.
+        set: Constant of the environment to change, such as gravity=3.7.
+        workers: Episodes at a time, each in a process of its own. The result does not
+            depend on it, but times do.
+        isolation: Weakest isolation of programs that is acceptable, where kernel
+            is the strongest; with less, no program is run.
+        limits: What a program, with the planner beside it, may use; wall-s is for one
+            decision.
+        json: Print the result as JSON instead of tables.
+        quiet: Show no progress.
+    """
+
+    models: Annotated[
+        tyro.conf.Positional[tuple[str, ...]],
+        tyro.conf.arg(metavar="MODEL [MODEL ...]", help_behavior_hint="(at least one)"),
+    ]
+    env: Annotated[str | None, shown_as("ID")] = None
+    planner: Annotated[str | None, shown_as("NAME,NAME,...")] = None
+    episodes: int = 10
+    seed: int = 0
+    preset: Literal["default", "paper"] = "default"
+    horizon: Annotated[int | None, shown_as("INT")] = None
+    discount: Annotated[float | None, shown_as("FLOAT")] = None
+    model_steps: Annotated[int | None, shown_as("INT")] = None
+    decision_seconds: Annotated[float | None, shown_as("FLOAT")] = None
+    max_steps: Annotated[int | None, shown_as("INT")] = None
+    execute_steps: Annotated[int | None, shown_as("INT")] = None
+    replan_error: Annotated[float | None, shown_as("FLOAT")] = None
+    reference: bool = False
+    published: bool = False
+    save_transitions: Annotated[Path | None, shown_as("FILE")] = None
+    out: Annotated[Path | None, shown_as("FILE")] = None
+    env_kwargs: Annotated[str, shown_as("JSON")] = "{}"
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = ()
+    workers: int = 1
+    isolation: Level = "kernel"
+    limits: Limits = field(default_factory=lambda: Limits(wall_s=DECISION_WALL_S))
+    json: bool = False
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise ConfigError("At least one model must be given, got none.")
+        for name, lowest, unit in (
+            ("episodes", 1, "episodes"),
+            ("workers", 1, "processes"),
+            ("seed", 0, "seed"),
+        ):
+            if getattr(self, name) < lowest:
+                raise ConfigError(
+                    f"{name} must be at least {lowest}, got {getattr(self, name)} "
+                    f"({unit})."
+                )
+        seconds = self.decision_seconds
+        if seconds is not None and not 0.0 < seconds < math.inf:
+            raise ConfigError(
+                f"decision_seconds must be positive, got {seconds!r} (seconds)."
+            )
+        if seconds is not None and self.model_steps is not None:
+            raise ConfigError(
+                "Only one of decision_seconds and model_steps can be given, got "
+                f"{seconds:g} and {self.model_steps}."
+            )
+
+    def planner_names(self, action_space: SpaceSpec) -> tuple[str, ...]:
+        """Returns the planners to use."""
+        if self.planner is None:
+            is_real = isinstance(action_space, BoxSpec)
+            for_real = "cem" if self.preset == "paper" else "icem"
+            return (for_real if is_real else "mcts",)
+        names = tuple(word.strip() for word in self.planner.split(",") if word.strip())
+        if not names or len(set(names)) < len(names):
+            raise ConfigError(
+                f"planner must name at least one, each once, got {self.planner!r}."
+            )
+        return names
+
+    def planner_config(self, name: str) -> PlannerConfig:
+        """Returns the settings of a planner.
+
+        Raises:
+            ConfigError: If there is no such planner, or a setting breaks its rule.
+        """
+        try:
+            return PlannerConfig(
+                name=name,
+                preset=self.preset,
+                horizon=self.horizon,
+                discount=self.discount,
+                model_steps=self.model_steps,
+            )
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+
+    def acting(self, name: str) -> ActingConfig:
+        """Returns how the plans of a planner are carried out."""
+        is_paper = self.preset == "paper"
+        error = self.replan_error
+        if error is None:
+            error = math.inf if is_paper else ActingConfig().replan_error
+        steps = self.execute_steps
+        if steps is None:
+            steps = 1 if name in REPLANNING and not is_paper else 0
+        try:
+            return ActingConfig(
+                max_steps=self.max_steps,
+                execute_steps=None if steps == 0 else steps,
+                replan_error=error,
+            )
+        except ValueError as found:
+            raise ConfigError(str(found)) from found
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    return run_command(
+        lambda: plan(parse(Arguments, words, command="plan", text=DESCRIPTION))
+    )
+
+
+def plan(arguments: Arguments) -> int:
+    """Runs the episodes and shows the tables.
+
+    Raises:
+        CwmError: If a setting is wrong, a file cannot be read or written, or programs
+            cannot be run here.
+    """
+    for path in (arguments.out, arguments.save_transitions):
+        if path is not None:
+            check_writable(path)  # Before the work, not after it.
+    with (
+        closing(make_progress(sys.stderr, quiet=arguments.quiet)) as progress,
+        redirect_stdout(sys.stderr),  # Environments print; the result stands alone.
+    ):
+        models = _models(arguments)
+        source = SourceConfig(
+            env=arguments.env, env_kwargs=arguments.env_kwargs, set=arguments.set
+        )
+        spec = environment_for(source, models)
+        tolerances, origin = tolerances_for(spec, models, seed=arguments.seed)
+        setups = tuple(
+            Setup(
+                name=model.name,
+                environment=EnvironmentRef.of(spec),
+                kind=model.kind,
+                source=model.source,
+                planner=arguments.planner_config(name),
+                acting=arguments.acting(name),
+                tolerances=tolerances,
+                seed=arguments.seed,
+                isolation=arguments.isolation,
+                limits=arguments.limits,
+            )
+            for model, name in _pairs(models, arguments, spec.action_space)
+        )
+        for setup in setups:
+            _check_planner(setup, spec.action_space)
+        rule = success_rule(spec)
+        rows = PlanningRun(
+            setups=setups,
+            num_episodes=arguments.episodes,
+            num_workers=arguments.workers,
+            decision_seconds=arguments.decision_seconds,
+        ).run(rule, progress)
+        files = []
+        if arguments.save_transitions is not None:
+            path = arguments.save_transitions
+            number = save_transitions(
+                path, spec, rows, models=models, seed=arguments.seed
+            )
+            files.append(
+                f"{number:,} real transitions: {path} "
+                f"(python -m cwm.synthesize --data {path})"
+            )
+        if arguments.out is not None:
+            files.append(f"result: {arguments.out}")
+        report = make_report(
+            spec,
+            rows,
+            setups[0],
+            rule=rule,
+            tolerances_from=origin,
+            shows_published=arguments.published,
+            files=files,
+        )
+    return _finish(arguments, report)
+
+
+def _models(arguments: Arguments) -> tuple[NamedModel, ...]:
+    words = list(arguments.models)
+    if len(set(words)) < len(words):
+        raise ConfigError(f"Each model must be given once, got {' '.join(words)}.")
+    if arguments.reference:
+        words += [word for word in (TRUE, RANDOM) if word not in words]
+    return tuple(map(read_model, words))
+
+
+def _pairs(
+    models: Sequence[NamedModel], arguments: Arguments, action_space: SpaceSpec
+) -> list[tuple[NamedModel, str]]:
+    """Returns each model with each planner; random actions need none."""
+    names = arguments.planner_names(action_space)
+    return [
+        (model, name)
+        for model in models
+        for name in (names[:1] if model.kind == "random" else names)
+    ]
+
+
+def _check_planner(setup: Setup, action_space: SpaceSpec) -> None:
+    """Refuses a planner that cannot choose such actions, before the work."""
+    if setup.kind == "random":
+        return
+    try:
+        new_planner(setup.planner, action_space)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _finish(arguments: Arguments, report: PlanningReport) -> int:
+    """Writes and shows the report; returns the exit code."""
+    text = json.dumps(report.to_json(), indent=2) + "\n"
+    if arguments.out is not None:
+        write_atomically(arguments.out, text)
+    if arguments.json:
+        sys.stdout.write(text)
+    else:
+        report.show(sys.stdout)
+    is_idle = any(
+        row.summary.num_decisions
+        and row.summary.num_failures == row.summary.num_decisions
+        for row in report.rows
+    )
+    return EXIT_FAILED if is_idle else EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,372 @@
+"""Evaluating planners: which models, which rows, and what comes of them.
+
+The place where a program, the true environment and a planner meet: to act, and to
+say what good acting would be.
+"""
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cwm.config import SourceConfig
+from cwm.core.dataset_file import load_dataset, save_dataset
+from cwm.core.errors import ConfigError, CwmError, PrerequisiteError
+from cwm.core.trajectories import Dataset, Split
+from cwm.evaluation.episodes import EpisodeResult
+from cwm.evaluation.parallel import StepNote, mean_return, run_episodes
+from cwm.evaluation.published import published
+from cwm.evaluation.setups import (
+    EnvironmentRef,
+    ModelKind,
+    Setup,
+    plain_env,
+    usual_tolerances,
+)
+from cwm.evaluation.summary import (
+    Interval,
+    SuccessRule,
+    normalised_return,
+    summarise,
+)
+from cwm.evaluation.timing import within_seconds
+from cwm.execution.progress import Progress, Status
+from cwm.execution.provenance import environment_report
+from cwm.programs.tolerances import Tolerances
+from cwm.report.planning import PlanningReport, PlanningRow
+from cwm.sources import environment_of, find_env, read_text
+from envs.collect import varies
+from envs.snapshots import open_with_snapshots
+from envs.spec import EnvSpec
+from planners.registry import planner_config_to_json
+from sandbox.errors import SandboxUnavailable
+
+TRUE = "true"
+RANDOM = "random"
+RUN_PROGRAM = "world_model.py"
+RUN_DATASET = "dataset.npz"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedModel:
+    """A world model as the user named it.
+
+    Attributes:
+        name: What the user typed.
+        kind: What it is.
+        source: The program, if it is one.
+        dataset: What it was made from, if it is a run's.
+    """
+
+    name: str
+    kind: ModelKind
+    source: str = ""
+    dataset: Dataset | None = None
+
+
+def read_model(word: str) -> NamedModel:
+    """Returns the model that a word of the command line names.
+
+    Args:
+        word: `true`, `random`, the folder of a run, or a Python file.
+
+    Raises:
+        ConfigError: If it is a folder without a program.
+        DataError: If a file cannot be read.
+    """
+    if word == TRUE:
+        return NamedModel(name=word, kind="true")
+    if word == RANDOM:
+        return NamedModel(name=word, kind="random")
+    path = Path(word)
+    if not path.is_dir():
+        return NamedModel(name=word, kind="program", source=read_text(path))
+    if not (path / RUN_PROGRAM).is_file():
+        raise ConfigError(
+            "A model must be true, random, a Python file or the folder of a run with "
+            f"{RUN_PROGRAM}, got {word!r}, a folder without one."
+        )
+    dataset = None
+    if (path / RUN_DATASET).is_file():
+        dataset = load_dataset(path / RUN_DATASET)
+    return NamedModel(
+        name=word,
+        kind="program",
+        source=read_text(path / RUN_PROGRAM),
+        dataset=dataset,
+    )
+
+
+def environment_for(source: SourceConfig, models: Sequence[NamedModel]) -> EnvSpec:
+    """Returns the environment to act in: as named, or that of a run.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    if source.env is not None:
+        return find_env(source)
+    if source.set or source.env_kwargs != "{}":
+        raise ConfigError("set and env_kwargs need env.")
+    for model in models:
+        if model.dataset is None:
+            continue
+        spec = environment_of(model.dataset)
+        if spec is None:
+            raise ConfigError(
+                f"The environment of {model.name!r}, "
+                f"{model.dataset.environment_id!r}, cannot be made here. Name one "
+                "with --env."
+            )
+        return spec
+    raise ConfigError("env must be given unless a model is the folder of a run.")
+
+
+def tolerances_for(
+    spec: EnvSpec, models: Sequence[NamedModel], *, seed: int
+) -> tuple[Tolerances, str]:
+    """Returns the tolerances of predictions, the same for all rows, and their origin.
+
+    They are those of a run's training transitions, or those of random episodes.
+    """
+    for model in models:
+        data = model.dataset
+        if data is not None and data.observation_space == spec.observation_space:
+            tolerances = Tolerances.from_batch(data.batch("train"))
+            return tolerances, f"the training transitions of {model.name}"
+    return usual_tolerances(spec, seed), "random episodes"
+
+
+def success_rule(spec: EnvSpec) -> SuccessRule:
+    """Returns when an episode of an environment is a success."""
+    env = plain_env(spec)
+    try:
+        registered = env.env.spec
+        threshold = registered.reward_threshold if registered else None
+        return SuccessRule(threshold=None if threshold is None else float(threshold))
+    finally:
+        env.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanningRun:
+    """What is to be run.
+
+    Attributes:
+        setups: The rows, in order.
+        num_episodes: Episodes of each.
+        num_workers: Episodes at a time.
+        decision_seconds: Time that a decision is to take, instead of the setups'
+            model steps; `None` to leave them.
+    """
+
+    setups: tuple[Setup, ...]
+    num_episodes: int
+    num_workers: int
+    decision_seconds: float | None = None
+
+    def run(self, rule: SuccessRule, progress: Progress) -> tuple[PlanningRow, ...]:
+        """Returns the rows.
+
+        Raises:
+            CwmError: If a setting is wrong or the environment fails.
+            PrerequisiteError: If programs cannot be run safely on this machine.
+        """
+        try:
+            rows = [self._row(setup, rule, progress) for setup in self.setups]
+        except SandboxUnavailable as error:
+            raise PrerequisiteError(
+                f"SandboxUnavailable: {error} (The option is --isolation.)"
+            ) from error
+        return _normalised(rows, self.setups)
+
+    def _row(self, setup: Setup, rule: SuccessRule, progress: Progress) -> PlanningRow:
+        name = _title(setup)
+        progress.phase(name)
+        note = ""
+        if self.decision_seconds is not None and setup.kind != "random":
+            setup, note = within_seconds(setup, self.decision_seconds)
+            progress.event(f"{name}: {note}")
+        watch = _Watch(name, self.num_episodes, progress)
+        episodes = run_episodes(
+            setup,
+            self.num_episodes,
+            num_workers=self.num_workers,
+            on_note=watch.note,
+            on_episode=watch.episode,
+        )
+        is_random = setup.kind == "random"
+        return PlanningRow(
+            model=setup.name,
+            planner="" if is_random else setup.planner.name,
+            settings=_settings(setup),
+            summary=summarise(episodes, rule, seed=setup.seed),
+            episodes=episodes,
+            note=note,
+        )
+
+
+def _settings(setup: Setup) -> dict[str, Any]:
+    planner = None
+    if setup.kind != "random":
+        planner = planner_config_to_json(setup.planner)
+        planner["planning"] = asdict(setup.planner.planning())
+    acting = asdict(setup.acting)
+    if math.isinf(acting["replan_error"]):
+        acting["replan_error"] = None  # JSON has no infinity.
+    return {"kind": setup.kind, "planner": planner, "acting": acting}
+
+
+def _title(setup: Setup) -> str:
+    if setup.kind == "random":
+        return "random actions"
+    return f"{setup.name}, {setup.planner.name}"
+
+
+class _Watch:
+    """Shows how the episodes of a row go."""
+
+    def __init__(self, name: str, total: int, progress: Progress) -> None:
+        self._name, self._total, self._progress = name, total, progress
+        self._episodes: list[EpisodeResult] = []
+
+    def note(self, note: StepNote) -> None:
+        """Shows where an episode stands."""
+        self._update(
+            f"episode {note.index}: step {note.num_steps:,}, "
+            f"return {note.episode_return:.5g}"
+        )
+
+    def episode(self, episode: EpisodeResult) -> None:
+        """Says how an episode ended."""
+        self._episodes.append(episode)
+        line = (
+            f"{self._name}: episode {episode.index}: return "
+            f"{episode.episode_return:.5g} in {len(episode.steps):,} steps"
+        )
+        if episode.num_failures:
+            line += f", {episode.num_failures:,} decisions failed"
+        self._progress.event(line)
+        self._update("")
+
+    def _update(self, activity: str) -> None:
+        measures = {}
+        if self._episodes:
+            measures["mean return"] = f"{mean_return(self._episodes):.5g}"
+            failures = sum(episode.num_failures for episode in self._episodes)
+            measures["failures"] = f"{failures:,}"
+        self._progress.update(
+            Status(
+                completed=len(self._episodes),
+                total=self._total,
+                unit="episodes",
+                activity=activity,
+                measures=measures,
+            )
+        )
+
+
+def _normalised(
+    rows: Sequence[PlanningRow], setups: Sequence[Setup]
+) -> tuple[PlanningRow, ...]:
+    """Returns the rows with their normalised returns, where both ends are known."""
+    random = next((row for row in rows if row.model == RANDOM), None)
+    oracles = {row.planner: row for row in rows if row.model == TRUE}
+    return tuple(
+        replace(row, normalised=_between(row, random, oracles.get(row.planner), seed))
+        for row, seed in zip(rows, [setup.seed for setup in setups], strict=True)
+    )
+
+
+def _between(
+    row: PlanningRow, random: PlanningRow | None, oracle: PlanningRow | None, seed: int
+) -> Interval | None:
+    if random is None or oracle is None or row.model == TRUE:
+        return None
+    return normalised_return(
+        _returns(row), _returns(random), _returns(oracle), seed=seed
+    )
+
+
+def _returns(row: PlanningRow) -> list[float]:
+    return [episode.episode_return for episode in row.episodes]
+
+
+def make_report(
+    spec: EnvSpec,
+    rows: tuple[PlanningRow, ...],
+    setup: Setup,
+    *,
+    rule: SuccessRule,
+    tolerances_from: str,
+    shows_published: bool,
+    files: Sequence[str],
+) -> PlanningReport:
+    """Returns the report on some rows; `setup` is one of theirs."""
+    found = published(spec.id) if shows_published else None
+    if shows_published and found is None:
+        files = [f"nothing is published for {spec.id}", *files]
+    return PlanningReport(
+        environment=spec.id,
+        seed=setup.seed,
+        max_steps=setup.acting.limit(spec),
+        rule=rule,
+        tolerances_from=tolerances_from,
+        rows=rows,
+        published=found,
+        files=tuple(files),
+        made_with=environment_report(),
+    )
+
+
+def save_transitions(
+    path: Path,
+    spec: EnvSpec,
+    rows: Sequence[PlanningRow],
+    *,
+    models: Sequence[NamedModel],
+    seed: int,
+) -> int:
+    """Writes all real transitions of all rows as a data set; returns how many.
+
+    `python -m cwm.synthesize --data` reads it.
+
+    Raises:
+        DataError: If the file cannot be written.
+    """
+    trajectories = tuple(episode.trajectory for row in rows for episode in row.episodes)
+    environment = EnvironmentRef.of(spec)
+    split: Split = "train"
+    dataset = Dataset(
+        environment_id=spec.id,
+        description=spec.description,
+        observation_space=spec.observation_space,
+        action_space=spec.action_space,
+        trajectories=trajectories,
+        splits=(split,) * len(trajectories),
+        collection={
+            "collector": "cwm.plan",
+            "seed": seed,
+            "env_kwargs": dict(environment.kwargs),
+            "env_changes": dict(environment.changes),
+            "max_episode_steps": spec.max_episode_steps,
+            "rows": [row.title for row in rows],
+        },
+        is_stochastic=_is_stochastic(spec, models, seed),
+    )
+    save_dataset(dataset, path)
+    return dataset.num_transitions["train"]
+
+
+def _is_stochastic(spec: EnvSpec, models: Sequence[NamedModel], seed: int) -> bool:
+    for model in models:
+        if model.dataset is not None:
+            return model.dataset.is_stochastic
+    with suppress(CwmError):
+        env = open_with_snapshots(spec, seed)
+        try:
+            return varies(env, seed)
+        finally:
+            env.close()
+    return True

@@ -1,0 +1,1 @@
+"""Array forms of induced programs: `step_batch` beside `step`."""

@@ -1,0 +1,340 @@
+"""Search in plans by sampling around a mean and moving it, again and again."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cwm.core.protocols import Context, FloatArray, WorldModel
+from cwm.core.spaces import SpaceSpec
+from planners.allotment import Allotment
+from planners.colored_noise import colored_noise
+from planners.latent import BoxPoints, Points, points_of
+from planners.planner import Plan, PlanningConfig
+from planners.scoring import (
+    Candidate,
+    Guides,
+    PlanScorer,
+    Population,
+    best_index,
+    better,
+    look_ahead,
+)
+from planners.simulator import Simulator
+from planners.warm_start import WarmStart, begin_from
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gaussian:
+    """Independent normal distributions of the numbers of a plan.
+
+    Attributes:
+        mean: `[H, D]`.
+        std: `[H, D]`.
+    """
+
+    mean: FloatArray
+    std: FloatArray
+
+
+Refit: TypeAlias = Callable[[Gaussian, FloatArray, FloatArray], Gaussian]
+"""Returns the next distribution from the last, its points and their returns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaussianSearchConfig:
+    """What searches that move a mean differ in, other than how they move it.
+
+    Attributes:
+        num_iterations: Rounds of sampling at most.
+        population: Plans of the first round at most; `None` for what the budget
+            allows.
+        decay: Each round has that many times fewer plans than the one before.
+        min_population: Rather fewer rounds and a shorter look-ahead than fewer plans.
+        initial_std: Standard deviation at first, as a share of each element's half
+            range; scores of listed actions have 1.
+        is_of_largest_bound: Whether `initial_std` is a share of the largest bound of
+            all elements instead.
+        noise_exponent: Colour of the noise; see `colored_noise`.
+        kept_fraction: Share of a round's plans, the best ones, that the next round
+            and the next decision roll out again.
+        warm_starts: Whether a decision begins with what the last one found.
+        adds_mean: Whether the last round rolls out the mean itself, too.
+        reserves_mean: Whether the mean after the last round is rolled out.
+        execute: `best`: the best plan of all. `last`: the best of the last round.
+            `mean`: the mean after the last round.
+    """
+
+    num_iterations: int
+    population: int | None
+    decay: float = 1.0
+    min_population: int
+    initial_std: float
+    is_of_largest_bound: bool = False
+    noise_exponent: float = 0.0
+    kept_fraction: float = 0.0
+    warm_starts: bool = True
+    adds_mean: bool = False
+    reserves_mean: bool = False
+    execute: Literal["best", "last", "mean"] = "best"
+
+    def __post_init__(self) -> None:
+        for name in ("num_iterations", "min_population"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}."
+                )
+        if self.population is not None and self.population < 1:
+            raise ValueError(f"population must be at least 1, got {self.population}.")
+        if not 1.0 <= self.decay < math.inf:
+            raise ValueError(f"decay must be at least 1, got {self.decay!r}.")
+        if not 0.0 < self.initial_std < math.inf:
+            raise ValueError(f"initial_std must be above 0, got {self.initial_std!r}.")
+        if not 0.0 <= self.noise_exponent <= 10.0:
+            raise ValueError(
+                f"noise_exponent must be in 0 .. 10, got {self.noise_exponent!r}."
+            )
+        if not 0.0 <= self.kept_fraction < 1.0:
+            raise ValueError(
+                "The share of plans that are rolled out again must be at least 0 and "
+                f"below 1, got {self.kept_fraction!r}."
+            )
+
+
+class GaussianPlanner:
+    """Draws plans, rolls them out, moves the mean; again; keeps the best.
+
+    Args:
+        action_space: Space of the actions.
+        planning: How far to look, and what to spend.
+        config: How to draw.
+        refit: How to move the mean.
+        guides: What helps beside the model.
+
+    Raises:
+        ValueError: If the action space has actions without finite bounds or too many,
+            if there is a prior and they are not listed, or if the value has another
+            discount.
+    """
+
+    def __init__(
+        self,
+        action_space: SpaceSpec,
+        planning: PlanningConfig,
+        config: GaussianSearchConfig,
+        refit: Refit,
+        guides: Guides,
+    ) -> None:
+        self._planning = planning
+        self._config = config
+        self._refit = refit
+        self._guides = guides
+        self._points = points_of(action_space)
+        self._guides.check(self._points, planning)
+        self._allotment = Allotment(
+            horizon=planning.horizon,
+            num_iterations=config.num_iterations,
+            population=config.population,
+            decay=config.decay,
+            num_reserved=int(config.reserves_mean),
+        )
+
+    @property
+    def config(self) -> PlanningConfig:
+        """How far it looks, and what it may spend."""
+        return self._planning
+
+    def plan(
+        self,
+        model: WorldModel,
+        state: Any,
+        rng: np.random.Generator,
+        *,
+        steps_left: int | None = None,
+        context: Context | None = None,
+        memory: Any = None,
+    ) -> Plan:
+        """Returns what to do in a state; see `Planner.plan`."""
+        planning = self._planning
+        horizon = look_ahead(planning, steps_left)
+        allotment = replace(self._allotment, horizon=horizon).within(
+            planning.max_model_steps, min_population=self._config.min_population
+        )
+        simulator = Simulator(model, rng, max_steps=planning.max_model_steps)
+        scorer = PlanScorer(
+            self._points,
+            simulator,
+            state,
+            discount=planning.discount,
+            guides=self._guides,
+            context=context,
+            is_cut_off=allotment.horizon == steps_left,
+        )
+        start = None
+        if self._config.warm_starts:
+            start = begin_from(
+                memory,
+                horizon=allotment.horizon,
+                size=self._points.size,
+                steps_left=steps_left,
+                context=context,
+            )
+        search = _Search(
+            self._config,
+            self._points,
+            scorer=scorer,
+            simulator=simulator,
+            allotment=allotment,
+            refit=self._refit,
+            rng=rng,
+        )
+        search.run(start)
+        return self._plan_of(search, simulator, steps_left, context)
+
+    def _plan_of(
+        self,
+        search: "_Search",
+        simulator: Simulator,
+        steps_left: int | None,
+        context: Context | None,
+    ) -> Plan:
+        chosen = search.chosen()
+        memory = None
+        if self._config.warm_starts:
+            plans = search.kept
+            if not (len(plans) and np.array_equal(plans[0], chosen.point)):
+                plans = np.concatenate([chosen.point[np.newaxis], plans])
+            memory = WarmStart(
+                mean=search.gaussian.mean,
+                plans=plans,
+                steps_left=steps_left,
+                num_done=None if context is None else len(context.actions),
+            )
+        return Plan(
+            actions=chosen.actions,
+            predictions=chosen.predictions,
+            value=chosen.value,
+            num_model_steps=simulator.num_steps,
+            num_failures=simulator.num_failures,
+            memory=memory,
+            statistics={
+                "populations": tuple(search.populations),
+                "best_returns": tuple(search.best_returns),
+                "num_failed_plans": search.num_failed_plans,
+                "all_failed": math.isnan(chosen.value),
+                "mean_std": float(search.gaussian.std.mean()),
+            },
+        )
+
+
+class _Search:
+    """One decision's search on its way."""
+
+    def __init__(
+        self,
+        config: GaussianSearchConfig,
+        points: Points,
+        *,
+        scorer: PlanScorer,
+        simulator: Simulator,
+        allotment: Allotment,
+        refit: Refit,
+        rng: np.random.Generator,
+    ) -> None:
+        self._config = config
+        self._points = points
+        self._scorer = scorer
+        self._simulator = simulator
+        self._allotment = allotment
+        self._refit = refit
+        self._rng = rng
+        shape = (allotment.horizon, points.size)
+        self.gaussian = Gaussian(
+            mean=np.zeros(shape), std=np.broadcast_to(self._initial_std(), shape)
+        )
+        self.kept: FloatArray = np.zeros((0, *shape))
+        self.populations: list[int] = []
+        self.best_returns: list[float] = []
+        self.num_failed_plans = 0
+        self._best: Candidate | None = None
+        self._last: Candidate | None = None
+
+    def _initial_std(self) -> FloatArray:
+        share = self._config.initial_std
+        if self._config.is_of_largest_bound and isinstance(self._points, BoxPoints):
+            return self._points.std_of_largest_bound(share)
+        return self._points.initial_std(share)
+
+    def run(self, start: tuple[FloatArray, FloatArray] | None) -> None:
+        """Does all rounds."""
+        if start is not None:
+            mean, self.kept = start
+            self.gaussian = Gaussian(mean=mean, std=self.gaussian.std)
+        for iteration in range(self._allotment.num_iterations):
+            number = self._allotment.plans_of(iteration, self._simulator.remaining)
+            if number == 0:
+                break
+            is_last = iteration == self._allotment.num_iterations - 1
+            points = self._drawn(number, with_mean=is_last and iteration > 0)
+            population = self._rolled_out(points)
+            self.populations.append(number)
+            self.kept = self._best_of(population)
+            self.gaussian = self._refit(self.gaussian, points, population.returns)
+        can_afford = self._simulator.remaining >= self._allotment.horizon
+        if self._config.reserves_mean and can_afford:
+            self._rolled_out(self._points.within_bounds(self.gaussian.mean[np.newaxis]))
+
+    def _drawn(self, number: int, *, with_mean: bool) -> FloatArray:
+        """Returns the points of a round: those kept, perhaps the mean, and new ones."""
+        known = self.kept
+        if with_mean and self._config.adds_mean:
+            known = np.concatenate([self.gaussian.mean[np.newaxis], known])
+        known = known[: max(1, number // 2)]
+        drawn = colored_noise(
+            self._rng,
+            number=number - len(known),
+            horizon=self._allotment.horizon,
+            size=self._points.size,
+            exponent=self._config.noise_exponent,
+        )
+        drawn *= self.gaussian.std
+        drawn += self.gaussian.mean
+        if len(known):
+            drawn = np.concatenate([known, drawn])
+        return self._points.within_bounds(drawn)
+
+    def _rolled_out(self, points: FloatArray) -> Population:
+        population = self._scorer.score(points)
+        self._last = self._scorer.candidate(population, best_index(population))
+        self._best = better(self._last, self._best)
+        self.best_returns.append(self._last.value)
+        self.num_failed_plans += int(np.isnan(population.returns).sum())
+        return population
+
+    def _best_of(self, population: Population) -> FloatArray:
+        """Returns the points that the next round rolls out again."""
+        if self._config.kept_fraction == 0.0:
+            return population.points[:0]
+        number = max(1, round(self._config.kept_fraction * len(population.points)))
+        return population.points[elites(population.returns, number)]
+
+    def chosen(self) -> Candidate:
+        """Returns the plan to execute."""
+        assert self._best is not None, "Each search has at least 1 round of 1 plan."
+        assert self._last is not None, "As the line above says."
+        is_settled = self._config.execute == "best" or math.isnan(self._last.value)
+        return self._best if is_settled else self._last
+
+
+def elites(returns: FloatArray, number: int) -> NDArray[np.intp]:
+    """Returns the indices of the highest returns, the best first.
+
+    Fewer if there are no more: a plan without a return is never one. Of equal ones
+    the first are taken.
+    """
+    order = np.argsort(-returns, kind="stable")  # NaN comes last.
+    num_valid = int(np.count_nonzero(~np.isnan(returns)))
+    return order[: min(number, num_valid)]

@@ -1,0 +1,304 @@
+"""What a world model says of a population of plans."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cwm.core.protocols import (
+    ActionPrior,
+    BatchedWorldModel,
+    Context,
+    FloatArray,
+    RolloutBatch,
+    StepResult,
+    ValueFunction,
+    Values,
+)
+from cwm.core.spaces import Value
+from planners.latent import Points, ScorePoints
+from planners.planner import PlanningConfig
+from planners.prior_bias import PriorConfig, prior_biases
+from planners.simulator import Simulator, discounted_returns, plain
+from planners.walks import Biases, as_rollouts, walk_through
+
+
+@dataclass(frozen=True, kw_only=True)
+class Population:
+    """Plans and what the model says of them.
+
+    Attributes:
+        points: `[N, H, D]`.
+        actions: For each plan what was done; of one that ended, perhaps no more.
+        rollouts: Where they lead.
+        returns: Discounted returns with the value of what follows, `[N]`; NaN where
+            there is none.
+    """
+
+    points: FloatArray
+    actions: Sequence[Values]
+    rollouts: RolloutBatch
+    returns: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One plan of a population.
+
+    Attributes:
+        point: `[H, D]`.
+        actions: In order; at least 1.
+        predictions: What the model says of them.
+        value: Its return; NaN if the model had no answer on the way.
+    """
+
+    point: FloatArray
+    actions: tuple[Value, ...]
+    predictions: tuple[StepResult, ...]
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guides:
+    """What helps a planner beside the model.
+
+    Attributes:
+        prior: Its log-probabilities are added to scores of actions.
+        prior_config: How.
+        value: Estimates what follows a plan that did not end.
+    """
+
+    prior: ActionPrior | None = None
+    prior_config: PriorConfig = field(default_factory=PriorConfig)
+    value: ValueFunction | None = None
+
+    def check(self, points: Points, planning: PlanningConfig) -> None:
+        """Checks that they fit what is planned.
+
+        Raises:
+            ValueError: If a prior has to do with a box, or a value with another
+                discount.
+        """
+        if self.prior is not None and not isinstance(points, ScorePoints):
+            raise ValueError(
+                "A prior must have listed actions to choose from, got a box."
+            )
+        if self.value is not None:
+            discount = self.value.spec.discount
+            if discount != planning.discount:
+                raise ValueError(
+                    "A value must have the planner's discount "
+                    f"({planning.discount!r}), got {discount!r}."
+                )
+
+
+class PlanScorer:
+    """Rolls out populations of plans from one state.
+
+    Plans are rolled out together where all actions are legal everywhere; otherwise
+    step by step, each choosing among what is legal where it is. A rollout that
+    reaches a state without a legal action ends there.
+
+    Args:
+        points: How points stand for plans.
+        simulator: The model, counted.
+        state: Where all plans start.
+        discount: Weight of the next reward.
+        guides: What helps beside the model.
+        context: What was seen and done so far; needed by a prior or a value.
+        is_cut_off: Whether the episode is cut off where plans end: nothing follows.
+
+    Raises:
+        NoLegalAction: If the state has none.
+        ValueError: If a context is needed and not given.
+    """
+
+    def __init__(
+        self,
+        points: Points,
+        simulator: Simulator,
+        state: Any,
+        *,
+        discount: float,
+        guides: Guides,
+        context: Context | None = None,
+        is_cut_off: bool = False,
+    ) -> None:
+        needs_context = guides.prior is not None or guides.value is not None
+        if context is None and needs_context:
+            raise ValueError(
+                "A planner with a prior or a value must be given a context, got none."
+            )
+        self._points = points
+        self._simulator = simulator
+        self._state = state
+        self._discount = discount
+        self._context = context
+        self._prior = guides.prior
+        self._prior_config = guides.prior_config
+        self._value = None if is_cut_off else guides.value
+        self._by_state = False
+        self._root_bias: FloatArray | None = None
+        if isinstance(points, ScorePoints):
+            self._look_around(points)
+
+    def _look_around(self, points: ScorePoints) -> None:
+        """Finds out whether actions depend on the state, and asks the prior once."""
+        model = self._simulator.model
+        legal = points.actions.legal(model, self._state)
+        self._by_state = model.legal_actions(self._state) is not None
+        if self._prior is not None and self._context is not None:
+            self._by_state |= self._prior_config.num_steps > 1
+            (self._root_bias,) = prior_biases(
+                self._prior, self._prior_config.weight, [self._context], [legal]
+            )
+
+    def score(self, points: FloatArray) -> Population:
+        """Returns what the model says of plans `[N, H, D]`."""
+        actions: Sequence[Values]
+        if self._by_state and isinstance(self._points, ScorePoints):
+            walks, rewards = walk_through(
+                self._points,
+                points,
+                self._simulator,
+                self._state,
+                context=self._context,
+                biases_at=self._biases_at,
+            )
+            actions = [walk.actions for walk in walks]
+            rollouts = as_rollouts(walks, rewards)
+            is_open = np.array([walk.is_open for walk in walks], dtype=np.bool_)
+        else:
+            # An array is as good as a list of its rows, only faster.
+            actions = cast(
+                "Sequence[Values]", self._points.to_actions(points, self._root_bias)
+            )
+            rollouts = self._simulator.roll_out(self._state, actions)
+            is_open = ~(rollouts.terminated | rollouts.failed)
+        returns = discounted_returns(rollouts, self._discount)
+        if self._value is not None and self._context is not None:
+            asked = np.flatnonzero(is_open)
+            contexts = _contexts(self._context, actions, rollouts, asked)
+            returns[asked] += self._worth(
+                self._value, contexts, rollouts.lengths[asked]
+            )
+        return Population(
+            points=points, actions=actions, rollouts=rollouts, returns=returns
+        )
+
+    def _biases_at(self, time: int) -> Biases:
+        """Returns what gives the biases of a step."""
+
+        def none(
+            contexts: Sequence[Context | None], legal: Sequence[Sequence[Value]]
+        ) -> Sequence[FloatArray | None]:
+            return [self._root_bias if time == 0 else None] * len(contexts)
+
+        def of_prior(
+            contexts: Sequence[Context | None], legal: Sequence[Sequence[Value]]
+        ) -> Sequence[FloatArray | None]:
+            assert self._prior is not None
+            known = [context for context in contexts if context is not None]
+            weight = self._prior_config.weight
+            return prior_biases(self._prior, weight, known, legal)
+
+        is_asked = self._prior is not None and 0 < time < self._prior_config.num_steps
+        return of_prior if is_asked else none
+
+    def _worth(
+        self,
+        value: ValueFunction,
+        contexts: Sequence[Context],
+        lengths: NDArray[np.int64],
+    ) -> FloatArray:
+        """Returns the values of the ends of rollouts, discounted to their start."""
+        if not contexts:
+            return np.zeros(0)
+        estimates = np.asarray(value.evaluate(contexts), dtype=np.float64)
+        worth: FloatArray = self._discount**lengths * value.spec.scale * estimates
+        return worth
+
+    def candidate(self, population: Population, index: int) -> Candidate:
+        """Returns one plan of a population."""
+        rollouts = population.rollouts
+        length = int(rollouts.lengths[index])
+        is_end = bool(rollouts.terminated[index])
+        # Elsewhere a state is something else, which rollouts do not tell.
+        shows_states = isinstance(self._simulator.model, BatchedWorldModel)
+        predictions = []
+        for time in range(length):
+            observation = plain(rollouts.observations[index][time])
+            predictions.append(
+                StepResult(
+                    next_state=observation if shows_states else None,
+                    observation=observation,
+                    reward=float(rollouts.rewards[index, time]),
+                    terminated=is_end and time == length - 1,
+                )
+            )
+        return Candidate(
+            point=population.points[index],
+            actions=tuple(plain(action) for action in population.actions[index]),
+            predictions=tuple(predictions),
+            value=float(population.returns[index]),
+        )
+
+
+def look_ahead(planning: PlanningConfig, steps_left: int | None) -> int:
+    """Returns how far to look.
+
+    Raises:
+        ValueError: If no step is left.
+    """
+    if steps_left is not None and steps_left < 1:
+        raise ValueError(f"steps_left must be at least 1, got {steps_left} (steps).")
+    return planning.steps_ahead(steps_left)
+
+
+def best_index(population: Population) -> int:
+    """Returns the plan with the highest return; the first of equal ones.
+
+    If none has a return it is the one that got furthest.
+    """
+    if np.isnan(population.returns).all():
+        return int(population.rollouts.lengths.argmax())
+    return int(np.nanargmax(population.returns))
+
+
+def better(left: Candidate, right: Candidate | None) -> Candidate:
+    """Returns the plan with the higher return; the right one of equal ones.
+
+    One without a return is worse than any; of two such the longer one is better.
+    """
+    if right is None:
+        return left
+    if math.isnan(left.value) and math.isnan(right.value):
+        is_longer = len(left.predictions) > len(right.predictions)
+        return left if is_longer else right
+    if math.isnan(left.value) or left.value <= right.value:
+        return right
+    return left
+
+
+def _contexts(
+    context: Context,
+    actions: Sequence[Values],
+    rollouts: RolloutBatch,
+    indices: NDArray[np.int64],
+) -> list[Context]:
+    """Returns what was seen and done at the ends of some rollouts."""
+    contexts = []
+    for index in indices.tolist():
+        seen = tuple(plain(row) for row in rollouts.observations[index])
+        done = tuple(plain(row) for row in actions[index][: len(seen)])
+        contexts.append(
+            Context(
+                instruction=context.instruction,
+                observations=(*context.observations, *seen),
+                actions=(*context.actions, *done),
+            )
+        )
+    return contexts
