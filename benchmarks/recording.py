@@ -21,10 +21,11 @@ def seconds(action: Callable[[], object]) -> float:
 
 def print_table(figures: Mapping[str, Sequence[float]]) -> None:
     """Prints minimum, median and maximum of each figure's repeats."""
-    print(f"{'':32}{'min':>12}{'median':>12}{'max':>12}")
+    width = max(32, *(len(name) + 2 for name in figures))
+    print(f"{'':{width}}{'min':>14}{'median':>14}{'max':>14}")
     for name, values in figures.items():
         low, middle, high = min(values), statistics.median(values), max(values)
-        print(f"{name:32}{low:12,.2f}{middle:12,.2f}{high:12,.2f}")
+        print(f"{name:{width}}{low:14,.2f}{middle:14,.2f}{high:14,.2f}")
 
 
 def append_record(

@@ -56,14 +56,14 @@ def base_config(words: Sequence[str]) -> RunConfig:
     Raises:
         ConfigError: If there is no such preset, file or run.
     """
-    resume = _option(words, "--resume")
+    resume = option(words, "--resume")
     if resume is not None:
         folder = open_run_folder(Path(resume))
         return load_config(folder.config, RunConfig())
-    name = _option(words, "--preset") or "default"
+    name = option(words, "--preset") or "default"
     if name not in PRESETS:
         raise ConfigError(f"No preset called {name!r}. Known: {', '.join(PRESETS)}.")
-    config = _option(words, "--config")
+    config = option(words, "--config")
     return PRESETS[name] if config is None else load_config(Path(config), PRESETS[name])
 
 
@@ -78,15 +78,15 @@ def own_models(config: RunConfig, base: RunConfig, words: Sequence[str]) -> RunC
         base: What it was parsed upon.
         words: The command line.
     """
-    if _option(words, "--llm") is None:
+    if option(words, "--llm") is None:
         return config
     models = replace(config.models, llm=config.models.llm[len(base.models.llm) :])
-    if _option(words, "--base-url") is None:
+    if option(words, "--base-url") is None:
         models = replace(models, base_url=None)
     return replace(config, models=models)
 
 
-def _option(words: Sequence[str], name: str) -> str | None:
+def option(words: Sequence[str], name: str) -> str | None:
     """Returns the value of an option before the options are known."""
     value = None
     for position, word in enumerate(words):

@@ -5,13 +5,13 @@ import math
 import sys
 from collections.abc import Sequence
 from contextlib import closing, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
-from cwm.arguments import parse
+from cwm.arguments import option, parse
 from cwm.cli import EXIT_DONE, EXIT_FAILED, run_command
 from cwm.config import SourceConfig
 from cwm.core.dataset_file import check_writable
@@ -27,6 +27,7 @@ from cwm.planning import (
     NamedModel,
     PlanningRun,
     environment_for,
+    is_stochastic,
     make_report,
     read_model,
     save_transitions,
@@ -34,8 +35,16 @@ from cwm.planning import (
     tolerances_for,
 )
 from cwm.report.live import make_progress
+from cwm.report.pictures import Pictures
 from cwm.report.planning import PlanningReport
-from planners.registry import PlannerConfig, new_planner
+from envs.spec import EnvSpec
+from planners.registry import (
+    PRESETS,
+    PlannerConfig,
+    PlannerSettings,
+    default_planner,
+    new_planner,
+)
 from sandbox.isolation import Level
 from sandbox.limits import Limits
 
@@ -68,9 +77,9 @@ class Arguments:
     Attributes:
         models: Folder of a run, Python file, true or random; several are compared.
         env: Environment, as in cwm.synthesize; by default that of the run.
-        planner: Planner, or several with commas between them; by default mcts for
-            finitely many actions and icem (with --preset paper: cem) for real-valued
-            ones.
+        planner: Planner, or several with commas between them; by default icem (with
+            --preset paper: cem) for real-valued actions, and for finitely many beam,
+            or mcts where outcomes vary (with --preset paper: mcts).
         episodes: Episodes of each model with each planner; at least 1.
         seed: Seed of everything random; at least 0. Episodes with the same number
             begin alike for all models and planners.
@@ -95,6 +104,12 @@ class Arguments:
         published: Also show the returns that others have published.
         save_transitions: File (.npz) for all real transitions, for
             cwm.synthesize --data.
+        plot: File (.png) for a picture of the returns, and of prediction errors over
+            time; needs the extra [plot].
+        video: File (.gif or .mp4) for the first episode of the first world model: the
+            real environment beside what the model makes of the same actions without
+            being told what really happened; needs the extra [plot].
+        video_steps: Steps that the video shows, at most.
         out: File for the result as JSON, with every step.
         env_kwargs: Arguments of the environment's constructor, as a JSON object.
         set: Constant of the environment to change, such as gravity=3.7.
@@ -104,6 +119,7 @@ class Arguments:
             is the strongest; with less, no program is run.
         limits: What a program, with the planner beside it, may use; wall-s is for one
             decision.
+        settings: Settings of each planner.
         json: Print the result as JSON instead of tables.
         quiet: Show no progress.
     """
@@ -127,12 +143,18 @@ class Arguments:
     reference: bool = False
     published: bool = False
     save_transitions: Annotated[Path | None, shown_as("FILE")] = None
+    plot: Annotated[Path | None, shown_as("FILE")] = None
+    video: Annotated[Path | None, shown_as("FILE")] = None
+    video_steps: int = 300
     out: Annotated[Path | None, shown_as("FILE")] = None
     env_kwargs: Annotated[str, shown_as("JSON")] = "{}"
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = ()
     workers: int = 1
     isolation: Level = "kernel"
     limits: Limits = field(default_factory=lambda: Limits(wall_s=DECISION_WALL_S))
+    settings: Annotated[PlannerSettings, tyro.conf.arg(name="")] = field(
+        default_factory=PlannerSettings
+    )
     json: bool = False
     quiet: bool = False
 
@@ -143,6 +165,7 @@ class Arguments:
             ("episodes", 1, "episodes"),
             ("workers", 1, "processes"),
             ("seed", 0, "seed"),
+            ("video_steps", 1, "steps"),
         ):
             if getattr(self, name) < lowest:
                 raise ConfigError(
@@ -160,12 +183,16 @@ class Arguments:
                 f"{seconds:g} and {self.model_steps}."
             )
 
-    def planner_names(self, action_space: SpaceSpec) -> tuple[str, ...]:
-        """Returns the planners to use."""
+    def planner_names(
+        self, spec: EnvSpec, models: Sequence[NamedModel]
+    ) -> tuple[str, ...]:
+        """Returns the planners to use in an environment."""
         if self.planner is None:
-            is_real = isinstance(action_space, BoxSpec)
-            for_real = "cem" if self.preset == "paper" else "icem"
-            return (for_real if is_real else "mcts",)
+            is_real = isinstance(spec.action_space, BoxSpec)
+            if self.preset == "paper":
+                return ("cem" if is_real else "mcts",)
+            varies = not is_real and is_stochastic(spec, models, self.seed)
+            return (default_planner(spec.action_space, is_stochastic=varies).name,)
         names = tuple(word.strip() for word in self.planner.split(",") if word.strip())
         if not names or len(set(names)) < len(names):
             raise ConfigError(
@@ -186,6 +213,7 @@ class Arguments:
                 horizon=self.horizon,
                 discount=self.discount,
                 model_steps=self.model_steps,
+                settings=self.settings,
             )
         except ValueError as error:
             raise ConfigError(str(error)) from error
@@ -208,13 +236,23 @@ class Arguments:
         except ValueError as found:
             raise ConfigError(str(found)) from found
 
+    def pictures(self) -> Pictures:
+        """Returns which pictures are wanted."""
+        return Pictures(plot=self.plot, video=self.video, video_steps=self.video_steps)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    return run_command(
-        lambda: plan(parse(Arguments, words, command="plan", text=DESCRIPTION))
-    )
+    return run_command(lambda: plan(_parse(words)))
+
+
+def _parse(words: list[str]) -> Arguments:
+    """Returns the arguments; settings of planners start from those of the preset."""
+    name: Any = option(words, "--preset")
+    settings = PRESETS.get(name, PRESETS["default"])
+    default = Arguments(models=tyro.MISSING, settings=settings)
+    return parse(Arguments, words, command="plan", text=DESCRIPTION, default=default)
 
 
 def plan(arguments: Arguments) -> int:
@@ -250,10 +288,12 @@ def plan(arguments: Arguments) -> int:
                 isolation=arguments.isolation,
                 limits=arguments.limits,
             )
-            for model, name in _pairs(models, arguments, spec.action_space)
+            for model, name in _pairs(models, arguments, spec)
         )
         for setup in setups:
             _check_planner(setup, spec.action_space)
+        pictures = arguments.pictures()
+        pictures.check(spec, setups)
         rule = success_rule(spec)
         rows = PlanningRun(
             setups=setups,
@@ -282,7 +322,9 @@ def plan(arguments: Arguments) -> int:
             shows_published=arguments.published,
             files=files,
         )
-    return _finish(arguments, report)
+        lines, has_all = pictures.write(report, setups, progress)
+        report = replace(report, files=(*report.files, *lines))
+    return _finish(arguments, report, has_all=has_all)
 
 
 def _models(arguments: Arguments) -> tuple[NamedModel, ...]:
@@ -295,10 +337,10 @@ def _models(arguments: Arguments) -> tuple[NamedModel, ...]:
 
 
 def _pairs(
-    models: Sequence[NamedModel], arguments: Arguments, action_space: SpaceSpec
+    models: Sequence[NamedModel], arguments: Arguments, spec: EnvSpec
 ) -> list[tuple[NamedModel, str]]:
     """Returns each model with each planner; random actions need none."""
-    names = arguments.planner_names(action_space)
+    names = arguments.planner_names(spec, models)
     return [
         (model, name)
         for model in models
@@ -316,7 +358,7 @@ def _check_planner(setup: Setup, action_space: SpaceSpec) -> None:
         raise ConfigError(str(error)) from error
 
 
-def _finish(arguments: Arguments, report: PlanningReport) -> int:
+def _finish(arguments: Arguments, report: PlanningReport, *, has_all: bool) -> int:
     """Writes and shows the report; returns the exit code."""
     text = json.dumps(report.to_json(), indent=2) + "\n"
     if arguments.out is not None:
@@ -330,7 +372,7 @@ def _finish(arguments: Arguments, report: PlanningReport) -> int:
         and row.summary.num_failures == row.summary.num_decisions
         for row in report.rows
     )
-    return EXIT_FAILED if is_idle else EXIT_DONE
+    return EXIT_FAILED if is_idle or not has_all else EXIT_DONE
 
 
 if __name__ == "__main__":

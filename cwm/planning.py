@@ -353,13 +353,17 @@ def save_transitions(
             "max_episode_steps": spec.max_episode_steps,
             "rows": [row.title for row in rows],
         },
-        is_stochastic=_is_stochastic(spec, models, seed),
+        is_stochastic=is_stochastic(spec, models, seed),
     )
     save_dataset(dataset, path)
     return dataset.num_transitions["train"]
 
 
-def _is_stochastic(spec: EnvSpec, models: Sequence[NamedModel], seed: int) -> bool:
+def is_stochastic(spec: EnvSpec, models: Sequence[NamedModel], seed: int) -> bool:
+    """Returns whether outcomes vary in an environment, or may for all that is known.
+
+    That is what the transitions of a run say of it; else it is tried.
+    """
     for model in models:
         if model.dataset is not None:
             return model.dataset.is_stochastic

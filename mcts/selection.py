@@ -34,6 +34,9 @@ class Edges(Protocol):
         ...
 
 
+_ROUNDING = 1e-12
+
+
 @dataclass(slots=True)
 class ValueRange:
     """Smallest and largest edge value seen in a search so far."""
@@ -68,9 +71,10 @@ def min_max_scaled(values: Sequence[float], value_range: ValueRange) -> Sequence
     As in MuZero (Schrittwieser et al., 2020, Appendix B). Untried edges stay NaN;
     while all values seen are equal, each counts as 1/2.
     """
-    low = value_range.low
-    width = value_range.high - low
-    if not width > 0.0:
+    low, high = value_range.low, value_range.high
+    width = high - low
+    # Rounding makes several values of what is one.
+    if not width > _ROUNDING * max(abs(low), abs(high)):
         return [value if value != value else 0.5 for value in values]  # noqa: PLR0124
     return [(value - low) / width for value in values]
 
@@ -82,18 +86,22 @@ def uct_scores(
     exploration: float,
     untried_value: float = math.inf,
     epsilon: float = 0.0,
+    own_visits: int = 0,
 ) -> list[float]:
     """Returns `Q + c * sqrt(ln N / (n + epsilon))` per action, `[A]`.
 
     Args:
-        visit_counts: `[A]`, visits `n` of the edges; `N` is their sum, at least 1.
+        visit_counts: `[A]`, visits `n` of the edges; `N` is their sum and
+            `own_visits`, at least 1.
         values: `[A]`, mean values `Q` of the edges; ignored where `n` is 0.
         exploration: The constant `c`; at least 0.
         untried_value: Value of an untried edge. Infinity tries each edge once
             before any is tried again; a finite one needs a positive `epsilon`.
         epsilon: Added to `n`; at least 0.
+        own_visits: Visits that ended at the node itself: 1 if the one that valued it
+            counts in `N`.
     """
-    log_total = math.log(max(1, sum(visit_counts)))
+    log_total = math.log(max(1, own_visits + sum(visit_counts)))
     if untried_value == math.inf:
         untried = math.inf
     else:
@@ -153,6 +161,7 @@ def uct_selection(
     exploration: float,
     untried_value: float = math.inf,
     epsilon: float = 0.0,
+    own_visits: int = 0,
     qtransform: QTransform = untransformed,
 ) -> Selection:
     """Returns a selection by `uct_scores`, ties at random.
@@ -168,12 +177,32 @@ def uct_selection(
         )
 
     def select(node: Edges, value_range: ValueRange, draw: Draw) -> int:
+        counts = node.child_visit_counts
+        values = qtransform(node.child_values, value_range)
+        # `uct_scores` and its maximum in one pass: most of the time in a tree.
+        log_total = math.log(max(1, own_visits + sum(counts)))
+        untried = untried_value
+        if epsilon > 0.0:
+            untried += exploration * math.sqrt(log_total / epsilon)
+        highest, chosen, is_tie = -math.inf, 0, False
+        for index, count in enumerate(counts):
+            score = untried
+            if count:
+                bonus = exploration * math.sqrt(log_total / (count + epsilon))
+                score = values[index] + bonus
+            if score > highest:
+                highest, chosen, is_tie = score, index, False
+            elif score == highest:
+                is_tie = True
+        if not is_tie:
+            return chosen
         scores = uct_scores(
-            node.child_visit_counts,
-            qtransform(node.child_values, value_range),
+            counts,
+            values,
             exploration=exploration,
             untried_value=untried_value,
             epsilon=epsilon,
+            own_visits=own_visits,
         )
         return argmax_at_random(scores, draw)
 

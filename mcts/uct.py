@@ -176,7 +176,8 @@ class UctSearch(Generic[State]):
             index = self.select(node, self.value_range, self._draw)
             child = node.children[index]
             is_new = False
-            if child is None or self.is_stochastic or self._is_due(node, index):
+            is_due = self.num_checks > 0 and self._is_due(node, index)
+            if child is None or self.is_stochastic or is_due:
                 num_nodes = len(self.nodes)
                 child = self._take(node, index)
                 if child is None:
@@ -192,7 +193,7 @@ class UctSearch(Generic[State]):
     def _is_due(self, node: UctNode[State], index: int) -> bool:
         """Returns whether to step a known edge again, to see whether it differs."""
         visits = node.child_visit_counts[index]
-        return self.num_checks > 0 and (visits <= 8 or visits & (visits - 1) == 0)
+        return visits <= 8 or visits & (visits - 1) == 0
 
     def _take(self, node: UctNode[State], index: int) -> UctNode[State] | None:
         """Returns where an edge leads, by asking the model; `None` if nowhere."""
@@ -259,7 +260,7 @@ class UctSearch(Generic[State]):
         leaf.value_sum += value
         # What other ways to a state have shown is news for this way, too.
         shares = self.key is not None and not self.is_stochastic
-        child, discount, include = leaf, self.discount, self.value_range.include
+        child, discount, seen = leaf, self.discount, self.value_range
         for node, index, reward in reversed(path):
             value = reward + discount * value
             node.visit_count += 1
@@ -271,7 +272,11 @@ class UctSearch(Generic[State]):
             else:
                 mean = node.child_value_sums[index] / node.child_visit_counts[index]
             node.child_values[index] = mean
-            include(mean)
+            # As `include` does, without a call for each node of a long path.
+            if mean < seen.low:  # noqa: PLR1730 - as the line above says
+                seen.low = mean
+            if mean > seen.high:  # noqa: PLR1730
+                seen.high = mean
             child = node
 
     def _new_node(

@@ -56,10 +56,37 @@ class Allotment:
             remaining: Steps that may still be taken.
         """
         affordable = remaining // self.horizon
-        available = affordable - self.num_reserved
-        shares = [self.decay**-i for i in range(iteration, self.num_iterations)]
-        number = int(available * shares[0] / sum(shares))
+        number = self.steps_of(iteration, remaining) // self.horizon
         if self.population is not None:
-            number = min(number, max(1, round(self.population * shares[0])))
+            wanted = round(self.population * self.decay**-iteration)
+            number = min(number, max(1, wanted))
         least = 1 if iteration == 0 else 0
         return min(affordable, max(least, number))
+
+    def steps_of(self, iteration: int, remaining: int) -> int:
+        """Returns the steps that are meant for a round.
+
+        Args:
+            iteration: The round, from 0.
+            remaining: Steps that may still be taken.
+        """
+        available = max(0, remaining - self.num_reserved * self.horizon)
+        shares = [self.decay**-i for i in range(iteration, self.num_iterations)]
+        return int(available * shares[0] / sum(shares))
+
+    def further_plans(self, steps: int, remaining: int, *, mean_length: float) -> int:
+        """Returns how many more plans to roll out in a round that has steps left.
+
+        None if the population is set. Otherwise as many as are likely to take those
+        steps, if they end as early as others did, and as surely fit into the budget
+        if they do not.
+
+        Args:
+            steps: What is left of those meant for the round.
+            remaining: Steps that may still be taken.
+            mean_length: Steps that plans took before they ended.
+        """
+        if self.population is not None:
+            return 0
+        affordable = remaining // self.horizon - self.num_reserved
+        return max(0, min(affordable, int(steps / max(1.0, mean_length))))

@@ -15,6 +15,7 @@ from planners.beam_config import BeamConfig
 from planners.guidance import Guidance
 from planners.novelty import as_vectors, spread_order
 from planners.planner import NoLegalAction
+from planners.reward_bounds import RewardBounds
 from planners.simulator import Simulator
 
 
@@ -72,8 +73,14 @@ class BeamSearch:
         horizon: Depth at which it ends.
         rest: Actions of the decision before that are still to come.
         rng: Source of all randomness.
+        bounds: What steps may pay; learns from this search.
+        known: Outcomes by state and number of the action, from searches before; this
+            one adds its own.
+        incumbent: The best way of the searches before; `None` before the first.
+        goes_on: Whether to go to the horizon whatever was found.
         finished: Ways that reached an end.
         is_complete: Whether no state was left out so far.
+        lowest: Lowest return of a way that ended, or was not gone further.
     """
 
     simulator: Simulator
@@ -84,17 +91,26 @@ class BeamSearch:
     horizon: int
     rest: Sequence[Value]
     rng: np.random.Generator
+    bounds: RewardBounds
+    known: dict[tuple[Hashable, int], StepResult | None]
+    incumbent: Way | None = None
+    goes_on: bool = True
     finished: list[Way] = field(default_factory=list)
     is_complete: bool = True
-    _known: dict[tuple[Hashable, int], StepResult | None] = field(default_factory=dict)
+    lowest: float = math.inf
+    _expanded: set[Hashable] = field(init=False, default_factory=set)
+    _is_closed: bool = field(init=False, default=False)
+    _last_depth: int = field(init=False)
     _grid: Sequence[Value] | None = field(init=False, default=None)
     _num_actions: int = field(init=False, default=1)
 
     def __post_init__(self) -> None:
+        self._last_depth = self.horizon
         if isinstance(self.actions, BoxActions):
             self._grid = self._whole_grid(self.actions)
             size = self.settings.max_actions if self._grid is None else len(self._grid)
             self._num_actions = size
+            self.is_complete = self._grid is not None  # A sample leaves actions out.
         else:
             self._num_actions = max(1, len(self.actions.values))
 
@@ -102,8 +118,11 @@ class BeamSearch:
         """Returns the best way found; `None` if the model had no answer at all."""
         root.is_kept = bool(self.rest)
         beam, deepest = [root], [root]
+        if self.incumbent is not None and self.incumbent.result.terminated:
+            self.finished = [self.incumbent]
         for depth in range(self.horizon):
             is_out_of_steps = self.simulator.remaining < 1
+            self._shorten(depth)
             beam = self._next(beam, depth)
             if not beam:
                 # All that went on has ended; what could not go on is a dead end.
@@ -112,16 +131,26 @@ class BeamSearch:
                 break
             deepest = beam
             if self._nothing_beats_the_finished(beam, depth + 1):
+                # Rewards that were seen are no proof of what was not.
+                is_proof = self.bounds.is_given or self._is_closed
+                self.is_complete = self.is_complete and is_proof
+                deepest = []  # Broken off where they stand they look better.
                 break
-        return _best([*self.finished, *(w for w in deepest if w.parent is not None)])
+        ways = [*self.finished, *(w for w in deepest if w.parent is not None)]
+        self.lowest = min((way.worth for way in ways), default=math.inf)
+        return _best(ways)
 
     def _next(self, beam: Sequence[Way], depth: int) -> list[Way]:
         """Returns the states of the next depth that are kept, the best first."""
+        self._expanded.update(way.key for way in beam)
         ways = self._distinct(self._children(beam, depth))
         self.finished += [way for way in ways if way.result.terminated]
         open_ways = [way for way in ways if not way.result.terminated]
         if not open_ways:
             return []
+        self._is_closed = self.is_complete and all(
+            way.key is not None and way.key in self._expanded for way in open_ways
+        )
         self._look_ahead(open_ways, depth + 1)
         weight = self.settings.prior_weight
         order = spread_order(
@@ -145,12 +174,12 @@ class BeamSearch:
         width = self.settings.width
         if width is not None:
             return list(order[:width])
-        allowed = self.simulator.remaining / (self.horizon - depth)
+        allowed = self.simulator.remaining / max(1, self._last_depth - depth)
         kept: list[int] = []
         cost, num_free = 0, 0
         for index in order:
             key = ways[index].key
-            is_known = key is not None and (key, 0) in self._known
+            is_known = key is not None and (key, 0) in self.known
             if is_known and num_free < self.settings.max_known_states:
                 num_free += 1
             else:
@@ -208,8 +237,8 @@ class BeamSearch:
         asked: list[tuple[int, int]] = []
         for number, way in enumerate(beam):
             for index in range(len(legal[number])):
-                if self._remembers(way) and (way.key, index) in self._known:
-                    found[number, index] = self._known[way.key, index]
+                if self._remembers(way) and (way.key, index) in self.known:
+                    found[number, index] = self.known[way.key, index]
                 else:
                     asked.append((number, index))
         if len(asked) > self.simulator.remaining:
@@ -223,9 +252,11 @@ class BeamSearch:
             asked, self.simulator.step_each(states, actions), strict=True
         ):
             found[place] = result
+            if result is not None and math.isfinite(result.reward):
+                self.bounds.include(result)
             way = beam[place[0]]
             if self._remembers(way):
-                self._known[way.key, place[1]] = result
+                self.known[way.key, place[1]] = result
         return found
 
     def _remembers(self, way: Way) -> bool:
@@ -300,15 +331,29 @@ class BeamSearch:
                 other.is_kept = other.is_kept or way.is_kept
         return list(best.values())
 
-    def _nothing_beats_the_finished(self, beam: Sequence[Way], depth: int) -> bool:
-        highest = self.settings.max_reward
-        if highest is None or not self.finished or self.guidance.value is not None:
+    @property
+    def _may_stop(self) -> bool:
+        """Whether the rewards seen say what there is to gain."""
+        if self.guidance.value is not None:
             return False
-        # Where every step costs, the least that can follow is one step.
-        last = self.horizon if highest > 0.0 else depth + 1
-        to_come = sum(highest * self.discount**time for time in range(depth, last))
-        reachable = max(way.total for way in beam) + to_come
-        return max(way.total for way in self.finished) >= reachable
+        return self.bounds.is_given or self._is_closed or not self.goes_on
+
+    def _shorten(self, depth: int) -> None:
+        """Plans the budget for the depths that may be better than what was found."""
+        if self.finished and self._may_stop:
+            best = max(way.total for way in self.finished)
+            last = self.bounds.last_depth(best, self.horizon, self.discount)
+            self._last_depth = max(last, depth + 1)
+
+    def _nothing_beats_the_finished(self, beam: Sequence[Way], depth: int) -> bool:
+        if not (self.finished and self._may_stop):
+            return False
+        finished = round(max(way.total for way in self.finished), 9)
+        going_on = max(way.total for way in beam)
+        after = self.bounds.to_come(self.horizon - depth, self.discount)
+        reachable = round(going_on + float(self.discount**depth) * after, 9)
+        # Of equal ones, an end is no better where going on costs nothing.
+        return finished > reachable or finished == reachable > round(going_on, 9)
 
 
 def _best(ways: Sequence[Way]) -> Way | None:
@@ -316,11 +361,14 @@ def _best(ways: Sequence[Way]) -> Way | None:
 
     Of equal worth, an end is better where going on costs, else it is worse.
     """
-    if not ways:
-        return None
+    return max(ways, key=_rank) if ways else None
 
-    def rank(way: Way) -> tuple[float, bool]:
-        worth = round(way.worth, 9)
-        return worth, way.result.terminated == (worth < 0.0)
 
-    return max(ways, key=rank)
+def better(first: Way, second: Way) -> Way:
+    """Returns the better of two ways, the first of equal ones."""
+    return max((first, second), key=_rank)
+
+
+def _rank(way: Way) -> tuple[float, bool]:
+    worth = round(way.worth, 9)
+    return worth, way.result.terminated == (worth < 0.0)

@@ -274,25 +274,51 @@ class _Search:
             mean, self.kept = start
             self.gaussian = Gaussian(mean=mean, std=self.gaussian.std)
         for iteration in range(self._allotment.num_iterations):
-            number = self._allotment.plans_of(iteration, self._simulator.remaining)
-            if number == 0:
+            points, returns = self._round(iteration)
+            if not len(points):
                 break
-            is_last = iteration == self._allotment.num_iterations - 1
-            points = self._drawn(number, with_mean=is_last and iteration > 0)
-            population = self._rolled_out(points)
-            self.populations.append(number)
-            self.kept = self._best_of(population)
-            self.gaussian = self._refit(self.gaussian, points, population.returns)
+            self.populations.append(len(points))
+            self.kept = self._best_of(points, returns)
+            self.gaussian = self._refit(self.gaussian, points, returns)
         can_afford = self._simulator.remaining >= self._allotment.horizon
         if self._config.reserves_mean and can_afford:
-            self._rolled_out(self._points.within_bounds(self.gaussian.mean[np.newaxis]))
+            mean = self._points.within_bounds(self.gaussian.mean[np.newaxis])
+            self._last = None
+            self._rolled_out(mean)
 
-    def _drawn(self, number: int, *, with_mean: bool) -> FloatArray:
-        """Returns the points of a round: those kept, perhaps the mean, and new ones."""
+    def _round(self, iteration: int) -> tuple[FloatArray, FloatArray]:
+        """Returns the points of a round and their returns; none if nothing is left.
+
+        Where plans end early there are more of them.
+        """
+        allotment, simulator = self._allotment, self._simulator
+        steps = allotment.steps_of(iteration, simulator.remaining)
+        number = allotment.plans_of(iteration, simulator.remaining)
+        first = simulator.num_steps
+        known = self._known(number, is_last=iteration == allotment.num_iterations - 1)
+        self._last = None
+        points, returns = [self.kept[:0]], [np.zeros(0)]
+        num_plans = 0
+        while number > 0:
+            points.append(self._drawn(number, known))
+            returns.append(self._rolled_out(points[-1]).returns)
+            known = known[:0]
+            num_plans += number
+            taken = simulator.num_steps - first
+            number = allotment.further_plans(
+                steps - taken, simulator.remaining, mean_length=taken / num_plans
+            )
+        return np.concatenate(points), np.concatenate(returns)
+
+    def _known(self, number: int, *, is_last: bool) -> FloatArray:
+        """Returns the points that a round of so many begins with."""
         known = self.kept
-        if with_mean and self._config.adds_mean:
+        if is_last and self._allotment.num_iterations > 1 and self._config.adds_mean:
             known = np.concatenate([self.gaussian.mean[np.newaxis], known])
-        known = known[: max(1, number // 2)]
+        return known[: max(1, number // 2)]
+
+    def _drawn(self, number: int, known: FloatArray) -> FloatArray:
+        """Returns that many points: the known ones, and new ones."""
         drawn = colored_noise(
             self._rng,
             number=number - len(known),
@@ -308,18 +334,19 @@ class _Search:
 
     def _rolled_out(self, points: FloatArray) -> Population:
         population = self._scorer.score(points)
-        self._last = self._scorer.candidate(population, best_index(population))
-        self._best = better(self._last, self._best)
-        self.best_returns.append(self._last.value)
+        found = self._scorer.candidate(population, best_index(population))
+        self._last = better(found, self._last)
+        self._best = better(found, self._best)
+        self.best_returns.append(found.value)
         self.num_failed_plans += int(np.isnan(population.returns).sum())
         return population
 
-    def _best_of(self, population: Population) -> FloatArray:
+    def _best_of(self, points: FloatArray, returns: FloatArray) -> FloatArray:
         """Returns the points that the next round rolls out again."""
         if self._config.kept_fraction == 0.0:
-            return population.points[:0]
-        number = max(1, round(self._config.kept_fraction * len(population.points)))
-        return population.points[elites(population.returns, number)]
+            return points[:0]
+        number = max(1, round(self._config.kept_fraction * len(points)))
+        return points[elites(returns, number)]
 
     def chosen(self) -> Candidate:
         """Returns the plan to execute."""

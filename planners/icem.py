@@ -40,7 +40,7 @@ class ICEMConfig:
 
     num_iterations: int = 4
     population: int | None = None
-    min_population: int = 16
+    min_population: int = 8
     decay: float = 1.25
     noise_exponent: float = 2.0
     elite_fraction: float = 0.1

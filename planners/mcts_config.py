@@ -6,6 +6,9 @@ from typing import Literal
 
 from mcts.selection import Selection, min_max_scaled, puct_selection, uct_selection
 
+UNTRIED_EPSILON = 1e-3
+"""Added to the visits of actions where untried ones have a value."""
+
 PAPER_DISCOUNT = 0.99
 """What the preset `paper` is meant to run with."""
 
@@ -36,6 +39,10 @@ class MctsConfig:
             the plan; `None` plans one action.
         max_idle_simulations: Simulations in a row without a step of the model after
             which all that matters is known; at least 1.
+        decisive_deviations: Standard errors by which the mean return of the most
+            visited action must be above each other one's for the decision to end
+            early, with a stochastic model; infinity ends only where the others can no
+            longer be visited as often. At least 0.
         widening_coefficient: k of `k * n ** alpha` actions after `n` visits, in a box.
         widening_exponent: alpha of it, in `[0, 1]`.
     """
@@ -52,6 +59,7 @@ class MctsConfig:
     temperature: float | None = None
     min_plan_visits: int | None = 10
     max_idle_simulations: int = 100
+    decisive_deviations: float = 3.0
     widening_coefficient: float = 2.0
     widening_exponent: float = 0.5
 
@@ -69,6 +77,11 @@ class MctsConfig:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value >= low):
                 raise ValueError(f"{name} must be at least {low}, got {value!r}.")
+        if not self.decisive_deviations >= 0.0:
+            raise ValueError(
+                "decisive_deviations must be at least 0, got "
+                f"{self.decisive_deviations!r}."
+            )
         if not self.widening_coefficient > 0.0:
             raise ValueError(
                 "widening_coefficient must be above 0, got "
@@ -88,7 +101,9 @@ class MctsConfig:
         """Returns the settings of Dainese et al., 2024; see `PAPER_DISCOUNT`.
 
         The paper gives untried actions the value 1, which needs a number added to
-        their visits; as it states none, it is 1.
+        their visits. It states none; its code adds 0.001 and counts a node's own
+        visit in N, so that nearly always each action is tried once before any twice.
+        With 1 added, an action that was lucky first is never compared with another.
         """
         return cls(
             num_simulations=25,
@@ -114,5 +129,8 @@ class MctsConfig:
         if self.untried_value is None:
             return uct_selection(exploration=self.exploration)
         return uct_selection(
-            exploration=self.exploration, untried_value=self.untried_value, epsilon=1.0
+            exploration=self.exploration,
+            untried_value=self.untried_value,
+            epsilon=UNTRIED_EPSILON,
+            own_visits=1,
         )

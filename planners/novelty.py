@@ -20,10 +20,11 @@ def spread_order(
     """Returns the order in which to keep states, `[N]`.
 
     Of any number of states kept, the given share are spread over what was reached: one
-    of each cell, then a second of each, and so on. The rest have the highest ranks,
-    spread likewise where ranks are equal. Of a cell the highest rank comes first, then
-    what is farthest from the middle, so that the edge of what was reached is never
-    given up: beyond it lies what was not.
+    of each cell, then a second of each, and so on. Of a cell the highest rank comes
+    first, then what is farthest from the middle, so that the edge of what was reached
+    is never given up: beyond it lies what was not. The rest have the highest ranks,
+    spread likewise where ranks are equal, but not to the edge, which may be that of a
+    cliff.
 
     Args:
         ranks: What is better is higher, `[N]`.
@@ -38,8 +39,11 @@ def spread_order(
     centred = _centred(vectors)
     nearness = -np.round((centred**2).sum(axis=1), 9)
     order = np.lexsort((chance, nearness, loss))
-    place = _places_in_groups(_cells(centred, num_cells), order)
-    by_rank = np.lexsort((chance, place, loss))
+    cells = _cells(centred, num_cells)
+    place = _places_in_groups(cells, order)
+    by_rank = np.lexsort(
+        (chance, _places_in_groups(cells, np.lexsort((chance, loss))), loss)
+    )
     by_novelty = np.lexsort((chance, loss, place))
     turn = np.full(number, np.inf)
     for order, share in ((by_rank, 1.0 - novelty_share), (by_novelty, novelty_share)):

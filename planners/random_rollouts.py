@@ -8,7 +8,6 @@ import numpy as np
 
 from cwm.core.protocols import (
     ModelError,
-    RollingWorldModel,
     StepResult,
     WorldModel,
 )
@@ -67,8 +66,7 @@ class RandomRollouts:
         self._rng = rng
         self._keeps_steps = keeps_steps
         # Checks of a protocol cost as much as several steps.
-        model = simulator.model
-        self._rolling = isinstance(model, RollingWorldModel) and not by_state
+        self._rolling = simulator.rolls_out and not by_state
         self._draws: Sequence[Any] = []
         self._next = 0
 
@@ -90,6 +88,7 @@ class RandomRollouts:
     ) -> tuple[Rollout, int]:
         # The hottest loop of a search: no call but the model's.
         step, rng, discount = model.step, self._rng, self._discount
+        by_state, isfinite = self._by_state, math.isfinite
         keep: Callable[[tuple[Value, Value]], None] | None = None
         steps: list[tuple[Value, Value]] = []
         if self._keeps_steps:
@@ -98,7 +97,7 @@ class RandomRollouts:
         terminated = False
         for draw in draws:
             action = draw
-            if self._by_state:
+            if by_state:
                 action = self._legal_action(model, state, draw)
                 if action is None:
                     break
@@ -108,7 +107,7 @@ class RandomRollouts:
             except ModelError:
                 self._simulator.num_failures += 1
                 break
-            if not math.isfinite(reward):
+            if not isfinite(reward):
                 self._simulator.num_failures += 1
                 break
             total += weight * reward

@@ -48,6 +48,13 @@ class PlannerSettings:
     exhaustive: ExhaustiveConfig = field(default_factory=ExhaustiveConfig)
 
 
+NEAR_PLANNING = PlanningConfig(horizon=25, max_model_steps=2_000)
+"""For planners that decide anew at each step by drawing plans.
+
+Long random plans lose a balanced pole, and then all that can be compared is when.
+Goals far away need more: a horizon of 150, a discount of 0.97 and 5,000 steps.
+"""
+
 PRESETS: dict[PresetName, PlannerSettings] = {
     "default": PlannerSettings(),
     "paper": PlannerSettings(cem=CEM_PAPER, mcts=MctsConfig.paper()),
@@ -95,23 +102,26 @@ PLANNERS: dict[str, PlannerSpec] = {
         make=lambda space, planning, settings, prior, value: CEMPlanner(
             space, planning, settings.cem, prior=prior, value=value
         ),
+        planning=NEAR_PLANNING,
         paper=CEM_PAPER_PLANNING,
     ),
     "icem": PlannerSpec(
         make=lambda space, planning, settings, prior, value: ICEMPlanner(
             space, planning, settings.icem, prior=prior, value=value
-        )
+        ),
+        planning=NEAR_PLANNING,
     ),
     "mppi": PlannerSpec(
         make=lambda space, planning, settings, prior, value: MPPIPlanner(
             space, planning, settings.mppi, prior=prior, value=value
-        )
+        ),
+        planning=NEAR_PLANNING,
     ),
     "mcts": PlannerSpec(
         make=lambda space, planning, settings, prior, value: MctsPlanner(
             space, planning, settings.mcts, prior=prior, value=value
         ),
-        planning=PlanningConfig(discount=PAPER_DISCOUNT),
+        planning=PlanningConfig(discount=PAPER_DISCOUNT, max_model_steps=4_000),
         # 25 simulations of a step and a rollout; the root is not rolled out.
         paper=PlanningConfig(
             horizon=1_000, discount=PAPER_DISCOUNT, max_model_steps=25 * 1_101
@@ -121,7 +131,7 @@ PLANNERS: dict[str, PlannerSpec] = {
         make=lambda space, planning, settings, prior, value: BeamPlanner(
             space, planning, settings.beam, prior=prior, value=value
         ),
-        planning=PlanningConfig(horizon=250, max_model_steps=100_000),
+        planning=PlanningConfig(horizon=250, max_model_steps=20_000),
     ),
     "exhaustive": PlannerSpec(
         make=lambda space, planning, settings, prior, value: ExhaustivePlanner(

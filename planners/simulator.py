@@ -1,8 +1,9 @@
 """A world model as a planner uses it: counted, within a budget, failures apart."""
 
+import functools
 import math
 from collections.abc import Hashable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,9 +50,20 @@ class Simulator:
         self.num_failures = 0
         self._rng = rng
         # Looking a protocol up takes longer than many a step.
-        self._keyed = model if isinstance(model, KeyedWorldModel) else None
-        self._batched = model if isinstance(model, BatchedWorldModel) else None
-        self._rolling = model if isinstance(model, RollingWorldModel) else None
+        abilities = _abilities(type(model))
+        self._keyed = cast(KeyedWorldModel, model) if abilities[0] else None
+        self._batched = cast(BatchedWorldModel, model) if abilities[1] else None
+        self._rolling = cast(RollingWorldModel, model) if abilities[2] else None
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether the model's states can be told apart by value."""
+        return self._keyed is not None
+
+    @property
+    def rolls_out(self) -> bool:
+        """Whether the model makes rollouts itself."""
+        return self._rolling is not None
 
     @property
     def remaining(self) -> int:
@@ -211,6 +223,16 @@ class Simulator:
     def key(self, state: Any) -> Hashable | None:
         """Returns the model's `state_key`; `None` if it has none."""
         return None if self._keyed is None else self._keyed.state_key(state)
+
+
+@functools.cache
+def _abilities(kind: type) -> tuple[bool, bool, bool]:
+    """Returns whether models of a type have keys, step in batches, and roll out."""
+    return (
+        issubclass(kind, KeyedWorldModel),
+        issubclass(kind, BatchedWorldModel),
+        issubclass(kind, RollingWorldModel),
+    )
 
 
 class _Moved(NamedTuple):

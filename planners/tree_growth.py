@@ -16,8 +16,12 @@ from planners.guidance import Guidance
 from planners.mcts_config import MctsConfig
 from planners.planner import NoLegalAction, PlanningConfig
 from planners.random_rollouts import RandomRollouts, Rollout
+from planners.root_race import RootRace
 from planners.same_value import same_value
 from planners.simulator import Simulator
+
+CHECK_EVERY = 10
+"""Simulations after which to see whether they are enough."""
 
 
 class Place(NamedTuple):
@@ -72,7 +76,7 @@ class TreeGrowth:
                 exponent=settings.widening_exponent,
                 propose=self._propose,
             )
-        is_keyed = isinstance(self.simulator.model, KeyedWorldModel)
+        is_keyed = self.simulator.has_keys
         detects = settings.is_stochastic is None
         num_checks = min(settings.num_checks, 1 + self.planning.max_model_steps // 50)
         self.search = UctSearch(
@@ -94,6 +98,7 @@ class TreeGrowth:
         """Runs simulations until they are enough, or the budget is used."""
         wanted = self.settings.num_simulations or self.planning.max_model_steps
         num_idle = 0
+        race = RootRace(self.search.root, self.settings.decisive_deviations)
         while (
             self.num_simulations < wanted
             and self.simulator.remaining > 0
@@ -107,6 +112,12 @@ class TreeGrowth:
                 break
             self.num_simulations += 1
             num_idle = num_idle + 1 if self.simulator.num_steps == before else 0
+            race.record()
+            # Of a deterministic model, what comes later is not like what came before.
+            if self.search.is_stochastic and self.num_simulations % CHECK_EVERY == 0:
+                left = min(wanted - self.num_simulations, self.simulator.remaining)
+                if race.is_decided(left):
+                    break
 
     def frame(self, place: Place, value: float, limit_value: float) -> LeafEvaluation:
         """Returns a state's legal actions with their prior, beside its value."""

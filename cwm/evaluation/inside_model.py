@@ -78,6 +78,9 @@ class ProgramModel:
         self._model = model
         self._one_by_one = _OneByOne(model)
         self._together = _Together(model)
+        # Made once: looking protocols up takes longer than a rollout of a few steps.
+        self._single_rollouts = _simulator(self._one_by_one)
+        self._joint_rollouts = _simulator(self._together)
         self.are_arrays = are_arrays(model.observation_space, model.action_space)
         self.is_random = model.is_random
         self.has_legal_actions = model.has_legal_actions
@@ -112,8 +115,8 @@ class ProgramModel:
         # not on how they are written down: the rounding is another one.
         if self._model.has_batch and len(plans) > 1:
             plans = as_array(self._model.action_space, plans)
-            return _simulator(self._together).roll_out(state, plans)
-        return _simulator(self._one_by_one).roll_out(state, plans)
+            return self._joint_rollouts.roll_out(state, plans)
+        return self._single_rollouts.roll_out(state, plans)
 
     def legal_actions(self, state: Any) -> list[Value] | None:
         """Returns what may be done; `None` for the whole space."""

@@ -64,6 +64,16 @@ def test_a_random_system_of_each_family_is_drawn_and_scored(family: str) -> None
     assert "held-out" in shown
 
 
+def test_planners_act_in_real_environments_with_the_true_model() -> None:
+    shown = run(
+        "benchmarks.planner_return",
+        *("--kinds", "oracle", "--only", "CliffWalking", "--episodes", "1"),
+        *("--workers", "1", "--output", ""),
+    )
+    assert "oracle       CliffWalking-v1" in shown
+    assert "-13.00" in shown
+
+
 def test_the_tables_of_the_readme_come_from_the_results_file() -> None:
     shown = run("benchmarks.induction", "--show")
     readme = (ROOT / "README.md").read_text()

@@ -152,3 +152,77 @@ def test_higher_value_never_lowers_a_score(
         lambda v: puct_scores(visits, v, prior, exploration=1.0),
     ):
         assert all(map(operator.ge, scores(higher), scores(values)))
+
+
+Layers = list[list[list[tuple[int, float]]]]
+"""By depth, state and action: the state of the next depth, and the reward."""
+
+
+def random_layers(seed: int) -> Layers:
+    """A graph without cycles, with 3 states at each of 4 depths."""
+    rng = np.random.default_rng(seed)
+    return [
+        [
+            [(int(rng.integers(3)), float(rng.integers(-4, 5)) / 4) for _ in range(2)]
+            for _ in range(3)
+        ]
+        for _ in range(4)
+    ]
+
+
+def search_layers(layers: Layers, *, shares: bool) -> UctSearch[tuple[int, int]]:
+    def step(
+        state: tuple[int, int], action: int, rng: np.random.Generator
+    ) -> Step[tuple[int, int]]:
+        depth, number = state
+        following, reward = layers[depth][number][action]
+        return Step((depth + 1, following), reward, depth + 1 == len(layers))
+
+    return UctSearch(
+        step=step,
+        evaluate=lambda state, depth, rng: LeafEvaluation(value=0.0, actions=range(2)),
+        select=uct_selection(exploration=1.0, qtransform=min_max_scaled),
+        key=(lambda state: state) if shares else None,
+        rng=np.random.default_rng(0),
+    )
+
+
+def best_pays(layers: Layers) -> list[float]:
+    """The highest return of each first action, backwards from the last depth."""
+    values = [0.0] * 3
+    for layer in reversed(layers):
+        pays = [[reward + values[to] for to, reward in actions] for actions in layer]
+        values = [max(found) for found in pays]
+    return pays[0]
+
+
+@given(seed=st.integers(0, 2**31))
+@settings(max_examples=25, deadline=None)
+def test_graph_comes_to_the_same_as_the_tree_with_fewer_nodes(seed: int) -> None:
+    layers = random_layers(seed)
+    pays = best_pays(layers)
+    for shares, most_nodes in ((True, 1 + 3 * 4), (False, 2**5 - 1)):
+        search = search_layers(layers, shares=shares)
+        root = search.run((0, 0), 1_000)
+        assert len(search.nodes) <= most_nodes
+        places = [(node.depth, node.state, node.terminated) for node in search.nodes]
+        assert not shares or len(set(places)) == len(places)
+        assert pays[root.best()] == max(pays)
+        # But for simulations that try what is worse.
+        assert root.value_estimate == pytest.approx(max(pays), abs=0.4)
+
+
+@given(seed=st.integers(0, 2**31), num_simulations=st.integers(1, 60))
+@settings(max_examples=25, deadline=None)
+def test_graph_is_the_tree_where_no_state_is_reached_twice(
+    seed: int, num_simulations: int
+) -> None:
+    values = []
+    for shares in (True, False):
+        search = random_tree(SELECTIONS["puct"], seed)
+        if shares:
+            search.key = lambda state: state
+        root = search.run(1, num_simulations)
+        values.append((root.child_visit_counts, root.child_values))
+    np.testing.assert_equal(values[0][0], values[1][0])
+    np.testing.assert_allclose(values[0][1], values[1][1], rtol=1e-9)

@@ -55,6 +55,9 @@ def corridor(length: int, **settings: float) -> UctSearch[int]:
 
 
 def test_uct_scores_are_those_worked_out_by_hand() -> None:
+    scores = uct_scores([1, 1], [0.5, 0.7], exploration=1.0, own_visits=1)
+    # ln 3 instead of ln 2.
+    assert scores == pytest.approx([0.5 + 1.0481471, 0.7 + 1.0481471])
     scores = uct_scores([1, 3, 0], [0.5, 0.7, math.nan], exploration=2.0)
     assert scores[:2] == pytest.approx(
         [0.5 + 2 * math.sqrt(math.log(4)), 0.7 + 2 * math.sqrt(math.log(4) / 3)]

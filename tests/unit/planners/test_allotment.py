@@ -74,3 +74,21 @@ def test_the_budget_is_never_exceeded_and_something_is_always_tried(
     assert remaining >= 0
     if max_steps >= 2:
         assert remaining >= num_reserved * plan.horizon
+
+
+def test_plans_that_end_early_make_room_for_more():
+    plan = allot(4_000)
+    assert plan.steps_of(0, 4_000) == 1_000
+    assert plan.further_plans(600, 3_600, mean_length=4.0) == 150
+    assert plan.further_plans(600, 450, mean_length=4.0) == 45  # They might not end.
+    assert plan.further_plans(3, 3_600, mean_length=4.0) == 0
+
+
+def test_a_set_population_is_not_added_to():
+    plan = allot(4_000, population=30)
+    assert plan.further_plans(600, 3_600, mean_length=4.0) == 0
+
+
+def test_further_plans_leave_the_reserved_one_its_steps():
+    plan = allot(4_000, num_reserved=1)
+    assert plan.further_plans(600, 30, mean_length=1.0) == 2

@@ -90,12 +90,34 @@ def test_chance_is_valued_by_its_mean(
 ) -> None:
     model = ChanceModel()
     model.has_keys = has_keys
-    planner = mcts(MctsConfig(is_stochastic=is_stochastic, max_idle_simulations=9_999))
-    plan = planner.plan(model, 0, rng(1))
+    config = MctsConfig(
+        is_stochastic=is_stochastic,
+        max_idle_simulations=9_999,
+        decisive_deviations=math.inf,
+    )
+    plan = mcts(config).plan(model, 0, rng(1))
     assert plan.actions == (1,)
     assert plan.statistics["is_stochastic"]
     # 2.25 but for the simulations that try what is worse.
     assert 2.0 < plan.value < 2.4
+
+
+def test_clear_decision_under_chance_ends_early() -> None:
+    steps = []
+    for deviations in (3.0, math.inf):
+        config = MctsConfig(is_stochastic=True, decisive_deviations=deviations)
+        plan = mcts(config, budget=3_000).plan(ChanceModel(), 0, rng())
+        assert plan.actions == (1,)
+        steps.append(plan.num_model_steps)
+    assert steps[0] < 300 < steps[1] < 3_000  # Nothing could catch up any more.
+
+
+def test_deterministic_model_gets_its_whole_budget() -> None:
+    # What is found late may turn everything round.
+    config = MctsConfig(decisive_deviations=0.0)
+    plan = mcts(config, budget=1_000, horizon=30).plan(CartPole(), (0.0,) * 4, rng())
+    assert not plan.statistics["is_stochastic"]
+    assert plan.num_model_steps > 950
 
 
 def test_fixed_outcome_would_be_mistaken_for_the_only_one() -> None:
@@ -203,9 +225,9 @@ def transcription(model: TableModel, state: int, generator: np.random.Generator)
     for _ in range(25):
         node, path, value = root, [], 0.0
         while not node["end"]:
-            total = math.log(max(1, sum(node["n"])))
+            total = math.log(1 + sum(node["n"]))
             scores = [
-                (w / n if n else 1.0) + math.sqrt(total / (n + 1))
+                (w / n if n else 1.0) + math.sqrt(total / (n + 1e-3))
                 for n, w in zip(node["n"], node["w"], strict=True)
             ]
             best = [a for a in range(2) if scores[a] == max(scores)]

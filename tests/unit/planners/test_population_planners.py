@@ -381,3 +381,15 @@ def test_coloured_noise_finds_a_goal_that_needs_long_pushes():
         act(planner, model, num_steps=200, seed=s, execute=5)[0] for s in range(3)
     ]
     assert np.mean(returns) > -140
+
+
+@pytest.mark.parametrize("name", ["cem", "icem", "mppi"])
+def test_the_budget_is_used_where_plans_end_early(name):
+    class Cliff(Corridor):
+        def step(self, state, action, rng):
+            return super().step(state, action, rng)._replace(terminated=True)
+
+    planning = PlanningConfig(horizon=100, max_model_steps=4_000)
+    found = plan(name, Cliff(), planning=planning)
+    assert found.num_model_steps > 3_800
+    assert len(found.statistics["populations"]) > 1
