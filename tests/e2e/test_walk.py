@@ -75,7 +75,8 @@ def cartpole(installed: Installed) -> dict[str, object]:
 
 def test_the_map_of_commands_names_those_that_are_there(installed: Installed) -> None:
     shown = installed.command("cwm")
-    for name in ("synthesize", "evaluate", "collect", "replay", "benchmark"):
+    commands = ("synthesize", "plan", "evaluate", "collect", "replay", "benchmark")
+    for name in commands:
         assert f"cwm.{name}" in shown
         assert "usage: python -m cwm." in installed.command(f"cwm.{name}", "--help")
 
@@ -168,6 +169,34 @@ def test_a_found_program_is_another_runs_answer(
     shown = installed.command("cwm.synthesize", *words, "--out", "third", "--json")
     assert json.loads(shown)["num_calls"] == 1
     assert "tree.json is the tree" in installed.command("cwm.replay", "third")
+
+
+def test_the_program_is_acted_with_beside_the_true_simulator(
+    installed: Installed, cartpole: dict[str, object]
+) -> None:
+    words = ("run", "--reference", "--episodes", "1", "--json", "--planner", "icem")
+    report = json.loads(
+        installed.command("cwm.plan", *words, "--save-transitions", "visited.npz")
+    )
+    rows = {row["model"]: row["summary"] for row in report["rows"]}
+    assert rows["run"]["num_wrong"] == rows["run"]["num_failures"] == 0
+    # The program is exact: it decides as the true simulator does.
+    assert rows["run"]["returns"] == rows["true"]["returns"]
+    assert rows["run"]["returns"]["value"] > 3 * rows["random"]["returns"]["value"]
+    # Where it has been is the next run's data.
+    shown = installed.command(
+        "cwm.evaluate", "run/world_model.py", "--data", "visited.npz", "--json"
+    )
+    row = json.loads(shown)["files"][0]["row"]
+    assert row["scores"]["train"]["strict"] == 1.0
+
+
+def test_errors_found_by_acting_are_learnt_from(installed: Installed) -> None:
+    words = ("--env", "CartPole-v1", "--online", "3", "--acting.max-steps", "120")
+    shown = installed.command("cwm.synthesize", *words, "--out", "online", "--json")
+    report = json.loads(shown)
+    assert report["rounds"][-1]["num_wrong"] == 0
+    assert (installed.work / "online" / "world_model.py").is_file()
 
 
 def test_searches_are_compared(installed: Installed) -> None:
