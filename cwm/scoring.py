@@ -54,13 +54,15 @@ NUM_WORKERS = 2
 
 def make_task(dataset: Dataset) -> Task:
     """Returns what a proposer may know of a data set: nothing held out."""
+    train = dataset.batch("train")
     return Task(
         environment_id=dataset.environment_id,
         description=dataset.description,
         observation_space=dataset.observation_space,
         action_space=dataset.action_space,
-        train=dataset.batch("train"),
+        train=train,
         is_stochastic=dataset.is_stochastic,
+        next_legal_actions=train.next_legal_actions,
     )
 
 
@@ -198,7 +200,7 @@ def baseline_rows(source: Source) -> tuple[ScoreRow, ...]:
         do_nothing(train, num_draws=num_draws),
         splits,
         tolerances,
-        note="same observation, most frequent reward, never terminated",
+        note=_nothing_note(train),
     )
     simulator = score_row(
         TRUE_SIMULATOR, _simulator(source.spec, num_draws), splits, tolerances
@@ -208,6 +210,13 @@ def baseline_rows(source: Source) -> tuple[ScoreRow, ...]:
         note = f"- because the environment {why}"
         simulator = replace(simulator, note=note)
     return nothing, simulator
+
+
+def _nothing_note(train: TransitionBatch) -> str:
+    note = "same observation, most frequent reward, never terminated"
+    if train.next_legal_actions is None:
+        return note
+    return f"{note}, most frequent legal actions"
 
 
 def _simulator(spec: EnvSpec | None, num_draws: int) -> Predictor:
@@ -241,12 +250,14 @@ def _distinct_inputs(
 
 
 def _rows(predictions: Predictions, rows: NDArray[np.intp]) -> Predictions:
+    legal = predictions.legal_actions
     return Predictions(
         next_observations=select_rows(predictions.next_observations, rows),
         rewards=predictions.rewards[rows],
         terminated=predictions.terminated[rows],
         valid=predictions.valid[rows],
         messages={},
+        legal_actions=None if legal is None else tuple(legal[r] for r in rows.tolist()),
     )
 
 

@@ -27,6 +27,21 @@ OWN: dict[str, GymnasiumSpec] = {
         GymnasiumSpec(
             "cwm/CliffGrid-v0", "envs.grids:CliffGrid", max_episode_steps=500
         ),
+        GymnasiumSpec(
+            "cwm/RTFM-v0",
+            "envs.rtfm.env:RTFM",
+            max_episode_steps=100,
+            kwargs={"manual_seed": 0},
+        ),
+        GymnasiumSpec(
+            "cwm/RTFMManuals-v0", "envs.rtfm.env:RTFM", max_episode_steps=100
+        ),
+        GymnasiumSpec(
+            "cwm/RTFMMoving-v0",
+            "envs.rtfm.env:MovingRTFM",
+            max_episode_steps=100,
+            kwargs={"manual_seed": 0},
+        ),
         GymnasiumSpec("cwm/TaxiGrid-v0", "envs.grids:TaxiGrid", max_episode_steps=200),
         GymnasiumSpec(
             "cwm/TeleportGrid-v0", "envs.grids:TeleportGrid", max_episode_steps=200

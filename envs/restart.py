@@ -29,6 +29,7 @@ from cwm.core.spaces import (
 )
 from cwm.core.trajectories import TransitionBatch
 from envs.actions import to_vector
+from envs.collect import legal_actions_of
 from envs.snapshots import generators, is_mujoco
 from envs.spaces import to_gymnasium, to_value
 from envs.spec import Env, EnvSpec
@@ -368,6 +369,7 @@ def restart_predictions(
     found: list[Value] = []
     rewards = np.zeros(len(batch))
     terminated = np.zeros(len(batch), dtype=np.bool_)
+    legal: list[tuple[Value, ...] | None] = []
     env = spec.make()
     try:
         env.reset(seed=child_seed(seed, "restart predictions"))
@@ -379,6 +381,7 @@ def restart_predictions(
             step = env.step(to_gymnasium(spec.action_space, action))
             found.append(to_value(space, step[0]))
             rewards[row], terminated[row] = float(step[1]), bool(step[2])
+            legal.append(legal_actions_of(env))
     finally:
         env.close()
     return Predictions(
@@ -387,4 +390,5 @@ def restart_predictions(
         terminated=terminated,
         valid=np.ones(len(batch), dtype=np.bool_),
         messages={},
+        legal_actions=None if batch.next_legal_actions is None else tuple(legal),
     )

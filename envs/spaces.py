@@ -13,11 +13,76 @@ from cwm.core.spaces import (
     DictSpec,
     DiscreteSpec,
     MultiDiscreteSpec,
+    NestedSpec,
     SpaceSpec,
     TextSpec,
     TupleSpec,
     Value,
 )
+
+
+class NestedText(gymnasium.Space[Any]):
+    """Nested lists of texts, all of one shape.
+
+    For boards of words: Gymnasium has no space for them but tuples of tuples of texts,
+    in which every cell would be an element of its own.
+
+    Args:
+        shape: Lengths of the lists, outermost first.
+        words: What texts there are; `None` for any. Samples need some.
+        seed: Seed of the samples.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        words: tuple[str, ...] | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self.words = words
+        super().__init__(shape, None, seed)
+
+    @property
+    def is_np_flattenable(self) -> bool:
+        """False: texts are no numbers."""
+        return False
+
+    def sample(self, mask: Any | None = None, probability: Any | None = None) -> Any:
+        """Returns lists of random words."""
+        return self._sampled(self._shape or ())
+
+    def _sampled(self, lengths: tuple[int, ...]) -> Any:
+        if lengths:
+            return [self._sampled(lengths[1:]) for _ in range(lengths[0])]
+        words = self.words or ("",)
+        return words[int(self.np_random.integers(len(words)))]
+
+    def contains(self, x: Any) -> bool:
+        """Returns whether lists are of this shape, and texts among the words."""
+        return self._contains(x, self._shape or ())
+
+    def _contains(self, x: Any, lengths: tuple[int, ...]) -> bool:
+        if not lengths:
+            return isinstance(x, str) and (self.words is None or x in self.words)
+        return (
+            isinstance(x, list)
+            and len(x) == lengths[0]
+            and all(self._contains(item, lengths[1:]) for item in x)
+        )
+
+    def __eq__(self, other: object) -> bool:
+        """Returns whether another space has the same values."""
+        return (
+            isinstance(other, NestedText)
+            and self._shape == other._shape
+            and self.words == other.words
+        )
+
+    def __hash__(self) -> int:
+        return hash((self._shape, self.words))
+
+    def __repr__(self) -> str:
+        return f"NestedText({self._shape})"
 
 
 def space_spec(  # noqa: PLR0911 - one return per kind of space
@@ -52,6 +117,8 @@ def space_spec(  # noqa: PLR0911 - one return per kind of space
             return DictSpec(tuple((str(key), space_spec(m)) for key, m in members))
         case spaces.Text():
             return TextSpec(int(space.max_length))
+        case NestedText():
+            return NestedSpec()
         case _:
             raise ConfigError(
                 "A space must be made of Box, Discrete, MultiDiscrete, MultiBinary, "

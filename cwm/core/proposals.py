@@ -6,7 +6,7 @@ the environment, nor held-out data.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -69,7 +69,8 @@ class Task:
         train: The training transitions.
         is_stochastic: Whether equal inputs can have different outcomes.
         next_legal_actions: For each training transition, the actions that were legal
-            after it; `None` if legal actions are not judged.
+            after it; `None` if legal actions are not judged. Always the same as those
+            of `train`: either may be given.
         program: How the program is called, if it is no world model.
     """
 
@@ -93,6 +94,12 @@ class Task:
                 f"next_legal_actions must have {len(self.train)} members, one for "
                 f"each training transition, got {len(legal)}."
             )
+        if legal is None:
+            known = self.train.next_legal_actions
+            object.__setattr__(self, "next_legal_actions", known)
+        elif self.train.next_legal_actions is not legal:
+            train = replace(self.train, next_legal_actions=legal)
+            object.__setattr__(self, "train", train)
 
     @property
     def family(self) -> Family:

@@ -144,6 +144,8 @@ class TransitionBatch:
         truncated: `[N]` of `bool`.
         trajectory: `[N]`, which trajectory a transition is from.
         time: `[N]`, its position in that trajectory.
+        next_legal_actions: `N` lists of the actions that are legal after each
+            transition, if every trajectory has them; then they are judged.
     """
 
     observation_space: SpaceSpec
@@ -156,6 +158,15 @@ class TransitionBatch:
     truncated: NDArray[np.bool_]
     trajectory: NDArray[np.int64]
     time: NDArray[np.int64]
+    next_legal_actions: tuple[tuple[Value, ...], ...] | None = None
+
+    def __post_init__(self) -> None:
+        legal = self.next_legal_actions
+        if legal is not None and len(legal) != len(self.rewards):
+            raise ValueError(
+                f"next_legal_actions must have {len(self.rewards)} members, one for "
+                f"each transition, got {len(legal)}."
+            )
 
     def __len__(self) -> int:
         return len(self.rewards)
@@ -166,6 +177,7 @@ class TransitionBatch:
         if chosen.dtype == np.bool_:
             chosen = np.flatnonzero(chosen)
         chosen = chosen.astype(np.intp)
+        legal = self.next_legal_actions
         return TransitionBatch(
             observation_space=self.observation_space,
             action_space=self.action_space,
@@ -177,6 +189,9 @@ class TransitionBatch:
             truncated=self.truncated[chosen],
             trajectory=self.trajectory[chosen],
             time=self.time[chosen],
+            next_legal_actions=(
+                None if legal is None else tuple(legal[row] for row in chosen.tolist())
+            ),
         )
 
     def transition(self, index: int) -> Transition:
@@ -229,7 +244,20 @@ def batch_trajectories(
             [np.full(len(t), i, dtype=np.int64) for i, t in enumerate(trajectories)]
         ),
         time=np.concatenate([np.arange(len(t), dtype=np.int64) for t in trajectories]),
+        next_legal_actions=_next_legal_actions(trajectories),
     )
+
+
+def _next_legal_actions(
+    trajectories: Sequence[Trajectory],
+) -> tuple[tuple[Value, ...], ...] | None:
+    """Returns what is legal after each transition, if all trajectories say it."""
+    found: list[tuple[Value, ...]] = []
+    for trajectory in trajectories:
+        if trajectory.legal_actions is None:
+            return None
+        found.extend(trajectory.legal_actions[1:])
+    return tuple(found)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from cwm.core.codec import Column
 from cwm.core.predictions import Predictions
 from cwm.core.spaces import BoxSpec, LeafSpec, MultiDiscreteSpec, SpaceSpec, leaves
 from cwm.core.trajectories import TransitionBatch
+from cwm.programs.legal_actions import legal_matches, reference_legal_matches
 from cwm.programs.tolerances import Tolerances
 
 PAPER_TOLERANCE = 1e-5
@@ -43,7 +44,7 @@ class SplitScore:
         reference: The published metric.
         score: What the search maximises; 1 if and only if `strict` is 1.
         part_accuracy: Share that is right, by part: `"reward"`, `"terminated"`,
-            `"observation[2]"`, `"observation/key[0]"`.
+            `"observation[2]"`, `"observation/key[0]"`, `"legal_actions"`.
         num_draws: How often each transition was predicted; above 1 for stochastic
             tasks, where the shares above are means over the draws.
         log_likelihood: Mean natural logarithm of the smoothed probability of the
@@ -77,11 +78,13 @@ class Matches:
         elements: `[N, E]`, the observation's elements in the order of the leaves.
         reward: `[N]`.
         terminated: `[N]`.
+        legal_actions: `[N]`; `None` if they are not judged.
     """
 
     elements: BoolArray
     reward: BoolArray
     terminated: BoolArray
+    legal_actions: BoolArray | None = None
 
     @property
     def observation(self) -> BoolArray:
@@ -91,7 +94,8 @@ class Matches:
     @property
     def everything(self) -> BoolArray:
         """Whether the whole transition is right, `[N]`."""
-        return self.observation & self.reward & self.terminated
+        right = self.observation & self.reward & self.terminated
+        return right if self.legal_actions is None else right & self.legal_actions
 
 
 def observation_parts(space: SpaceSpec) -> list[tuple[str, slice]]:
@@ -141,6 +145,7 @@ def strict_matches(
             tolerances.reward_bounds(batch.rewards),
         ),
         terminated=predictions.valid & (predictions.terminated == batch.terminated),
+        legal_actions=legal_matches(predictions, batch),
     )
 
 
@@ -151,6 +156,7 @@ def paper_matches(predictions: Predictions, batch: TransitionBatch) -> Matches:
         reward=predictions.valid
         & _close(predictions.rewards, batch.rewards, _paper_bounds(batch.rewards)),
         terminated=predictions.valid & (predictions.terminated == batch.terminated),
+        legal_actions=legal_matches(predictions, batch),
     )
 
 
@@ -210,8 +216,9 @@ def reference_accuracy(
 
     Rewards are compared with `==` to the truth rounded to float32; an episode cut
     off by its time limit counts as done; the next observation of a done transition
-    is not judged; every distinct reward has the same total weight. What it shows is
-    explained in docs/scoring.md.
+    is not judged; every distinct reward has the same total weight. Where legal
+    actions are judged, some of them are enough. What it shows is explained in
+    docs/scoring.md.
 
     `weights` are the `reward_weights` of the rounded rewards, if they are known.
     """
@@ -220,7 +227,11 @@ def reference_accuracy(
     reward = predictions.valid & (predictions.rewards == rewards)
     ended = predictions.valid & (predictions.terminated == done)
     observation = _top_level_share(predictions, batch)
-    running = observation / 3 + reward / 3 + ended / 3
+    legal = reference_legal_matches(predictions, batch)
+    if legal is None:
+        running = observation / 3 + reward / 3 + ended / 3
+    else:
+        running = observation / 4 + reward / 4 + ended / 4 + legal / 4
     credit = np.where(done, reward / 2 + ended / 2, running)
     if weights is None:
         weights = reward_weights(rewards)
@@ -291,7 +302,12 @@ def _score_matches(
     weights: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> SplitScore:
     observation = matches.elements.mean(axis=1)
-    credit = (observation + matches.reward + matches.terminated) / 3
+    right = observation + matches.reward + matches.terminated
+    credit = right / 3
+    if matches.legal_actions is not None:
+        # Nothing is legal after the end: that is not judged, and earns nothing.
+        with_actions = (right + matches.legal_actions) / 4
+        credit = np.where(batch.terminated, credit, with_actions)
     return SplitScore(
         num_transitions=len(batch),
         strict=float(matches.everything.mean()),
@@ -324,6 +340,8 @@ def _part_accuracy(matches: Matches, space: SpaceSpec) -> dict[str, float]:
     }
     parts["reward"] = float(matches.reward.mean())
     parts["terminated"] = float(matches.terminated.mean())
+    if matches.legal_actions is not None:
+        parts["legal_actions"] = float(matches.legal_actions.mean())
     return parts
 
 
@@ -333,8 +351,12 @@ def wrong_parts(matches: Matches, space: SpaceSpec) -> list[tuple[str, ...]]:
     columns = [
         matches.elements[:, part].all(axis=1) for _, part in observation_parts(space)
     ]
-    right = np.stack([*columns, matches.reward, matches.terminated], axis=1)
+    columns += [matches.reward, matches.terminated]
     names += ["reward", "terminated"]
+    if matches.legal_actions is not None:
+        columns.append(matches.legal_actions)
+        names.append("legal_actions")
+    right = np.stack(columns, axis=1)
     return [
         tuple(n for n, is_right in zip(names, row, strict=True) if not is_right)
         for row in right.tolist()
@@ -350,7 +372,7 @@ def score_draws(
     as `(c + 1/2) / (K + 1)`, so that an outcome that was never drawn costs much but
     not everything. The score maps the mean logarithm linearly to `[0, 1]`: 0 if no
     recorded outcome is ever drawn, 1 if every draw is right. It is the mean of that
-    number for the whole outcome and for its three parts, so that a program with one
+    number for the whole outcome and for each of its parts, so that a program with one
     part right is told from one with none. A program cannot gain by hedging or by
     always saying the most frequent outcome, and the true simulator's score, from
     the same function and as many draws, is the ceiling.
@@ -367,13 +389,17 @@ def score_draws(
     if num_draws < 2:
         raise ValueError(f"draws must have at least 2 members, got {num_draws}.")
     singles: list[SplitScore] = []
-    counts = np.zeros((4, len(batch)))
+    every: list[NDArray[np.bool_]] = []
     weights = _weights(batch)
     for predictions in draws:
         _check_rows(predictions, batch)
         m = strict_matches(predictions, batch, tolerances)
         singles.append(_score_matches(m, predictions, batch, weights))
-        counts += np.stack([m.everything, m.observation, m.reward, m.terminated])
+        parts = [m.everything, m.observation, m.reward, m.terminated]
+        if m.legal_actions is not None:
+            parts.append(m.legal_actions)
+        every.append(np.stack(parts))
+    counts = np.sum(every, axis=0)
     log_likelihoods = np.log((counts + 0.5) / (num_draws + 1)).mean(axis=1)
     lowest = np.log(0.5 / (num_draws + 1))
     highest = np.log((num_draws + 0.5) / (num_draws + 1))
@@ -399,8 +425,10 @@ def _mean(values: Iterator[float]) -> float:
 
 def merged_matches(parts: Sequence[Matches]) -> Matches:
     """Returns what is right in at least one of several draws."""
+    legal = [m.legal_actions for m in parts if m.legal_actions is not None]
     return Matches(
         elements=np.logical_or.reduce([m.elements for m in parts]),
         reward=np.logical_or.reduce([m.reward for m in parts]),
         terminated=np.logical_or.reduce([m.terminated for m in parts]),
+        legal_actions=np.logical_or.reduce(legal) if legal else None,
     )

@@ -22,8 +22,10 @@ from numpy.typing import NDArray
 from cwm.core.codec import decode_columns, select_rows
 from cwm.core.predictions import Predictions
 from cwm.core.seeding import child_rng
+from cwm.core.spaces import Value
 from cwm.core.trajectories import TransitionBatch
 from cwm.programs.batches import rows_to_predict
+from cwm.programs.legal_actions import action_set
 from cwm.programs.memorised import MemorisedValues
 from cwm.programs.plans import secret_of
 from cwm.programs.program import Program
@@ -243,6 +245,10 @@ def different_rows(
         columns = select_rows(one.next_observations, rows)
         for path, column in columns.items():
             unequal |= _unequal(column, other.next_observations[path])
+        if one.legal_actions is not None and other.legal_actions is not None:
+            unequal |= _unequal_actions(
+                [one.legal_actions[row] for row in rows.tolist()], other.legal_actions
+            )
         # What a row of a wrong form holds besides means nothing.
         is_valid = one.valid[rows]
         different |= (is_valid != other.valid) | (is_valid & unequal)
@@ -254,6 +260,17 @@ def _unequal(one: Any, other: Any) -> NDArray[np.bool_]:
         return np.asarray((_bytes(one) != _bytes(other)).any(axis=1))
     pairs = zip(one, other, strict=True)
     return np.fromiter((a != b for a, b in pairs), dtype=np.bool_, count=len(one))
+
+
+def _unequal_actions(
+    one: Sequence[tuple[Value, ...] | None], other: Sequence[tuple[Value, ...] | None]
+) -> NDArray[np.bool_]:
+    def key(actions: tuple[Value, ...] | None) -> object:
+        return None if actions is None else action_set(actions)
+
+    pairs = zip(one, other, strict=True)
+    unequal = (key(a) != key(b) for a, b in pairs)
+    return np.fromiter(unequal, dtype=np.bool_, count=len(one))
 
 
 def _bytes(column: NDArray[Any]) -> NDArray[np.uint8]:
@@ -375,7 +392,10 @@ def _prediction(batch: TransitionBatch, predictions: Predictions, row: int) -> s
     columns = select_rows(predictions.next_observations, np.asarray([row]))
     (observation,) = decode_columns(batch.observation_space, columns)
     reward, terminated = float(predictions.rewards[row]), predictions.terminated[row]
-    return f"({_show(observation)}, {reward!r}, {bool(terminated)!r})"
+    text = f"({_show(observation)}, {reward!r}, {bool(terminated)!r})"
+    if predictions.legal_actions is None:
+        return text
+    return f"{text} with legal actions {_show(predictions.legal_actions[row])}"
 
 
 def _show(value: object) -> str:

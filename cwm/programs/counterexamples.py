@@ -46,11 +46,13 @@ def find_counterexamples(
     failing = np.flatnonzero(~matches.everything)
     if not len(failing):
         return ()
+    legal = matches.legal_actions
     parts = wrong_parts(
         Matches(
             elements=matches.elements[failing],
             reward=matches.reward[failing],
             terminated=matches.terminated[failing],
+            legal_actions=None if legal is None else legal[failing],
         ),
         batch.observation_space,
     )
@@ -141,6 +143,11 @@ def _counterexample(
             float(predictions.rewards[row]),
             bool(predictions.terminated[row]),
         )
+    expected_actions = predicted_actions = None
+    if batch.next_legal_actions is not None and not truth.terminated:
+        expected_actions = batch.next_legal_actions[row]
+        if predictions.legal_actions is not None and predicted is not None:
+            predicted_actions = predictions.legal_actions[row]
     return Counterexample(
         index=row,
         wrong_parts=parts,
@@ -149,6 +156,8 @@ def _counterexample(
         expected=(truth.next_observation, truth.reward, truth.terminated),
         predicted=predicted,
         message=predictions.messages.get(row, ""),
+        expected_actions=expected_actions,
+        predicted_actions=predicted_actions,
     )
 
 

@@ -119,7 +119,8 @@ class Evaluation:
         tests = self.unit_tests
         return (
             not self.is_bug
-            and bool(splits)
+            # A program that is no world model is judged by tests alone.
+            and (bool(splits) or tests is not None)
             and all(split.strict == 1.0 for split in splits)
             and (tests is None or tests.num_passed == tests.num_tests)
         )

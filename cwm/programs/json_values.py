@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from cwm.core.proposals import Counterexample
+from cwm.core.proposals import Counterexample, ProgramExample
 from cwm.core.spaces import Value
 
 
@@ -63,11 +63,21 @@ def counterexample_to_json(example: Counterexample) -> dict[str, Any]:
         "expected": value_to_json(example.expected),
         "predicted": value_to_json(example.predicted),
         "message": example.message,
+        "expected_actions": value_to_json(example.expected_actions),
+        "predicted_actions": value_to_json(example.predicted_actions),
+        "example": (
+            None
+            if example.example is None
+            else {"input": example.example.input, "output": example.example.output}
+        ),
+        "output": example.output,
     }
 
 
 def counterexample_from_json(data: dict[str, Any]) -> Counterexample:
     """Returns the counterexample that `counterexample_to_json` described."""
+    # Runs of earlier versions have neither legal actions nor tests.
+    test = data.get("example")
     return Counterexample(
         index=data["index"],
         wrong_parts=tuple(data["wrong_parts"]),
@@ -76,4 +86,8 @@ def counterexample_from_json(data: dict[str, Any]) -> Counterexample:
         expected=value_from_json(data["expected"]),
         predicted=value_from_json(data["predicted"]),
         message=data["message"],
+        expected_actions=value_from_json(data.get("expected_actions")),
+        predicted_actions=value_from_json(data.get("predicted_actions")),
+        example=None if test is None else ProgramExample(**test),
+        output=data.get("output"),
     )

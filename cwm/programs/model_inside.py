@@ -129,6 +129,9 @@ class Model:
         environment = self._environment
         environment.set_state(self._copy_observation(observation))
         result = environment.step(self._copy_action(action))
+        if isinstance(result, tuple) and len(result) == 4:
+            # As the published code has it, with the legal actions in second place.
+            result = (result[0], *result[2:])
         if not isinstance(result, tuple) or len(result) != 3:
             raise ContractViolation(
                 "step must return (observation, reward, terminated), "

@@ -117,6 +117,7 @@ def make_requests(
                 message_rows=message_rows,
                 uses_generator=uses_generator,
                 uses_random=uses_random,
+                asks_legal_actions=batch.next_legal_actions is not None,
             )
         )
         for part in parts

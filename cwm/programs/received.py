@@ -6,6 +6,7 @@ built. Does not cover: whether it is true.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Annotated, Any, TypeVar
 
@@ -17,14 +18,17 @@ from cwm.core.codec import (
     MAX_NESTING,
     Columns,
     concatenate_columns,
+    decode_columns,
     encode_columns,
     select_rows,
 )
-from cwm.core.predictions import Predictions
+from cwm.core.predictions import LegalActions, Predictions
 from cwm.core.spaces import LeafSpec, SpaceSpec, TextSpec, leaves
 from cwm.programs.wire_types import (
+    MAX_LEGAL_ACTIONS,
     MAX_REASON_CHARS,
     PredictedRows,
+    PredictedRowsWithActions,
     ReceivedValues,
     Undecoded,
 )
@@ -57,6 +61,8 @@ def join_predictions(
     space: SpaceSpec,
     inverse: NDArray[np.intp],
     num_draws: int,
+    *,
+    action_space: SpaceSpec | None = None,
 ) -> list[Predictions]:
     """Returns `num_draws` predictions of each transition of a batch.
 
@@ -67,12 +73,14 @@ def join_predictions(
         inverse: For each row of the batch, which of the rows that were run (in
             ascending order) is its.
         num_draws: Draws of each row, adjacent to each other.
+        action_space: Space of the actions, if legal ones were asked for: then the
+            messages are `PredictedRowsWithActions`.
 
     Raises:
         ProtocolError: If columns, types, shapes or numbers of rows are not as asked.
     """
     parts = [
-        _checked(part, space, len(half) * num_draws)
+        _checked(part, space, len(half) * num_draws, action_space)
         for part, half in zip(messages, halves, strict=True)
     ]
     joined = _concatenate(parts)
@@ -85,18 +93,27 @@ def join_predictions(
 
 
 def _checked(
-    messages: Sequence[PredictedRows], space: SpaceSpec, num_rows: int
+    messages: Sequence[PredictedRows],
+    space: SpaceSpec,
+    num_rows: int,
+    action_space: SpaceSpec | None,
 ) -> Predictions:
-    checked = check_rows(messages, space, num_rows)
+    checked = check_rows(messages, space, num_rows, action_space=action_space)
     if len(checked) != num_rows:
         raise ProtocolError(f"{num_rows} rows were asked for, {len(checked)} came.")
     return checked
 
 
 def check_rows(
-    messages: Sequence[PredictedRows], space: SpaceSpec, max_rows: int
+    messages: Sequence[PredictedRows],
+    space: SpaceSpec,
+    max_rows: int,
+    *,
+    action_space: SpaceSpec | None = None,
 ) -> Predictions:
     """Returns the rows that a child sent, if they are of their form.
+
+    With an action space, they are `PredictedRowsWithActions`.
 
     Raises:
         ProtocolError: If columns, types or shapes are not as they should be, or if
@@ -118,7 +135,10 @@ def check_rows(
             or message.terminated.shape != (count,)
         ):
             raise ProtocolError("rewards or terminated flags are not of their form.")
-        parts.append(_one(message, space, count, nested))
+        part = _one(message, space, count, nested)
+        if action_space is not None:
+            part = _with_actions(part, message, action_space)
+        parts.append(part)
     if not parts:
         raise ProtocolError(f"{max_rows} rows were asked for, 0 came.")
     return _concatenate(parts)
@@ -185,6 +205,33 @@ def _one(
         valid=valid,
         messages={row: printable(text) for row, text in reasons.items()},
     )
+
+
+def _with_actions(
+    rows: Predictions, message: PredictedRows, space: SpaceSpec
+) -> Predictions:
+    """Returns rows with the legal actions that came with them."""
+    assert isinstance(message, PredictedRowsWithActions), "what was asked for"
+    counts = message.legal_counts
+    if (
+        counts.dtype != np.int64
+        or counts.shape != (len(rows),)
+        or (counts < -1).any()
+        or (counts > MAX_LEGAL_ACTIONS).any()
+    ):
+        raise ProtocolError("numbers of legal actions are not of their form.")
+    reasons = _reasons(message.legal_invalid, len(rows))
+    numbers = np.maximum(counts, 0)
+    received = ReceivedValues(arrays=message.legal_arrays, texts=message.legal_texts)
+    columns = check_values(received, space, int(numbers.sum()))
+    values = decode_columns(space, columns)
+    stops = np.cumsum(numbers)
+    legal: LegalActions = tuple(
+        None if count < 0 else tuple(values[stop - count : stop])
+        for count, stop in zip(counts.tolist(), stops.tolist(), strict=True)
+    )
+    messages = {row: printable(text) for row, text in reasons.items()}
+    return replace(rows, legal_actions=legal, messages=messages | rows.messages)
 
 
 def _reasons(encoded: Undecoded, count: int) -> dict[int, str]:
@@ -276,7 +323,14 @@ def _concatenate(parts: Sequence[Predictions]) -> Predictions:
         terminated=np.concatenate([p.terminated for p in parts]),
         valid=np.concatenate([p.valid for p in parts]),
         messages=messages,
+        legal_actions=_all_actions(parts),
     )
+
+
+def _all_actions(parts: Sequence[Predictions]) -> LegalActions | None:
+    if parts[0].legal_actions is None:
+        return None
+    return tuple(actions for part in parts for actions in part.legal_actions or ())
 
 
 def _take(predictions: Predictions, rows: NDArray[np.intp]) -> Predictions:
@@ -287,10 +341,12 @@ def _take(predictions: Predictions, rows: NDArray[np.intp]) -> Predictions:
             for new, old in enumerate(rows.tolist())
             if old in predictions.messages
         }
+    legal = predictions.legal_actions
     return Predictions(
         next_observations=select_rows(predictions.next_observations, rows),
         rewards=predictions.rewards[rows],
         terminated=predictions.terminated[rows],
         valid=predictions.valid[rows],
         messages=messages,
+        legal_actions=None if legal is None else tuple(legal[r] for r in rows.tolist()),
     )

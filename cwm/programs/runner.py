@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cwm.core.predictions import Predictions
+from cwm.core.spaces import SpaceSpec
 from cwm.core.trajectories import TransitionBatch
 from cwm.programs.plans import Plan, make_plan, make_requests
 from cwm.programs.program import uses_generator, uses_global_generators
 from cwm.programs.received import join_predictions
-from cwm.programs.wire_types import PredictedRows
+from cwm.programs.wire_types import PredictedRows, PredictedRowsWithActions
 from sandbox.errors import ProtocolError
 from sandbox.outcome import AnyOutcome, Completed, ProtocolBroken, Raised
 from sandbox.pool import Sandbox
@@ -53,7 +54,7 @@ class ProgramRunner:
             source,
             plan.requests,
             driver=STEPS_DRIVER,
-            reply=PredictedRows,
+            reply=_reply(batch),
             limits=plan.limits,
         )
         last = outcomes[-1]
@@ -62,7 +63,12 @@ class ProgramRunner:
         messages = [o.messages for o in outcomes if isinstance(o, Completed)]
         try:
             draws = join_predictions(
-                messages, plan.halves, batch.observation_space, plan.inverse, num_run
+                messages,
+                plan.halves,
+                batch.observation_space,
+                plan.inverse,
+                num_run,
+                action_space=_action_space(batch),
             )
         except ProtocolError as error:
             return ProtocolBroken(reason=str(error), usage=last.usage), None
@@ -102,7 +108,7 @@ class ProgramRunner:
             source,
             requests,
             driver=STEPS_DRIVER,
-            reply=PredictedRows,
+            reply=_reply(batch),
             limits=limits,
         )
         found: list[list[Predictions]] = []
@@ -117,6 +123,7 @@ class ProgramRunner:
                     batch.observation_space,
                     in_order,
                     num_draws,
+                    action_space=_action_space(batch),
                 )
             except ProtocolError as error:
                 return ProtocolBroken(reason=str(error), usage=outcome.usage), found
@@ -142,6 +149,16 @@ class ProgramRunner:
             if which is not None and plan.num_bytes <= _MAX_KEPT_BYTES:
                 self._plans[key] = plan
         return plan
+
+
+def _reply(batch: TransitionBatch) -> type[PredictedRows]:
+    """Returns what comes back: legal actions, too, where they are judged."""
+    has_actions = batch.next_legal_actions is not None
+    return PredictedRowsWithActions if has_actions else PredictedRows
+
+
+def _action_space(batch: TransitionBatch) -> SpaceSpec | None:
+    return None if batch.next_legal_actions is None else batch.action_space
 
 
 def num_distinct_draws(source: str, num_draws: int) -> int:

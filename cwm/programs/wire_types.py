@@ -17,6 +17,9 @@ from cwm.core.spaces import SpaceSpec
 MAX_ROWS_PER_MESSAGE = 1_000
 """Rows of one `PredictedRows`, at most."""
 
+MAX_LEGAL_ACTIONS = 1_000
+"""Most actions that can be legal after one step."""
+
 MAX_REASON_CHARS = 200
 """Longest text that says why a row is not of the stated form."""
 
@@ -55,6 +58,8 @@ class StepsRequest(msgspec.Struct, array_like=True):
         uses_generator: Whether the source mentions `rng`.
         uses_random: Whether it mentions `random`, the global generators. Neither is
             seeded in vain: it takes longer than a step.
+        asks_legal_actions: Whether the legal actions after each step are asked for;
+            then `PredictedRowsWithActions` come back.
     """
 
     observation_space: dict[str, Any]
@@ -67,6 +72,7 @@ class StepsRequest(msgspec.Struct, array_like=True):
     message_rows: int
     uses_generator: bool
     uses_random: bool
+    asks_legal_actions: bool = False
 
 
 class PredictedRows(msgspec.Struct, array_like=True):
@@ -89,6 +95,23 @@ class PredictedRows(msgspec.Struct, array_like=True):
     rewards: np.ndarray
     terminated: np.ndarray
     invalid: Undecoded
+
+
+class PredictedRowsWithActions(PredictedRows, array_like=True):
+    """Predictions of rows, with the actions that are legal after each.
+
+    Attributes:
+        legal_counts: `[M]` of int64: how many they are; -1 if they are not of their
+            form.
+        legal_arrays: These actions of all rows, one after the other, as `arrays`.
+        legal_texts: Likewise, as `texts`.
+        legal_invalid: Why they are not of their form, by position in this message.
+    """
+
+    legal_counts: np.ndarray
+    legal_arrays: Undecoded
+    legal_texts: Undecoded
+    legal_invalid: Undecoded
 
 
 class ReceivedValues(msgspec.Struct, array_like=True):

@@ -23,6 +23,7 @@ from cwm.core.spaces import (
     space_to_json,
 )
 from cwm.programs.draw_seeds import Seeder
+from cwm.programs.legal_rows import RowsWithActions
 from cwm.programs.program import ENTRY_POINT
 from cwm.programs.wire_types import MAX_REASON_CHARS, PredictedRows, StepsRequest
 from sandbox.child import At, Channel
@@ -40,6 +41,8 @@ def run(
 ) -> None:
     """Predicts every transition of a request; emits `PredictedRows`.
 
+    Where legal actions are asked for, `PredictedRowsWithActions`.
+
     Raises:
         At: With the row of the request at which the candidate raised.
     """
@@ -48,9 +51,11 @@ def run(
     environment = make_environment(load)
     message_rows = steps.message_rows
     draws = steps.num_draws
-    rows = make_rows(
+    rows: Rows = make_rows(
         steps.observation_space, min(message_rows, len(observations) * draws)
     )
+    if steps.asks_legal_actions:
+        rows = RowsWithActions(rows, environment, steps.action_space)
     seeder = Seeder(steps)
     copy_observation = copier(steps.observation_space)
     copy_action = copier(steps.action_space)

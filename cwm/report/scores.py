@@ -3,6 +3,7 @@
 Every row is scored by the same code (`cwm.programs`), on the same transitions.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -11,7 +12,7 @@ import numpy as np
 
 from cwm.core.codec import decode_columns
 from cwm.core.predictions import Predictions
-from cwm.core.spaces import BoxSpec, leaves
+from cwm.core.spaces import BoxSpec, Value, leaves
 from cwm.core.trajectories import TransitionBatch
 from cwm.programs.accuracy import (
     SplitScore,
@@ -105,8 +106,9 @@ def do_nothing(train: TransitionBatch, *, num_draws: int = 1) -> Predictor:
     """Returns the world model in which nothing happens.
 
     It predicts the observation unchanged, the reward most frequent in the
-    training transitions (the smallest of equally frequent ones), and that no
-    state is terminal. A score near its score means that nothing was learnt.
+    training transitions (the smallest of equally frequent ones), that no state is
+    terminal, and the most frequent legal actions where they are judged. A score
+    near its score means that nothing was learnt.
 
     Args:
         train: The training transitions.
@@ -114,6 +116,7 @@ def do_nothing(train: TransitionBatch, *, num_draws: int = 1) -> Predictor:
     """
     rewards, counts = np.unique(train.rewards, return_counts=True)
     reward = float(rewards[np.argmax(counts)])
+    legal = _usual_actions(train)
 
     def predict(batch: TransitionBatch) -> Sequence[Predictions]:
         predictions = Predictions(
@@ -122,10 +125,20 @@ def do_nothing(train: TransitionBatch, *, num_draws: int = 1) -> Predictor:
             terminated=np.zeros(len(batch), dtype=np.bool_),
             valid=np.ones(len(batch), dtype=np.bool_),
             messages={},
+            legal_actions=None if legal is None else (legal,) * len(batch),
         )
         return [predictions] * num_draws
 
     return predict
+
+
+def _usual_actions(train: TransitionBatch) -> tuple[Value, ...] | None:
+    """Returns the most frequent legal actions; the first of equally frequent ones."""
+    if train.next_legal_actions is None:
+        return None
+    keys = [repr(actions) for actions in train.next_legal_actions]
+    ((most, _),) = Counter(keys).most_common(1)
+    return train.next_legal_actions[keys.index(most)]
 
 
 def unseen_note(

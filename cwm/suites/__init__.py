@@ -1,0 +1,1 @@
+"""Problems for programs with unit tests: where they come from."""
