@@ -16,8 +16,6 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
-from planners.registry import PlannerConfig, new_planner, planner_config_to_json
-
 from cwm.core.codec import conform
 from cwm.core.protocols import ActionPrior, ModelError, ValueFunction, WorldModel
 from cwm.core.seeding import child_rng
@@ -33,6 +31,7 @@ from cwm.evaluation.plan_messages import (
 from cwm.evaluation.session_model import session_model
 from cwm.programs.rollouts import model_spec, to_columns
 from planners.planner import NoLegalAction, Plan, Planner
+from planners.registry import PlannerConfig, new_planner, planner_config_to_json
 from sandbox.errors import ProtocolError
 from sandbox.isolation import IsolationReport, Level
 from sandbox.limits import Limits

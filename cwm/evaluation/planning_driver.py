@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from planners.registry import new_planner, planner_config_from_json
 
 from cwm.core.codec import Columns, decode_columns, encode_columns
 from cwm.core.protocols import FloatArray, ModelError, RolloutBatch
@@ -33,6 +32,7 @@ from cwm.evaluation.plan_messages import (
 from cwm.programs.model_inside import Model, columns_to_send, to_send_all
 from cwm.programs.wire_types import rows_per_message
 from planners.planner import Plan
+from planners.registry import new_planner, planner_config_from_json
 from sandbox.child import Channel, Handler, Load
 
 REQUEST = PlanningRequest
