@@ -237,7 +237,7 @@ def show(path: Path) -> None:
             continue
         commits = sorted({str(line["machine"].get("commit"))[:9] for line in found})
         print(f"\n{kind} (commits {', '.join(commits)}; {found[0]['made_by']})\n")
-        print("| environment | planner | return | episodes | published oracle | ms |")
+        print("| environment | planner | return | episodes | paper's oracle | ms |")
         print("|---|---|---|---|---|---|")
         for line in found:
             print(_table_row(line))
@@ -249,10 +249,10 @@ def _table_row(line: dict[str, Any]) -> str:
     cells = [
         line["environment"],
         line["planner"],
-        f"{mean:.5g} ± {error:.2g}",
+        f"{mean:,.2f} ± {error:.2f}",
         f"{len(line['returns']):,}",
         "-" if oracle is None else f"{oracle:g}",
-        f"{summary['decision_p50_ms']:.3g}",
+        f"{summary['decision_p50_ms']:,.0f}",
     ]
     return f"| {' | '.join(cells)} |"
 

@@ -74,8 +74,9 @@ def test_planners_act_in_real_environments_with_the_true_model() -> None:
     assert "-13.00" in shown
 
 
-def test_the_tables_of_the_readme_come_from_the_results_file() -> None:
-    shown = run("benchmarks.induction", "--show")
+@pytest.mark.parametrize("name", ["induction", "planner_return"])
+def test_the_tables_of_the_readme_come_from_the_results_file(name: str) -> None:
+    shown = run(f"benchmarks.{name}", "--show")
     readme = (ROOT / "README.md").read_text()
     tables = [line for line in shown.splitlines() if line.startswith("| ")]
     assert tables

@@ -192,6 +192,17 @@ def test_the_time_of_a_decision_sets_the_model_steps() -> None:
     assert planning["max_model_steps"] == budget
 
 
+def test_settings_of_a_planner_change_those_of_the_preset() -> None:
+    words = ("true", "--env", LINE, "--episodes", "1", "--planner", "mcts")
+    given = ("--preset", "paper", "--mcts.num-simulations", "3")
+    (row,) = result(*words, *given)["rows"]
+    used = row["settings"]["planner"]["settings"]["mcts"]
+    assert (used["num_simulations"], used["selection"]) == (3, "uct")
+    (row,) = result(*words, "--model-steps", "50")["rows"]
+    used = row["settings"]["planner"]["settings"]["mcts"]
+    assert (used["num_simulations"], used["selection"]) == (None, "puct")
+
+
 def test_published_returns_are_shown_beside_ours() -> None:
     words = ("random", "--env", "CartPole-v1", "--episodes", "1", "--published")
     out, _ = run(*words, "--quiet")
