@@ -9,8 +9,6 @@ import pytest
 from cwm import synthesize
 from cwm.core.dataset_file import load_dataset
 
-WORDS = ("--env", "CartPole-v1", "--online", "3", "--acting.max-steps", "120")
-
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
     code = synthesize.main(["--quiet", "--json", *words])
@@ -18,16 +16,18 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_errors_of_the_model_are_learnt_from_until_there_are_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "online"
-    report = run(capsys, *WORDS, "--out", str(folder))
+    # Random actions never reach the goal: that it is one must be found out.
+    words = ("--env", "MountainCar-v0", "--online", "5")
+    report = run(capsys, *words, "--out", str(folder))
     rounds = report["rounds"]
     assert report["stopped_by"] == "right"
-    assert rounds[-1]["num_wrong"] == 0
-    assert rounds[-1]["mean_return"] == 120.0
-    assert rounds[0]["num_wrong"] > 0
+    assert rounds[-1]["num_wrong"] == 0 < rounds[0]["num_wrong"]
+    assert rounds[-1]["mean_return"] > -130.0 > rounds[0]["mean_return"]
     # What was wrong is in the next round's data, and only in its training part or
     # its validation part: held-out transitions stay what they were.
     first, second = (load_dataset(folder / f"data-{k}.npz") for k in (1, 2))

@@ -4,6 +4,7 @@ from gymnasium.utils.env_checker import check_env
 
 from envs.grids import CliffGrid, GridEnv, TaxiGrid, TeleportGrid, free_cells
 from envs.registry import OWN, find
+from envs.rtfm.env import RTFM
 
 UP, RIGHT, DOWN, LEFT, PICK_UP, DROP_OFF = range(6)
 
@@ -91,7 +92,7 @@ def test_the_same_arguments_give_the_same_layout() -> None:
 @pytest.mark.parametrize("name", sorted(OWN))
 def test_our_environments_keep_gymnasiums_rules(name: str) -> None:
     env = find(name).make().unwrapped
-    assert isinstance(env, GridEnv)
+    assert isinstance(env, GridEnv | RTFM)
     check_env(env, skip_render_check=True)
 
 

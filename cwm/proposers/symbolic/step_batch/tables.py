@@ -52,6 +52,10 @@ class _Array:
     lows: list[int]
     highs: list[int]
 
+    def described(self) -> tuple[str, str, int]:
+        """Returns what makes it another array: table, default, parts of a key."""
+        return self.table, self.default, len(self.lows)
+
     def cover(self, lows: Iterable[int], highs: Iterable[int]) -> None:
         self.lows = [min(pair) for pair in zip(self.lows, lows, strict=True)]
         self.highs = [max(pair) for pair in zip(self.highs, highs, strict=True)]
@@ -125,9 +129,9 @@ class TableArrays:
     ) -> ast.expr:
         lows, highs = _reach(table, keys)
         attribute, number = wanted, 1
+        # One empty table may be looked up with keys of several lengths.
         while attribute in self._arrays and (
-            (self._arrays[attribute].table, self._arrays[attribute].default)
-            != (source, default)
+            self._arrays[attribute].described() != (source, default, len(lows))
         ):
             number += 1
             attribute = f"{wanted}_{number}"

@@ -1,5 +1,6 @@
 """Array forms of programs equal single steps."""
 
+import ast
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,8 @@ from cwm.proposers.symbolic.discrete.model import (
 from cwm.proposers.symbolic.discrete.model import Model as Rules
 from cwm.proposers.symbolic.discrete.render import render
 from cwm.proposers.symbolic.step_batch.source import add_step_batch
-from cwm.proposers.symbolic.step_batch.values import NoArrayForm
+from cwm.proposers.symbolic.step_batch.tables import Table, TableArrays
+from cwm.proposers.symbolic.step_batch.values import NoArrayForm, Value
 from cwm.proposers.symbolic.step_batch.verify import disagreement, pairs
 from tests.unit.proposers.symbolic.continuous.systems import (
     hill,
@@ -131,6 +133,16 @@ def test_random_rules_and_tables_are_the_same_for_arrays(model: Rules) -> None:
     for got, want in zip(environment.step_batch(states, actions), single, strict=True):
         np.testing.assert_array_equal(got, want)
         assert got.dtype == want.dtype
+
+
+def test_one_empty_table_is_looked_up_with_keys_of_several_lengths() -> None:
+    tables = TableArrays(tables={"NONE": Table(name="NONE", keys=(), values=())})
+    digit = Value(node=ast.Name("x"), kind="int", is_array=True, low=0, high=3)
+    tables.contains("NONE", [digit])
+    tables.contains("NONE", [digit, digit])
+    one, two = tables.lines()
+    assert one == "none = as_array(dict.fromkeys(NONE, True), (4,), False)"
+    assert two == "none_2 = as_array(dict.fromkeys(NONE, True), (4, 4), False)"
 
 
 def arm_view(action_space=None) -> tuple[View, Task]:
