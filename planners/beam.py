@@ -106,8 +106,6 @@ class BeamPlanner:
     ) -> Plan:
         """Returns the best way found, or the first part of it."""
         horizon = self._planning.steps_ahead(steps_left)
-        if horizon < 1:
-            raise ValueError(f"steps_left must be at least 1, got {steps_left}.")
         if not isinstance(self._actions, BoxActions):
             self._actions.legal(model, state)
         simulator = Simulator(model, rng, max_steps=self._planning.max_model_steps)

@@ -3,13 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cwm.core.protocols import ActionPrior, ValueFunction
-from cwm.core.spaces import SpaceSpec
 from planners.elite_refit import EliteRefit
 from planners.gaussian_search import GaussianPlanner, GaussianSearchConfig
+from planners.guidance import PriorConfig
 from planners.planner import PlanningConfig
-from planners.prior_bias import PriorConfig
-from planners.scoring import Guides
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,37 +95,9 @@ CEM_PAPER_PLANNING = PlanningConfig(
 """How far the paper's planner looks, and the steps of the model that it takes."""
 
 
-class CEMPlanner(GaussianPlanner):
+class CEMPlanner(GaussianPlanner[CEMConfig]):
     """Fits a normal distribution to the best plans, and draws from it, repeatedly.
 
     Deviation of all presets from the usual: a round in which all plans return the
     same moves nothing.
-
-    Args:
-        action_space: Space of the actions: a box with finite bounds, or finitely many.
-        planning: How far to look, and what to spend.
-        config: Settings.
-        prior: Makes some listed actions more likely.
-        value: Estimates what follows a plan that did not end.
-
-    Raises:
-        ValueError: If the actions have no finite bounds or are too many, if there is
-            a prior and they are not listed, or if the value has another discount.
     """
-
-    def __init__(
-        self,
-        action_space: SpaceSpec,
-        planning: PlanningConfig,
-        config: CEMConfig,
-        *,
-        prior: ActionPrior | None = None,
-        value: ValueFunction | None = None,
-    ) -> None:
-        super().__init__(
-            action_space,
-            planning,
-            config.search_config(),
-            config.refit(),
-            Guides(prior=prior, prior_config=config.prior, value=value),
-        )

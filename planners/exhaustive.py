@@ -97,8 +97,6 @@ class ExhaustivePlanner:
             NoLegalAction: If the state has none.
         """
         horizon = self._planning.steps_ahead(steps_left)
-        if horizon < 1:
-            raise ValueError(f"steps_left must be at least 1, got {steps_left}.")
         legal = self._actions.legal(model, state)
         number = max(len(legal), len(self._actions.values))
         self._check_size(number, horizon)

@@ -3,25 +3,30 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cwm.core.protocols import Context, FloatArray, WorldModel
+from cwm.core.protocols import (
+    ActionPrior,
+    Context,
+    FloatArray,
+    ValueFunction,
+    WorldModel,
+)
 from cwm.core.spaces import SpaceSpec
 from planners.allotment import Allotment
 from planners.colored_noise import colored_noise
+from planners.guidance import Guidance, PriorConfig
 from planners.latent import BoxPoints, Points, points_of
 from planners.planner import Plan, PlanningConfig
 from planners.scoring import (
     Candidate,
-    Guides,
     PlanScorer,
     Population,
     best_index,
     better,
-    look_ahead,
 )
 from planners.simulator import Simulator
 from planners.warm_start import WarmStart, begin_from
@@ -104,42 +109,62 @@ class GaussianSearchConfig:
             )
 
 
-class GaussianPlanner:
+class GaussianSettings(Protocol):
+    """Settings of a planner that moves a mean: how it draws, and how it moves it."""
+
+    @property
+    def prior(self) -> PriorConfig:
+        """How an action prior bears on it."""
+        ...
+
+    def search_config(self) -> GaussianSearchConfig:
+        """Returns how plans are drawn."""
+        ...
+
+    def refit(self) -> Refit:
+        """Returns how the distribution is moved."""
+        ...
+
+
+SettingsT = TypeVar("SettingsT", bound=GaussianSettings)
+
+
+class GaussianPlanner(Generic[SettingsT]):
     """Draws plans, rolls them out, moves the mean; again; keeps the best.
 
     Args:
-        action_space: Space of the actions.
+        action_space: Space of the actions: a box with finite bounds, or finitely many.
         planning: How far to look, and what to spend.
-        config: How to draw.
-        refit: How to move the mean.
-        guides: What helps beside the model.
+        config: Settings.
+        prior: Makes some listed actions more likely.
+        value: Estimates what follows a plan that did not end.
 
     Raises:
-        ValueError: If the action space has actions without finite bounds or too many,
-            if there is a prior and they are not listed, or if the value has another
-            discount.
+        ValueError: If the actions have no finite bounds or are too many, if there is
+            a prior and they are not listed, or if the value has another discount.
     """
 
     def __init__(
         self,
         action_space: SpaceSpec,
         planning: PlanningConfig,
-        config: GaussianSearchConfig,
-        refit: Refit,
-        guides: Guides,
+        config: SettingsT,
+        *,
+        prior: ActionPrior | None = None,
+        value: ValueFunction | None = None,
     ) -> None:
         self._planning = planning
-        self._config = config
-        self._refit = refit
-        self._guides = guides
+        self._config = config.search_config()
+        self._refit = config.refit()
+        self._prior_config = config.prior
         self._points = points_of(action_space)
-        self._guides.check(self._points, planning)
+        self._guidance = Guidance(self._points.actions, planning.discount, prior, value)
         self._allotment = Allotment(
             horizon=planning.horizon,
-            num_iterations=config.num_iterations,
-            population=config.population,
-            decay=config.decay,
-            num_reserved=int(config.reserves_mean),
+            num_iterations=self._config.num_iterations,
+            population=self._config.population,
+            decay=self._config.decay,
+            num_reserved=int(self._config.reserves_mean),
         )
 
     @property
@@ -159,7 +184,7 @@ class GaussianPlanner:
     ) -> Plan:
         """Returns what to do in a state; see `Planner.plan`."""
         planning = self._planning
-        horizon = look_ahead(planning, steps_left)
+        horizon = planning.steps_ahead(steps_left)
         allotment = replace(self._allotment, horizon=horizon).within(
             planning.max_model_steps, min_population=self._config.min_population
         )
@@ -169,7 +194,8 @@ class GaussianPlanner:
             simulator,
             state,
             discount=planning.discount,
-            guides=self._guides,
+            guidance=self._guidance,
+            prior=self._prior_config,
             context=context,
             is_cut_off=allotment.horizon == steps_left,
         )

@@ -2,13 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from cwm.core.protocols import ActionPrior, ValueFunction
-from cwm.core.spaces import SpaceSpec
 from planners.elite_refit import EliteRefit
 from planners.gaussian_search import GaussianPlanner, GaussianSearchConfig
-from planners.planner import PlanningConfig
-from planners.prior_bias import PriorConfig
-from planners.scoring import Guides
+from planners.guidance import PriorConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,38 +76,10 @@ class ICEMConfig:
         )
 
 
-class ICEMPlanner(GaussianPlanner):
+class ICEMPlanner(GaussianPlanner[ICEMConfig]):
     """Like the cross-entropy method, with plans that hang together in time.
 
     The best plan of all rounds is the answer; the next decision begins with the mean
     and the elites of this one, less the steps made, and the full spread. A round in
     which all plans return the same moves nothing.
-
-    Args:
-        action_space: Space of the actions: a box with finite bounds, or finitely many.
-        planning: How far to look, and what to spend.
-        config: Settings.
-        prior: Makes some listed actions more likely.
-        value: Estimates what follows a plan that did not end.
-
-    Raises:
-        ValueError: If the actions have no finite bounds or are too many, if there is
-            a prior and they are not listed, or if the value has another discount.
     """
-
-    def __init__(
-        self,
-        action_space: SpaceSpec,
-        planning: PlanningConfig,
-        config: ICEMConfig,
-        *,
-        prior: ActionPrior | None = None,
-        value: ValueFunction | None = None,
-    ) -> None:
-        super().__init__(
-            action_space,
-            planning,
-            config.search_config(),
-            config.refit(),
-            Guides(prior=prior, prior_config=config.prior, value=value),
-        )

@@ -84,8 +84,6 @@ class MctsPlanner:
     ) -> Plan:
         """Returns the most visited action, and the principal variation after it."""
         horizon = self._planning.steps_ahead(steps_left)
-        if horizon < 1:
-            raise ValueError(f"steps_left must be at least 1, got {steps_left}.")
         simulator = Simulator(model, rng, max_steps=self._planning.max_model_steps)
         legal = None
         if not isinstance(self._actions, BoxActions):

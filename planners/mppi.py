@@ -6,12 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from cwm.core.protocols import ActionPrior, FloatArray, ValueFunction
-from cwm.core.spaces import SpaceSpec
+from cwm.core.protocols import FloatArray
 from planners.gaussian_search import Gaussian, GaussianPlanner, GaussianSearchConfig
-from planners.planner import PlanningConfig
-from planners.prior_bias import PriorConfig
-from planners.scoring import Guides
+from planners.guidance import PriorConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,38 +125,10 @@ def path_integral_weights(returns: FloatArray, temperature: float) -> FloatArray
     return normalised
 
 
-class MPPIPlanner(GaussianPlanner):
+class MPPIPlanner(GaussianPlanner[MPPIConfig]):
     """Averages sampled plans, weighted by the exponential of their returns.
 
     The spread is not fitted, so the noise explores as long as it is used. The next
     decision begins with the mean, less the steps made. A round in which all plans
     return the same moves nothing.
-
-    Args:
-        action_space: Space of the actions: a box with finite bounds, or finitely many.
-        planning: How far to look, and what to spend.
-        config: Settings.
-        prior: Makes some listed actions more likely.
-        value: Estimates what follows a plan that did not end.
-
-    Raises:
-        ValueError: If the actions have no finite bounds or are too many, if there is
-            a prior and they are not listed, or if the value has another discount.
     """
-
-    def __init__(
-        self,
-        action_space: SpaceSpec,
-        planning: PlanningConfig,
-        config: MPPIConfig,
-        *,
-        prior: ActionPrior | None = None,
-        value: ValueFunction | None = None,
-    ) -> None:
-        super().__init__(
-            action_space,
-            planning,
-            config.search_config(),
-            config.refit(),
-            Guides(prior=prior, prior_config=config.prior, value=value),
-        )

@@ -43,7 +43,14 @@ class PlanningConfig:
 
         Args:
             steps_left: Steps until the episode is cut off; `None` if it never is.
+
+        Raises:
+            ValueError: If no step is left.
         """
+        if steps_left is not None and steps_left < 1:
+            raise ValueError(
+                f"steps_left must be at least 1, got {steps_left} (steps)."
+            )
         return self.horizon if steps_left is None else min(self.horizon, steps_left)
 
 

@@ -7,10 +7,9 @@ import numpy as np
 
 from cwm.core.protocols import ActionPrior, Context, ValueFunction, WorldModel
 from cwm.core.spaces import SpaceSpec
+from planners.guidance import Guidance
 from planners.latent import ScorePoints, points_of
 from planners.planner import Plan, PlanningConfig
-from planners.prior_bias import PriorConfig, prior_biases
-from planners.scoring import Guides, look_ahead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +44,8 @@ class RandomPlanner:
         value: ValueFunction | None = None,
     ) -> None:
         self._planning = planning
-        self._prior = prior
         self._points = points_of(action_space)
-        Guides(prior=prior, value=value).check(self._points, planning)
+        self._guidance = Guidance(self._points.actions, planning.discount, prior, value)
 
     @property
     def config(self) -> PlanningConfig:
@@ -65,18 +63,14 @@ class RandomPlanner:
         memory: Any = None,
     ) -> Plan:
         """Returns one action; see `Planner.plan`."""
-        look_ahead(self._planning, steps_left)
+        self._planning.steps_ahead(steps_left)
         point = self._points.spread_evenly(rng, 1, 1)
         if not isinstance(self._points, ScorePoints):
             return Plan(actions=(self._points.to_actions(point)[0, 0],))
         legal = self._points.actions.legal(model, state)
         bias = None
-        if self._prior is not None:
-            if context is None:
-                raise ValueError(
-                    "A planner with a prior must be given a context, got none."
-                )
-            (bias,) = prior_biases(
-                self._prior, PriorConfig().weight, [context], [legal]
-            )
+        if self._guidance.prior is not None:
+            seen = self._guidance.first(context)
+            assert seen is not None, "there is a prior"
+            (bias,) = self._guidance.log_weights([seen], [legal])
         return Plan(actions=(self._points.choose(point[0, 0], legal, bias),))

@@ -8,16 +8,14 @@ import numpy as np
 
 from cwm.core.protocols import ActionPrior, Context, ValueFunction, WorldModel
 from cwm.core.spaces import SpaceSpec
+from planners.guidance import Guidance, PriorConfig
 from planners.latent import points_of
 from planners.planner import Plan, PlanningConfig
-from planners.prior_bias import PriorConfig
 from planners.scoring import (
     Candidate,
-    Guides,
     PlanScorer,
     best_index,
     better,
-    look_ahead,
 )
 from planners.simulator import Simulator
 
@@ -75,9 +73,8 @@ class RandomShootingPlanner:
     ) -> None:
         self._planning = planning
         self._config = config
-        self._guides = Guides(prior=prior, prior_config=config.prior, value=value)
         self._points = points_of(action_space)
-        self._guides.check(self._points, planning)
+        self._guidance = Guidance(self._points.actions, planning.discount, prior, value)
 
     @property
     def config(self) -> PlanningConfig:
@@ -95,7 +92,7 @@ class RandomShootingPlanner:
         memory: Any = None,
     ) -> Plan:
         """Returns what to do in a state; see `Planner.plan`."""
-        horizon = self._horizon(look_ahead(self._planning, steps_left))
+        horizon = self._horizon(self._planning.steps_ahead(steps_left))
         max_steps = self._planning.max_model_steps
         simulator = Simulator(model, rng, max_steps=max_steps)
         scorer = PlanScorer(
@@ -103,7 +100,8 @@ class RandomShootingPlanner:
             simulator,
             state,
             discount=self._planning.discount,
-            guides=self._guides,
+            guidance=self._guidance,
+            prior=self._config.prior,
             context=context,
             is_cut_off=horizon == steps_left,
         )

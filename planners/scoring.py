@@ -2,26 +2,23 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cwm.core.protocols import (
-    ActionPrior,
     BatchedWorldModel,
     Context,
     FloatArray,
     RolloutBatch,
     StepResult,
-    ValueFunction,
     Values,
 )
 from cwm.core.spaces import Value
+from planners.guidance import Guidance, PriorConfig
 from planners.latent import Points, ScorePoints
-from planners.planner import PlanningConfig
-from planners.prior_bias import PriorConfig, prior_biases
 from planners.simulator import Simulator, discounted_returns, plain
 from planners.walks import Biases, as_rollouts, walk_through
 
@@ -61,40 +58,6 @@ class Candidate:
     value: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Guides:
-    """What helps a planner beside the model.
-
-    Attributes:
-        prior: Its log-probabilities are added to scores of actions.
-        prior_config: How.
-        value: Estimates what follows a plan that did not end.
-    """
-
-    prior: ActionPrior | None = None
-    prior_config: PriorConfig = field(default_factory=PriorConfig)
-    value: ValueFunction | None = None
-
-    def check(self, points: Points, planning: PlanningConfig) -> None:
-        """Checks that they fit what is planned.
-
-        Raises:
-            ValueError: If a prior has to do with a box, or a value with another
-                discount.
-        """
-        if self.prior is not None and not isinstance(points, ScorePoints):
-            raise ValueError(
-                "A prior must have listed actions to choose from, got a box."
-            )
-        if self.value is not None:
-            discount = self.value.spec.discount
-            if discount != planning.discount:
-                raise ValueError(
-                    "A value must have the planner's discount "
-                    f"({planning.discount!r}), got {discount!r}."
-                )
-
-
 class PlanScorer:
     """Rolls out populations of plans from one state.
 
@@ -107,7 +70,8 @@ class PlanScorer:
         simulator: The model, counted.
         state: Where all plans start.
         discount: Weight of the next reward.
-        guides: What helps beside the model.
+        guidance: What is known beside the model.
+        prior: How a prior bears on plans.
         context: What was seen and done so far; needed by a prior or a value.
         is_cut_off: Whether the episode is cut off where plans end: nothing follows.
 
@@ -123,23 +87,19 @@ class PlanScorer:
         state: Any,
         *,
         discount: float,
-        guides: Guides,
+        guidance: Guidance,
+        prior: PriorConfig,
         context: Context | None = None,
         is_cut_off: bool = False,
     ) -> None:
-        needs_context = guides.prior is not None or guides.value is not None
-        if context is None and needs_context:
-            raise ValueError(
-                "A planner with a prior or a value must be given a context, got none."
-            )
         self._points = points
         self._simulator = simulator
         self._state = state
         self._discount = discount
-        self._context = context
-        self._prior = guides.prior
-        self._prior_config = guides.prior_config
-        self._value = None if is_cut_off else guides.value
+        self._context = guidance.first(context)
+        self._guidance = guidance
+        self._prior_config = prior
+        self._has_value = guidance.value is not None and not is_cut_off
         self._by_state = False
         self._root_bias: FloatArray | None = None
         if isinstance(points, ScorePoints):
@@ -150,10 +110,10 @@ class PlanScorer:
         model = self._simulator.model
         legal = points.actions.legal(model, self._state)
         self._by_state = model.legal_actions(self._state) is not None
-        if self._prior is not None and self._context is not None:
+        if self._guidance.prior is not None and self._context is not None:
             self._by_state |= self._prior_config.num_steps > 1
-            (self._root_bias,) = prior_biases(
-                self._prior, self._prior_config.weight, [self._context], [legal]
+            (self._root_bias,) = self._guidance.log_weights(
+                [self._context], [legal], weight=self._prior_config.weight
             )
 
     def score(self, points: FloatArray) -> Population:
@@ -179,12 +139,11 @@ class PlanScorer:
             rollouts = self._simulator.roll_out(self._state, actions)
             is_open = ~(rollouts.terminated | rollouts.failed)
         returns = discounted_returns(rollouts, self._discount)
-        if self._value is not None and self._context is not None:
+        if self._has_value and self._context is not None:
             asked = np.flatnonzero(is_open)
             contexts = _contexts(self._context, actions, rollouts, asked)
-            returns[asked] += self._worth(
-                self._value, contexts, rollouts.lengths[asked]
-            )
+            weights = self._discount ** rollouts.lengths[asked]
+            returns[asked] += weights * np.array(self._guidance.values(contexts))
         return Population(
             points=points, actions=actions, rollouts=rollouts, returns=returns
         )
@@ -200,26 +159,13 @@ class PlanScorer:
         def of_prior(
             contexts: Sequence[Context | None], legal: Sequence[Sequence[Value]]
         ) -> Sequence[FloatArray | None]:
-            assert self._prior is not None
             known = [context for context in contexts if context is not None]
             weight = self._prior_config.weight
-            return prior_biases(self._prior, weight, known, legal)
+            return self._guidance.log_weights(known, legal, weight=weight)
 
-        is_asked = self._prior is not None and 0 < time < self._prior_config.num_steps
+        has_prior = self._guidance.prior is not None
+        is_asked = has_prior and 0 < time < self._prior_config.num_steps
         return of_prior if is_asked else none
-
-    def _worth(
-        self,
-        value: ValueFunction,
-        contexts: Sequence[Context],
-        lengths: NDArray[np.int64],
-    ) -> FloatArray:
-        """Returns the values of the ends of rollouts, discounted to their start."""
-        if not contexts:
-            return np.zeros(0)
-        estimates = np.asarray(value.evaluate(contexts), dtype=np.float64)
-        worth: FloatArray = self._discount**lengths * value.spec.scale * estimates
-        return worth
 
     def candidate(self, population: Population, index: int) -> Candidate:
         """Returns one plan of a population."""
@@ -245,17 +191,6 @@ class PlanScorer:
             predictions=tuple(predictions),
             value=float(population.returns[index]),
         )
-
-
-def look_ahead(planning: PlanningConfig, steps_left: int | None) -> int:
-    """Returns how far to look.
-
-    Raises:
-        ValueError: If no step is left.
-    """
-    if steps_left is not None and steps_left < 1:
-        raise ValueError(f"steps_left must be at least 1, got {steps_left} (steps).")
-    return planning.steps_ahead(steps_left)
 
 
 def best_index(population: Population) -> int:

@@ -5,9 +5,10 @@ import pytest
 
 from cwm.core.protocols import Context
 from cwm.core.spaces import DiscreteSpec
+from planners.actions import ListedActions
 from planners.cem import CEMConfig, CEMPlanner
+from planners.guidance import Guidance, PriorConfig
 from planners.planner import PlanningConfig
-from planners.prior_bias import PriorConfig, prior_biases
 from tests.support.planning_models import BatchedCorridor, Corridor, TablePrior
 
 CONTEXT = Context(observations=(0,))
@@ -22,7 +23,8 @@ class Says:
 
 
 def bias(*logs, weight=1.0):
-    return prior_biases(Says(*logs), weight, [CONTEXT], [range(2)])[0].tolist()
+    guidance = Guidance(ListedActions((0, 1)), 1.0, Says(*logs), None)
+    return guidance.log_weights([CONTEXT], [range(2)], weight=weight)[0].tolist()
 
 
 def test_the_most_probable_action_gets_exactly_0():
