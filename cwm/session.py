@@ -243,6 +243,8 @@ class Session:
             commands.append(
                 f"python -m cwm.evaluate {self.folder.world_model} {origin}{settings}"
             )
+            if self.source.spec is not None:
+                commands.append(f"python -m cwm.plan {path} --reference")
         if best is None or not best.evaluation.is_perfect:
             commands.append(
                 f"python -m cwm.synthesize --resume {path} {self._more(exhausted)}"

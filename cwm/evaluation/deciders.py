@@ -11,6 +11,7 @@ planner runs here and every question to the model crosses the border.
 """
 
 import time
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -125,7 +126,7 @@ class ModelDecider:
         )
 
 
-class _ProgramDecider:
+class _ProgramDecider(ABC):
     """A planner with a program that is held in the sandbox.
 
     Each episode has a process of its own, so that nothing is left of the one before.
@@ -218,10 +219,11 @@ class _ProgramDecider:
             break
         return _failed(failure, start)
 
+    @abstractmethod
     def _plan(
         self, held: HeldProgram, seed: int, situation: Situation, *, keeps_plan: bool
     ) -> Plan:
-        raise NotImplementedError
+        """Returns a plan of the program that is open."""
 
     def _entered(self) -> HeldProgram:
         if self._held is None:
