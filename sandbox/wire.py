@@ -203,7 +203,12 @@ def _decode_array(data: memoryview, max_bytes: int) -> NDArray[Any]:
         # A byte other than 0 and 1 would be a boolean that equals neither.
         raw = np.frombuffer(data[start:], dtype=np.uint8)
         return np.asarray(raw != 0).reshape(shape)
-    return np.frombuffer(bytes(data[start:]), dtype=dtype).reshape(shape)
+    array = np.frombuffer(bytearray(data[start:]), dtype=dtype)
+    if dtype.kind == "f":
+        # A signalling NaN would be a floating-point error wherever it is converted.
+        array[np.isnan(array)] = np.nan
+    array.flags.writeable = False
+    return array.reshape(shape)
 
 
 @functools.lru_cache(maxsize=64)

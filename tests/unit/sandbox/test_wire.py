@@ -105,6 +105,18 @@ def test_boolean_bytes_beyond_one_become_true() -> None:
     assert array.tobytes() == b"\x00\x01"
 
 
+@pytest.mark.parametrize("bits", [0x7FA00000, 0xFFC12345])
+def test_every_nan_becomes_the_quiet_one(bits: int) -> None:
+    payload = wire.encode(np.array([0.0, 1.5], dtype=np.float32))
+    payload = payload.replace(
+        struct.pack("<f", 0.0) + struct.pack("<f", 1.5), struct.pack("<If", bits, 1.5)
+    )
+    array = wire.decode(payload, np.ndarray, max_array_bytes=64)
+    # A signalling NaN would raise here (warnings are errors).
+    np.testing.assert_array_equal(array.astype(np.float64), [np.nan, 1.5])
+    assert not array.flags.writeable
+
+
 def test_unknown_extension_is_refused() -> None:
     payload = msgspec.msgpack.encode(msgspec.msgpack.Ext(9, b"x"))
     with pytest.raises(ProtocolError, match="extension 9"):
