@@ -15,14 +15,20 @@ after `reset`: there the model knows more than an agent can. The time limit is n
 of the model; planners are told how many steps are left.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from cwm.core.errors import ConfigError
-from cwm.core.protocols import RolloutBatch, StepResult, Values
+from cwm.core.protocols import (
+    FollowedPolicies,
+    Policies,
+    RolloutBatch,
+    StepResult,
+    Values,
+)
 from cwm.core.seeding import child_rng, child_seed
 from cwm.core.spaces import Value
 from envs.actions import to_key, to_vector
@@ -65,7 +71,7 @@ class TrueState:
 class TrueModel:
     """The true environment as a world model; its states are `TrueState`.
 
-    A `RollingWorldModel` and a `KeyedWorldModel`.
+    A `RollingWorldModel`, a `FollowingWorldModel` and a `KeyedWorldModel`.
 
     Attributes:
         spec: The environment.
@@ -156,19 +162,52 @@ class TrueModel:
         self, state: TrueState, actions: Sequence[Values], rng: np.random.Generator
     ) -> RolloutBatch:
         """Returns where plans lead; the state is restored once for each."""
-        number, horizon = len(actions), len(actions[0])
+        return self._rolled_out(
+            state, len(actions), len(actions[0]), rng, lambda i, t, _: actions[i][t]
+        )
+
+    def follow(
+        self,
+        state: TrueState,
+        policies: Policies,
+        horizon: int,
+        rng: np.random.Generator,
+    ) -> FollowedPolicies:
+        """Returns where policies lead; the state is restored once for each."""
+        done: list[list[Value]] = [[] for _ in range(len(policies))]
+
+        def act(index: int, time: int, seen: Value) -> Value:
+            action = policies.act(index, seen)
+            done[index].append(action)
+            return action
+
+        rollouts = self._rolled_out(state, len(policies), horizon, rng, act)
+        return FollowedPolicies(rollouts=rollouts, actions=done)
+
+    def _rolled_out(
+        self,
+        state: TrueState,
+        number: int,
+        horizon: int,
+        rng: np.random.Generator,
+        act: Callable[[int, int, Value], Value],
+    ) -> RolloutBatch:
+        """Returns rollouts; `act` is told which, when, and what is seen."""
         rewards = np.zeros((number, horizon))
         lengths = np.zeros(number, dtype=np.int64)
         terminated = np.zeros(number, dtype=np.bool_)
         observations: list[list[Value]] = []
         action_space, space = self.spec.action_space, self.spec.observation_space
-        for index, plan in enumerate(actions):
+        for index in range(number):
             self._enter(state, rng)
+            shown = state.observation
             seen: list[Value] = []
-            for action in plan:
-                step = self._env.step(to_gymnasium(action_space, action))
-                rewards[index, len(seen)] = step.reward
-                seen.append(to_value(space, step.observation))
+            for time in range(horizon):
+                action = to_gymnasium(action_space, act(index, time, shown))
+                step = self._env.step(action)
+                rewards[index, time] = step.reward
+                shown = to_value(space, step.observation)
+                seen.append(shown)
                 if step.terminated:
                     terminated[index] = True
                     break

@@ -2,8 +2,8 @@
 
 import functools
 import math
-from collections.abc import Hashable, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from cwm.core.protocols import (
     BatchedWorldModel,
     FloatArray,
+    FollowedPolicies,
+    FollowingWorldModel,
     KeyedWorldModel,
     ModelError,
+    Policies,
     RollingWorldModel,
     RolloutBatch,
     StepResult,
@@ -20,6 +23,9 @@ from cwm.core.protocols import (
     WorldModel,
 )
 from cwm.core.spaces import Value
+
+_Rows: TypeAlias = NDArray[np.int64] | slice
+"""Which of several rollouts."""
 
 
 class Simulator:
@@ -54,6 +60,7 @@ class Simulator:
         self._keyed = cast(KeyedWorldModel, model) if abilities[0] else None
         self._batched = cast(BatchedWorldModel, model) if abilities[1] else None
         self._rolling = cast(RollingWorldModel, model) if abilities[2] else None
+        self._following = cast(FollowingWorldModel, model) if abilities[3] else None
 
     @property
     def has_keys(self) -> bool:
@@ -119,30 +126,80 @@ class Simulator:
             plans: `[N, H, ...]` as an array, or lists; legal wherever they lead.
         """
         if self._rolling is not None:
-            rollouts = self._rolling.roll_out(state, plans, self._rng)
-            self.num_steps += int(rollouts.lengths.sum() + rollouts.failed.sum())
-            self.num_failures += int(rollouts.failed.sum())
-            return rollouts
-        if self._batched is not None and isinstance(plans, np.ndarray):
-            return self._roll_out_together(self._batched, state, plans)
-        return self._roll_out_singly(state, plans)
-
-    def _roll_out_singly(self, state: Any, plans: Sequence[Values]) -> RolloutBatch:
+            return self._counted(self._rolling.roll_out(state, plans, self._rng))
         number, horizon = len(plans), len(plans[0])
-        rewards = np.zeros((number, horizon))
+        if self._batched is not None and isinstance(plans, np.ndarray):
+            # One step of all plans lies together: that is how they are made.
+            steps = np.ascontiguousarray(plans.swapaxes(0, 1))
+            return self._roll_out_together(
+                self._batched,
+                state,
+                (number, horizon),
+                lambda t, rows, _: steps[t, rows],
+            )
+        return self._roll_out_singly(
+            state, (number, horizon), lambda index, time, _: plain(plans[index][time])
+        )
+
+    def follow(
+        self, state: Any, policies: Policies, horizon: int, *, observation: Value
+    ) -> FollowedPolicies:
+        """Returns where policies lead from one state.
+
+        Args:
+            state: Where all start.
+            policies: What they do is legal wherever they come.
+            horizon: Steps of each at most; at least 1.
+            observation: What the state shows.
+        """
+        if self._following is not None:
+            followed = self._following.follow(state, policies, horizon, self._rng)
+            self._counted(followed.rollouts)
+            return followed
+        size = (len(policies), horizon)
+        if self._batched is not None:
+            record = _ActionsByTime(policies, horizon)
+            rollouts = self._roll_out_together(self._batched, state, size, record.act)
+            return FollowedPolicies(rollouts=rollouts, actions=record.of(rollouts))
+        done: list[list[Value]] = [[] for _ in range(len(policies))]
+
+        def act(index: int, time: int, seen: Value | None) -> Value:
+            action = policies.act(index, observation if time == 0 else seen)
+            done[index].append(action)
+            return action
+
+        return FollowedPolicies(
+            rollouts=self._roll_out_singly(state, size, act), actions=done
+        )
+
+    def _counted(self, rollouts: RolloutBatch) -> RolloutBatch:
+        self.num_steps += int(rollouts.lengths.sum() + rollouts.failed.sum())
+        self.num_failures += int(rollouts.failed.sum())
+        return rollouts
+
+    def _roll_out_singly(
+        self,
+        state: Any,
+        size: tuple[int, int],
+        act: Callable[[int, int, Value | None], Value],
+    ) -> RolloutBatch:
+        """Returns rollouts `[N, H]`; `act` is told which, when, and what was seen."""
+        number, horizon = size
+        rewards = np.zeros(size)
         lengths = np.zeros(number, dtype=np.int64)
         terminated = np.zeros(number, dtype=np.bool_)
         failed = np.zeros(number, dtype=np.bool_)
         observations: list[list[Value]] = []
-        for index, plan in enumerate(plans):
+        for index in range(number):
             current, seen = state, []
-            for time, action in enumerate(plan):
-                result = self.step(current, plain(action))
+            shown: Value | None = None
+            for time in range(horizon):
+                result = self.step(current, act(index, time, shown))
                 if result is None:
                     failed[index] = True
                     break
-                current = result.next_state
-                seen.append(result.observation)
+                current, shown = result.next_state, result.observation
+                seen.append(shown)
                 rewards[index, time] = result.reward
                 lengths[index] = time + 1
                 if result.terminated:
@@ -158,21 +215,24 @@ class Simulator:
         )
 
     def _roll_out_together(
-        self, model: BatchedWorldModel, state: Any, plans: NDArray[Any]
+        self,
+        model: BatchedWorldModel,
+        state: Any,
+        size: tuple[int, int],
+        act: Callable[[int, "_Rows", NDArray[Any]], NDArray[Any]],
     ) -> RolloutBatch:
-        number, horizon = plans.shape[:2]
+        """Returns rollouts `[N, H]`; `act` is told when, which, and what they see."""
+        number, horizon = size
         first = np.asarray(state)
         current = np.broadcast_to(first, (number, *first.shape)).copy()
-        # One step of all plans lies together: that is how they are made.
-        actions = np.ascontiguousarray(plans.swapaxes(0, 1))
         rewards = np.zeros((horizon, number))
         observations = np.zeros((horizon, number, *first.shape), dtype=first.dtype)
         lengths = np.zeros(number, dtype=np.int64)
         terminated = np.zeros(number, dtype=np.bool_)
         failed = np.zeros(number, dtype=np.bool_)
-        active: NDArray[np.int64] | slice = slice(None)  # All, until one has ended.
+        active: _Rows = slice(None)  # All, until one has ended.
         for time in range(horizon):
-            moved = self._step_rows(model, current, actions[time, active])
+            moved = self._step_rows(model, current, act(time, active, current))
             current, rewards[time, active] = moved.states, moved.rewards
             observations[time, active] = current
             lengths[active] += ~moved.failed
@@ -226,13 +286,44 @@ class Simulator:
 
 
 @functools.cache
-def _abilities(kind: type) -> tuple[bool, bool, bool]:
-    """Returns whether models of a type have keys, step in batches, and roll out."""
+def _abilities(kind: type) -> tuple[bool, bool, bool, bool]:
+    """Returns whether models of a type have keys, batches, rollouts and policies."""
     return (
         issubclass(kind, KeyedWorldModel),
         issubclass(kind, BatchedWorldModel),
         issubclass(kind, RollingWorldModel),
+        issubclass(kind, FollowingWorldModel),
     )
+
+
+class _ActionsByTime:
+    """What policies do, step by step.
+
+    Args:
+        policies: The policies.
+        horizon: Steps of each at most.
+    """
+
+    def __init__(self, policies: Policies, horizon: int) -> None:
+        self._policies = policies
+        self._horizon = horizon
+        self._every = np.arange(len(policies))
+        self._actions: NDArray[Any] | None = None
+
+    def act(self, time: int, rows: "_Rows", observations: NDArray[Any]) -> NDArray[Any]:
+        """Returns the actions of some policies, and keeps them."""
+        actions = self._policies.act_each(self._every[rows], observations)
+        if self._actions is None:
+            shape = (self._horizon, len(self._every), *actions.shape[1:])
+            self._actions = np.zeros(shape, dtype=actions.dtype)
+        self._actions[time, rows] = actions
+        return actions
+
+    def of(self, rollouts: RolloutBatch) -> list[Values]:
+        """Returns what each policy did."""
+        assert self._actions is not None, "A horizon is at least 1."
+        numbers = (rollouts.lengths + rollouts.failed).tolist()
+        return [self._actions[:n, index] for index, n in enumerate(numbers)]
 
 
 class _Moved(NamedTuple):

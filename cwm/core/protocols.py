@@ -126,6 +126,65 @@ class RollingWorldModel(WorldModel, Protocol):
         ...
 
 
+class Policies(Protocol):
+    """Ways to act on what is seen."""
+
+    def __len__(self) -> int:
+        """Returns how many there are."""
+        ...
+
+    def act(self, index: int, observation: Value) -> Value:
+        """Returns what policy `index` does about an observation."""
+        ...
+
+    def act_each(
+        self, indices: NDArray[np.int64], observations: NDArray[Any]
+    ) -> NDArray[Any]:
+        """Returns what each of `n` policies does about its own observation.
+
+        Args:
+            indices: `[n]`.
+            observations: `[n, ...]`.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowedPolicies:
+    """Where policies lead from one state.
+
+    Attributes:
+        rollouts: One for each policy.
+        actions: What each did, an action for each of its steps and, where the model
+            had no answer, the one that it failed at.
+    """
+
+    rollouts: RolloutBatch
+    actions: Sequence[Values]
+
+
+@runtime_checkable
+class FollowingWorldModel(WorldModel, Protocol):
+    """A world model with a way of its own to see where policies lead."""
+
+    def follow(
+        self,
+        state: Any,
+        policies: Policies,
+        horizon: int,
+        rng: np.random.Generator,
+    ) -> FollowedPolicies:
+        """Returns where policies lead that all start in one state.
+
+        Args:
+            state: As in `step`.
+            policies: What they do is legal wherever they come.
+            horizon: Steps of each at most.
+            rng: As in `step`.
+        """
+        ...
+
+
 @runtime_checkable
 class KeyedWorldModel(WorldModel, Protocol):
     """A world model whose states can be told apart by value.
