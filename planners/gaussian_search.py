@@ -19,7 +19,7 @@ from cwm.core.spaces import SpaceSpec
 from planners.allotment import Allotment
 from planners.colored_noise import colored_noise
 from planners.guidance import Guidance, PriorConfig
-from planners.latent import BoxPoints, Points, points_of
+from planners.latent import BoxPoints, points_of
 from planners.planner import Plan, PlanningConfig
 from planners.scoring import (
     Candidate,
@@ -69,6 +69,10 @@ class GaussianSearchConfig:
         warm_starts: Whether a decision begins with what the last one found.
         adds_mean: Whether the last round rolls out the mean itself, too.
         reserves_mean: Whether the mean after the last round is rolled out.
+        patience: Rounds without a gain after which it ends, unless the best plan
+            ends in a terminal state; 0 for never.
+        min_gain: Smallest rise of the best return that counts as a gain, as a share
+            of its size; 0 or more.
         execute: `best`: the best plan of all. `last`: the best of the last round.
             `mean`: the mean after the last round.
     """
@@ -84,6 +88,8 @@ class GaussianSearchConfig:
     warm_starts: bool = True
     adds_mean: bool = False
     reserves_mean: bool = False
+    patience: int = 0
+    min_gain: float = 0.0
     execute: Literal["best", "last", "mean"] = "best"
 
     def __post_init__(self) -> None:
@@ -94,6 +100,10 @@ class GaussianSearchConfig:
                 )
         if self.population is not None and self.population < 1:
             raise ValueError(f"population must be at least 1, got {self.population}.")
+        if self.patience < 0:
+            raise ValueError(f"patience must be 0 or more, got {self.patience}.")
+        if not 0.0 <= self.min_gain < math.inf:
+            raise ValueError(f"min_gain must be 0 or more, got {self.min_gain!r}.")
         if not 1.0 <= self.decay < math.inf:
             raise ValueError(f"decay must be at least 1, got {self.decay!r}.")
         if not 0.0 < self.initial_std < math.inf:
@@ -208,21 +218,31 @@ class GaussianPlanner(Generic[SettingsT]):
                 steps_left=steps_left,
                 context=context,
             )
-        search = _Search(
+        shape = (allotment.horizon, self._points.size)
+        std = np.broadcast_to(self._initial_std(), shape)
+        mean, known = start or (np.zeros(shape), np.zeros((0, *shape)))
+        search = GaussianSearch(
             self._config,
-            self._points,
+            start=Gaussian(mean=mean, std=std),
+            within_bounds=self._points.within_bounds,
             scorer=scorer,
             simulator=simulator,
             allotment=allotment,
             refit=self._refit,
             rng=rng,
         )
-        search.run(start)
+        search.run(known)
         return self._plan_of(search, simulator, steps_left, context)
+
+    def _initial_std(self) -> FloatArray:
+        share = self._config.initial_std
+        if self._config.is_of_largest_bound and isinstance(self._points, BoxPoints):
+            return self._points.std_of_largest_bound(share)
+        return self._points.initial_std(share)
 
     def _plan_of(
         self,
-        search: "_Search",
+        search: "GaussianSearch",
         simulator: Simulator,
         steps_left: int | None,
         context: Context | None,
@@ -246,24 +266,32 @@ class GaussianPlanner(Generic[SettingsT]):
             num_model_steps=simulator.num_steps,
             num_failures=simulator.num_failures,
             memory=memory,
-            statistics={
-                "populations": tuple(search.populations),
-                "best_returns": tuple(search.best_returns),
-                "num_failed_plans": search.num_failed_plans,
-                "all_failed": math.isnan(chosen.value),
-                "mean_std": float(search.gaussian.std.mean()),
-            },
+            statistics=search.statistics(),
         )
 
 
-class _Search:
-    """One decision's search on its way."""
+class GaussianSearch:
+    """One decision's search on its way.
+
+    Points are plans or whatever else the scorer can make something of.
+
+    Args:
+        config: How it draws.
+        start: The distribution of the first round.
+        within_bounds: Moves points to where they are allowed to be.
+        scorer: Says what points are worth.
+        simulator: What it spends.
+        allotment: How it spends it.
+        refit: How the distribution is moved.
+        rng: Source of all randomness.
+    """
 
     def __init__(
         self,
         config: GaussianSearchConfig,
-        points: Points,
         *,
+        start: Gaussian,
+        within_bounds: Callable[[FloatArray], FloatArray],
         scorer: PlanScorer,
         simulator: Simulator,
         allotment: Allotment,
@@ -271,34 +299,29 @@ class _Search:
         rng: np.random.Generator,
     ) -> None:
         self._config = config
-        self._points = points
+        self._within_bounds = within_bounds
         self._scorer = scorer
         self._simulator = simulator
         self._allotment = allotment
         self._refit = refit
         self._rng = rng
-        shape = (allotment.horizon, points.size)
-        self.gaussian = Gaussian(
-            mean=np.zeros(shape), std=np.broadcast_to(self._initial_std(), shape)
-        )
-        self.kept: FloatArray = np.zeros((0, *shape))
+        self.gaussian = start
+        self.kept: FloatArray = np.zeros((0, *start.mean.shape))
         self.populations: list[int] = []
         self.best_returns: list[float] = []
         self.num_failed_plans = 0
         self._best: Candidate | None = None
         self._last: Candidate | None = None
+        self._reached = -math.inf
+        self._num_stalled = 0
 
-    def _initial_std(self) -> FloatArray:
-        share = self._config.initial_std
-        if self._config.is_of_largest_bound and isinstance(self._points, BoxPoints):
-            return self._points.std_of_largest_bound(share)
-        return self._points.initial_std(share)
+    def run(self, known: FloatArray) -> None:
+        """Does all rounds.
 
-    def run(self, start: tuple[FloatArray, FloatArray] | None) -> None:
-        """Does all rounds."""
-        if start is not None:
-            mean, self.kept = start
-            self.gaussian = Gaussian(mean=mean, std=self.gaussian.std)
+        Args:
+            known: Points that the first round begins with, `[E, ...]`.
+        """
+        self.kept = known
         for iteration in range(self._allotment.num_iterations):
             points, returns = self._round(iteration)
             if not len(points):
@@ -306,11 +329,26 @@ class _Search:
             self.populations.append(len(points))
             self.kept = self._best_of(points, returns)
             self.gaussian = self._refit(self.gaussian, points, returns)
+            if self._is_stalled():
+                break
         can_afford = self._simulator.remaining >= self._allotment.horizon
         if self._config.reserves_mean and can_afford:
-            mean = self._points.within_bounds(self.gaussian.mean[np.newaxis])
+            mean = self._within_bounds(self.gaussian.mean[np.newaxis])
             self._last = None
             self._rolled_out(mean)
+
+    def _is_stalled(self) -> bool:
+        """Returns whether the last rounds have gained nothing."""
+        assert self._best is not None, "A round has just been made."
+        value = self._best.value
+        least = self._reached + self._config.min_gain * abs(self._reached)
+        if value > least or not math.isfinite(self._reached):
+            self._reached, self._num_stalled = value, 0
+        else:
+            self._num_stalled += 1
+        # Where the best one falls there may be another that does not.
+        goes_on = not any(step.terminated for step in self._best.predictions)
+        return goes_on and 0 < self._config.patience <= self._num_stalled
 
     def _round(self, iteration: int) -> tuple[FloatArray, FloatArray]:
         """Returns the points of a round and their returns; none if nothing is left.
@@ -348,15 +386,15 @@ class _Search:
         drawn = colored_noise(
             self._rng,
             number=number - len(known),
-            horizon=self._allotment.horizon,
-            size=self._points.size,
+            horizon=self.gaussian.mean.shape[0],
+            size=self.gaussian.mean.shape[1],
             exponent=self._config.noise_exponent,
         )
         drawn *= self.gaussian.std
         drawn += self.gaussian.mean
         if len(known):
             drawn = np.concatenate([known, drawn])
-        return self._points.within_bounds(drawn)
+        return self._within_bounds(drawn)
 
     def _rolled_out(self, points: FloatArray) -> Population:
         population = self._scorer.score(points)
@@ -373,6 +411,16 @@ class _Search:
             return points[:0]
         number = max(1, round(self._config.kept_fraction * len(points)))
         return points[elites(returns, number)]
+
+    def statistics(self) -> dict[str, Any]:
+        """Returns figures of the search, by name."""
+        return {
+            "populations": tuple(self.populations),
+            "best_returns": tuple(self.best_returns),
+            "num_failed_plans": self.num_failed_plans,
+            "all_failed": math.isnan(self.chosen().value),
+            "mean_std": float(self.gaussian.std.mean()),
+        }
 
     def chosen(self) -> Candidate:
         """Returns the plan to execute."""

@@ -13,6 +13,7 @@ from planners.beam import BeamPlanner
 from planners.beam_config import BeamConfig
 from planners.cem import CEM_PAPER, CEM_PAPER_PLANNING, CEMConfig, CEMPlanner
 from planners.exhaustive import ExhaustiveConfig, ExhaustivePlanner
+from planners.feedback import FeedbackConfig, FeedbackPlanner
 from planners.icem import ICEMConfig, ICEMPlanner
 from planners.mcts import MctsPlanner
 from planners.mcts_config import PAPER_DISCOUNT, MctsConfig
@@ -35,6 +36,7 @@ class PlannerSettings:
         icem: Settings of icem.
         mppi: Settings of mppi.
         mcts: Settings of mcts.
+        feedback: Settings of feedback.
         beam: Settings of beam.
         exhaustive: Settings of exhaustive.
     """
@@ -44,6 +46,7 @@ class PlannerSettings:
     icem: ICEMConfig = field(default_factory=ICEMConfig)
     mppi: MPPIConfig = field(default_factory=MPPIConfig)
     mcts: MctsConfig = field(default_factory=MctsConfig)
+    feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
     beam: BeamConfig = field(default_factory=BeamConfig)
     exhaustive: ExhaustiveConfig = field(default_factory=ExhaustiveConfig)
 
@@ -116,6 +119,12 @@ PLANNERS: dict[str, PlannerSpec] = {
             space, planning, settings.mppi, prior=prior, value=value
         ),
         planning=NEAR_PLANNING,
+    ),
+    "feedback": PlannerSpec(
+        make=lambda space, planning, settings, prior, value: FeedbackPlanner(
+            space, planning, settings.feedback, prior=prior, value=value
+        ),
+        planning=PlanningConfig(horizon=50, max_model_steps=60_000),
     ),
     "mcts": PlannerSpec(
         make=lambda space, planning, settings, prior, value: MctsPlanner(

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from cwm.core.spaces import Value
 from planners.guidance import Guidance, PriorConfig
 from planners.latent import Points, ScorePoints
 from planners.simulator import Simulator, discounted_returns, plain
-from planners.walks import Biases, as_rollouts, walk_through
+from planners.walks import Biases, Scores, as_rollouts, walk_through
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +56,25 @@ class Candidate:
     actions: tuple[Value, ...]
     predictions: tuple[StepResult, ...]
     value: float
+
+
+class RolledOut(NamedTuple):
+    """What is done in a population, and where it leads.
+
+    Attributes:
+        actions: Of each rollout.
+        rollouts: Where they lead.
+        is_open: `[N]` of `bool`: which could go on.
+    """
+
+    actions: Sequence[Values]
+    rollouts: RolloutBatch
+    is_open: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, actions: Sequence[Values], rollouts: RolloutBatch) -> "RolledOut":
+        """Returns the same where all actions are legal everywhere."""
+        return cls(actions, rollouts, ~(rollouts.terminated | rollouts.failed))
 
 
 class PlanScorer:
@@ -118,26 +137,7 @@ class PlanScorer:
 
     def score(self, points: FloatArray) -> Population:
         """Returns what the model says of plans `[N, H, D]`."""
-        actions: Sequence[Values]
-        if self._by_state and isinstance(self._points, ScorePoints):
-            walks, rewards = walk_through(
-                self._points,
-                points,
-                self._simulator,
-                self._state,
-                context=self._context,
-                biases_at=self._biases_at,
-            )
-            actions = [walk.actions for walk in walks]
-            rollouts = as_rollouts(walks, rewards)
-            is_open = np.array([walk.is_open for walk in walks], dtype=np.bool_)
-        else:
-            # An array is as good as a list of its rows, only faster.
-            actions = cast(
-                "Sequence[Values]", self._points.to_actions(points, self._root_bias)
-            )
-            rollouts = self._simulator.roll_out(self._state, actions)
-            is_open = ~(rollouts.terminated | rollouts.failed)
+        actions, rollouts, is_open = self._rolled_out(points)
         returns = discounted_returns(rollouts, self._discount)
         if self._has_value and self._context is not None:
             asked = np.flatnonzero(is_open)
@@ -146,6 +146,34 @@ class PlanScorer:
             returns[asked] += weights * np.array(self._guidance.values(contexts))
         return Population(
             points=points, actions=actions, rollouts=rollouts, returns=returns
+        )
+
+    def _rolled_out(self, points: FloatArray) -> RolledOut:
+        """Returns what is done, and where it leads."""
+        if self._by_state:
+            return self._walked(points.shape[:2], lambda i, time, _: points[i, time])
+        # An array is as good as a list of its rows, only faster.
+        actions = cast(
+            "Sequence[Values]", self._points.to_actions(points, self._root_bias)
+        )
+        return RolledOut.of(actions, self._simulator.roll_out(self._state, actions))
+
+    def _walked(self, size: tuple[int, int], scores: Scores) -> RolledOut:
+        """Returns the same of `N` walks of `H` steps, by scores of listed actions."""
+        assert isinstance(self._points, ScorePoints), "A box is legal everywhere."
+        walks, rewards = walk_through(
+            self._points,
+            size,
+            scores,
+            self._simulator,
+            self._state,
+            context=self._context,
+            biases_at=self._biases_at,
+        )
+        return RolledOut(
+            actions=[walk.actions for walk in walks],
+            rollouts=as_rollouts(walks, rewards),
+            is_open=np.array([walk.is_open for walk in walks], dtype=np.bool_),
         )
 
     def _biases_at(self, time: int) -> Biases:

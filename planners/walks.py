@@ -55,20 +55,26 @@ class Walk:
         self.terminated, self.is_open = result.terminated, not result.terminated
 
 
+Scores: TypeAlias = Callable[[int, int, Walk], FloatArray]
+"""Gives the scores `[D]` of a step: which walk, at what time, and how it went."""
+
+
 def walk_through(
     kind: ScorePoints,
-    points: FloatArray,
+    size: tuple[int, int],
+    scores: Scores,
     simulator: Simulator,
     state: Any,
     *,
     context: Context | None,
     biases_at: Callable[[int], Biases],
 ) -> tuple[list[Walk], FloatArray]:
-    """Returns where plans lead whose steps are scores, and the rewards `[N, H]`.
+    """Returns where scores of actions lead, and the rewards `[N, H]`.
 
     Args:
         kind: How points stand for plans.
-        points: `[N, H, D]`.
+        size: `N` walks of at most `H` steps.
+        scores: Gives those of each step.
         simulator: The model, counted; all plans take a step before any takes the
             next.
         state: Where all plans start.
@@ -78,9 +84,9 @@ def walk_through(
     Raises:
         NoLegalAction: If the first state has none.
     """
-    number, horizon = points.shape[:2]
+    number, horizon = size
     walks = [Walk(state=state, context=context) for _ in range(number)]
-    rewards = np.zeros((number, horizon))
+    rewards = np.zeros(size)
     first = tuple(kind.actions.legal(simulator.model, state))
     going, legal = list(range(number)), [first] * number
     for time in range(horizon):
@@ -90,7 +96,7 @@ def walk_through(
             break
         biases = biases_at(time)([walks[index].context for index in going], legal)
         actions = [
-            kind.choose(points[index, time], choices, bias)
+            kind.choose(scores(index, time, walks[index]), choices, bias)
             for index, choices, bias in zip(going, legal, biases, strict=True)
         ]
         results = simulator.step_each([walks[index].state for index in going], actions)
