@@ -22,6 +22,7 @@ from cwm.evaluation.episodes import ActingConfig
 from cwm.evaluation.setups import EnvironmentRef, Setup
 from cwm.execution.options import shown_as
 from cwm.planning import (
+    EXECUTE_STEPS,
     RANDOM,
     TRUE,
     NamedModel,
@@ -66,9 +67,6 @@ usage, 130 interrupted.
 DECISION_WALL_S = 60.0
 """Longest decision of a program with its planner, unless `--limits.wall-s` is set."""
 
-REPLANNING = ("random", "random-shooting", "cem", "icem", "mppi")
-"""Planners whose plans are made to be followed for one step."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
@@ -94,7 +92,7 @@ class Arguments:
             of the environment, or 1,000 if it has none.
         execute_steps: Actions of a plan to carry out before planning again, at most; 0
             for all of them. By default 1 for planners that are made for it
-            (random-shooting, cem, icem, mppi), otherwise all.
+            (random-shooting, cem, icem, mppi), 10 for feedback, otherwise all.
         replan_error: Prediction error from which on the rest of a plan is given up,
             in standard deviations of an element's usual change in one step; 1 is a
             wrong integer or a wrong end. inf never gives up. By default 0.1, and inf
@@ -226,7 +224,7 @@ class Arguments:
             error = math.inf if is_paper else ActingConfig().replan_error
         steps = self.execute_steps
         if steps is None:
-            steps = 1 if name in REPLANNING and not is_paper else 0
+            steps = 0 if is_paper else EXECUTE_STEPS.get(name, 0)
         try:
             return ActingConfig(
                 max_steps=self.max_steps,
@@ -322,9 +320,17 @@ def plan(arguments: Arguments) -> int:
             shows_published=arguments.published,
             files=files,
         )
+        text = json.dumps(report.to_json(), indent=2) + "\n"
+        if arguments.out is not None:
+            # First: pictures take long, and whoever ends them has the result.
+            write_atomically(arguments.out, text)
         lines, has_all = pictures.write(report, setups, progress)
         report = replace(report, files=(*report.files, *lines))
-    return _finish(arguments, report, has_all=has_all)
+    if arguments.json:
+        sys.stdout.write(text)
+    else:
+        report.show(sys.stdout)
+    return _exit_code(report, has_all=has_all)
 
 
 def _models(arguments: Arguments) -> tuple[NamedModel, ...]:
@@ -358,15 +364,8 @@ def _check_planner(setup: Setup, action_space: SpaceSpec) -> None:
         raise ConfigError(str(error)) from error
 
 
-def _finish(arguments: Arguments, report: PlanningReport, *, has_all: bool) -> int:
-    """Writes and shows the report; returns the exit code."""
-    text = json.dumps(report.to_json(), indent=2) + "\n"
-    if arguments.out is not None:
-        write_atomically(arguments.out, text)
-    if arguments.json:
-        sys.stdout.write(text)
-    else:
-        report.show(sys.stdout)
+def _exit_code(report: PlanningReport, *, has_all: bool) -> int:
+    """Returns the exit code; `has_all` says whether all pictures are there."""
     is_idle = any(
         row.summary.num_decisions
         and row.summary.num_failures == row.summary.num_decisions

@@ -48,6 +48,16 @@ RANDOM = "random"
 RUN_PROGRAM = "world_model.py"
 RUN_DATASET = "dataset.npz"
 
+EXECUTE_STEPS: dict[str, int] = {
+    "random": 1,
+    "random-shooting": 1,
+    "cem": 1,
+    "icem": 1,
+    "mppi": 1,
+    "feedback": 10,
+}
+"""Steps for which plans are made to be followed; those of other planners to the end."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class NamedModel:

@@ -8,8 +8,8 @@ scale are brought to the scale of the exploration term are functions passed in.
 Covers: finite numbers of actions, which may differ by state and grow with the visits
     (progressive widening); deterministic models, where states reached in several
     ways are one node (transpositions); stochastic ones, where an edge is sampled
-    again each time it is taken (chance outcomes); actions that turn out to be
-    impossible.
+    again each time it is taken (chance outcomes) and, with transpositions, is worth
+    the mean of what is known of its outcomes; actions that turn out to be impossible.
 Does not cover: turns of several players; equal states at different depths, which
     stay apart, so that there are no cycles and a limit of depth is exact.
 """
@@ -259,7 +259,7 @@ class UctSearch(Generic[State]):
         leaf.visit_count += 1
         leaf.value_sum += value
         # What other ways to a state have shown is news for this way, too.
-        shares = self.key is not None and not self.is_stochastic
+        shares = self.key is not None
         child, discount, seen = leaf, self.discount, self.value_range
         for node, index, reward in reversed(path):
             value = reward + discount * value
@@ -267,7 +267,9 @@ class UctSearch(Generic[State]):
             node.value_sum += value
             node.child_visit_counts[index] += 1
             node.child_value_sums[index] += value
-            if shares:
+            if shares and node.outcomes:
+                mean = node.outcomes[index].value(discount)
+            elif shares:
                 mean = reward + discount * (child.value_sum / child.visit_count)
             else:
                 mean = node.child_value_sums[index] / node.child_visit_counts[index]

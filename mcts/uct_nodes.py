@@ -136,21 +136,55 @@ class UctNode(Generic[State]):
 
 
 @dataclass(slots=True)
+class Tally(Generic[State]):
+    """How often one state was sampled of an edge.
+
+    Attributes:
+        child: The state.
+        count: How often.
+        reward_sum: Sum of the rewards on the way to it.
+    """
+
+    child: UctNode[State]
+    count: int = 0
+    reward_sum: float = 0.0
+
+
+@dataclass(slots=True)
 class Outcomes(Generic[State]):
     """What was sampled of one edge.
 
     Attributes:
         samples: The states reached, with the rewards, as often as they came.
-        distinct: Which states they are.
+        tallies: The same by state.
     """
 
     samples: list[tuple[UctNode[State], float]] = field(default_factory=list)
-    distinct: set[int] = field(default_factory=set)
+    tallies: dict[int, Tally[State]] = field(default_factory=dict)
 
     def add(self, child: UctNode[State], reward: float) -> None:
         """Adds a sample."""
         self.samples.append((child, reward))
-        self.distinct.add(id(child))
+        tally = self.tallies.get(id(child))
+        if tally is None:
+            tally = self.tallies[id(child)] = Tally(child)
+        tally.count += 1
+        tally.reward_sum += reward
+
+    def value(self, discount: float) -> float:
+        """Returns the mean of reward and discounted value over the samples.
+
+        With all that is known of the states, whichever way it was found out. States
+        that no simulation has valued yet are left out; there must be another one.
+        """
+        total, count = 0.0, 0
+        for tally in self.tallies.values():
+            child = tally.child
+            if child.visit_count:
+                value = child.value_sum / child.visit_count
+                total += tally.reward_sum + tally.count * discount * value
+                count += tally.count
+        return total / count
 
     def suffice(self, num_visits: int, exponent: float) -> bool:
         """Returns whether to take one of them again rather than to sample.
@@ -158,7 +192,7 @@ class Outcomes(Generic[State]):
         So it is where hardly a state comes twice and there are more than
         `num_visits ** exponent`: without an end to them nothing would grow below.
         """
-        number = len(self.distinct)
+        number = len(self.tallies)
         return 2 * number > len(self.samples) and number > math.pow(
             num_visits, exponent
         )

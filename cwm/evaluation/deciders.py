@@ -1,6 +1,6 @@
-"""Deciders: a planner with its model, in this process or in the program's.
+"""Deciders with a program that is held in the sandbox.
 
-Covers: what comes of a decision when a program fails or is lost. Does not cover:
+Covers: what comes of a decision when the program fails or is lost. Does not cover:
 acting in the environment (`cwm.evaluation.decisions` has the protocol).
 
 A planner without a prior or a value runs beside the program, in its process: an ask
@@ -12,16 +12,18 @@ planner runs here and every question to the model crosses the border.
 
 import time
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
+
+import numpy as np
 
 from cwm.core.codec import conform
-from cwm.core.protocols import ActionPrior, ModelError, ValueFunction, WorldModel
+from cwm.core.protocols import ActionPrior, ModelError, StepResult, ValueFunction
 from cwm.core.seeding import child_rng
-from cwm.core.spaces import SpaceSpec
-from cwm.evaluation.decisions import Decision, Situation
+from cwm.core.spaces import SpaceSpec, Value
+from cwm.evaluation.decisions import Decision, Situation, begun, failed
 from cwm.evaluation.held_program import PLANNING_DRIVER, HeldProgram, ProgramLost
 from cwm.evaluation.plan_messages import (
     PlanAsk,
@@ -31,13 +33,17 @@ from cwm.evaluation.plan_messages import (
 )
 from cwm.evaluation.session_model import session_model
 from cwm.programs.rollouts import model_spec, to_columns
-from planners.planner import NoLegalAction, Plan, Planner
+from cwm.programs.wire_types import rows_per_message
+from planners.planner import NoLegalAction, Plan
 from planners.registry import PlannerConfig, new_planner, planner_config_to_json
 from sandbox.errors import ProtocolError
 from sandbox.isolation import IsolationReport, Level
 from sandbox.limits import Limits
 from sandbox.policy import PolicyMode
 from sandbox.pool import Sandbox
+
+STEPS_AT_ONCE = 100
+"""Single steps of an ask, at most; together they have the time of one answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,64 +79,27 @@ class SandboxSettings:
         )
 
 
-class ModelDecider:
-    """A planner with a model, both in this process.
-
-    Args:
-        planner: The planner.
-        model: The model.
-    """
-
-    def __init__(self, planner: Planner, model: WorldModel) -> None:
-        self.planner = planner
-        self.model = model
-        self._seed: int | None = None
-        self._memory: Any = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._memory = None
-
-    def begin(self, seed: int) -> None:
-        """Forgets the episode before."""
-        self._seed = seed
-        self._memory = None
-
-    def decide(self, situation: Situation, *, keeps_plan: bool = True) -> Decision:
-        """Returns what to do next."""
-        seed = _begun(self._seed)
-        start = time.perf_counter()
-        # If it fails, the next decision starts from scratch.
-        memory, self._memory = self._memory, None
-        try:
-            plan = self.planner.plan(
-                self.model,
-                situation.observation if situation.state is None else situation.state,
-                child_rng(seed, "plan", situation.step),
-                steps_left=situation.steps_left,
-                context=situation.context,
-                memory=memory if keeps_plan else None,
-            )
-        except (ModelError, NoLegalAction) as error:
-            return _failed(error, start)
-        self._memory = plan.memory
-        return Decision(
-            plan=replace(plan, memory=None), seconds=time.perf_counter() - start
-        )
-
-
-class _ProgramDecider(ABC):
-    """A planner with a program that is held in the sandbox.
+class ProgramDecider(ABC):
+    """A planner with a program that is held in the sandbox; use a subclass.
 
     Each episode has a process of its own, so that nothing is left of the one before.
+
+    Args:
+        source: The program.
+        observation_space: Space of its observations.
+        action_space: Space of its actions.
+        planner: The planner.
+        settings: Where the program runs.
+        prior: As in `new_planner`, for a planner in this process.
+        value: Likewise.
+
+    Raises:
+        ValueError: If the planner cannot choose such actions, or takes no prior or
+            value.
     """
+
+    _is_beside: ClassVar[bool]
+    """Whether the planner runs in the program's process."""
 
     def __init__(
         self,
@@ -140,8 +109,16 @@ class _ProgramDecider(ABC):
         action_space: SpaceSpec,
         planner: PlannerConfig,
         settings: SandboxSettings,
-        is_inside: bool,
+        prior: ActionPrior | None = None,
+        value: ValueFunction | None = None,
     ) -> None:
+        if self._is_beside and not (prior is None and value is None):
+            raise ValueError(
+                "A planner beside the program takes no prior and no value."
+            )
+        # Made where it runs beside the program, too: for its limits, and to refuse
+        # what it cannot do.
+        self._planner = new_planner(planner, action_space, prior=prior, value=value)
         self._observation_space = observation_space
         self._action_space = action_space
         self._settings = settings
@@ -149,45 +126,34 @@ class _ProgramDecider(ABC):
         # Steps are seeded by the planner's generator; the model's own seed is unused.
         self._request = PlanningRequest(
             model=model_spec(source, observation_space, action_space, 0),
-            planner=planner_config_to_json(planner) if is_inside else None,
+            planner=planner_config_to_json(planner) if self._is_beside else None,
         )
-        self._own_sandbox: Sandbox | None = None
+        self._opened = ExitStack()
+        self._sandbox = settings.sandbox
         self._held: HeldProgram | None = None
         self._seed: int | None = None
 
     def __enter__(self) -> Self:
-        sandbox = self._settings.sandbox
-        if sandbox is None:
-            sandbox = self._own_sandbox = self._settings.make()
+        if self._sandbox is None:
+            self._sandbox = self._opened.enter_context(self._settings.make())
         self._held = HeldProgram(
-            sandbox, self._source, self._request, limits=self._settings.limits
+            self._sandbox, self._source, self._request, limits=self._settings.limits
         )
+        self._opened.callback(self._held.close)
         return self
 
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        held, self._held = self._held, None
-        own, self._own_sandbox = self._own_sandbox, None
-        try:
-            if held is not None:
-                held.close()
-        finally:
-            if own is not None:
-                own.close()
+    def __exit__(self, *exception: object) -> None:
+        self._held, self._sandbox = None, self._settings.sandbox
+        self._opened.close()
 
     @property
     def isolation(self) -> IsolationReport | None:
-        """What keeps the program in; `None` before the decider is entered."""
-        sandbox = self._settings.sandbox or self._own_sandbox
-        return None if sandbox is None else sandbox.isolation
+        """What keeps the program in; `None` before the decider has a sandbox."""
+        return None if self._sandbox is None else self._sandbox.isolation
 
     @property
     def num_openings(self) -> int:
-        """How often the program was opened: once an episode, if all goes well."""
+        """How often the program was opened."""
         return 0 if self._held is None else self._held.num_openings
 
     def begin(self, seed: int) -> None:
@@ -200,7 +166,7 @@ class _ProgramDecider(ABC):
 
     def decide(self, situation: Situation, *, keeps_plan: bool = True) -> Decision:
         """Returns what to do next."""
-        seed, held = _begun(self._seed), self._entered()
+        seed, held = begun(self._seed), self._entered()
         start = time.perf_counter()
         failure: Exception | None = None
         for _ in range(2):
@@ -214,10 +180,48 @@ class _ProgramDecider(ABC):
                 if lost.is_blameless:
                     continue  # A worker died; another one may not.
             else:
-                held.note_decision()
+                held.note_answer()
                 return Decision(plan=plan, seconds=time.perf_counter() - start)
             break
-        return _failed(failure, start)
+        return failed(failure, start)
+
+    def predict_steps(
+        self, observations: Sequence[Value], actions: Sequence[Value]
+    ) -> list[StepResult | None]:
+        """Returns what the program says of single steps, in a process of its own."""
+        seed, held = begun(self._seed), self._entered()
+        held.restart()
+        try:
+            held.ensure_open()
+        except ProgramLost:
+            return [None] * len(observations)
+        steps = _Steps(
+            observations,
+            actions,
+            [child_rng(seed, "single step", i) for i in range(len(observations))],
+        )
+        size = rows_per_message(self._observation_space, STEPS_AT_ONCE)
+        found: list[StepResult | None] = []
+        for start in range(0, len(observations), size):
+            found += self._predicted(held, steps.part(start, start + size))
+        return found
+
+    def _predicted(
+        self, held: HeldProgram, steps: "_Steps"
+    ) -> Sequence[StepResult | None]:
+        try:
+            held.ensure_open()
+            model = session_model(held, self._observation_space, self._action_space)
+            found = model.single_steps(steps.observations, steps.actions, steps.rngs)
+        except (ModelError, ProgramLost):
+            number = len(steps.actions)
+            if number == 1:
+                return [None]
+            # One of them did it; the others may have an answer.
+            alone = [steps.part(row, row + 1) for row in range(number)]
+            return [one for part in alone for one in self._predicted(held, part)]
+        held.note_answer()
+        return found
 
     @abstractmethod
     def _plan(
@@ -231,39 +235,24 @@ class _ProgramDecider(ABC):
         return self._held
 
 
-class SandboxDecider(_ProgramDecider):
-    """A planner beside the program that it asks, in the program's process.
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """Steps to predict, each with the generator of its draws."""
 
-    Args:
-        source: The program.
-        observation_space: Space of its observations.
-        action_space: Space of its actions.
-        planner: The planner.
-        settings: Where the program runs.
+    observations: Sequence[Value]
+    actions: Sequence[Value]
+    rngs: Sequence[np.random.Generator]
 
-    Raises:
-        ValueError: If the planner cannot choose such actions.
-    """
+    def part(self, start: int, stop: int) -> "_Steps":
+        """Returns some of them."""
+        rows = slice(start, stop)
+        return _Steps(self.observations[rows], self.actions[rows], self.rngs[rows])
 
-    def __init__(
-        self,
-        source: str,
-        *,
-        observation_space: SpaceSpec,
-        action_space: SpaceSpec,
-        planner: PlannerConfig,
-        settings: SandboxSettings,
-    ) -> None:
-        super().__init__(
-            source,
-            observation_space=observation_space,
-            action_space=action_space,
-            planner=planner,
-            settings=settings,
-            is_inside=True,
-        )
-        # Made here as well: for its limits, and to refuse what it cannot do.
-        self._planning = new_planner(planner, action_space).config
+
+class SandboxDecider(ProgramDecider):
+    """A planner beside the program that it asks, in the program's process."""
+
+    _is_beside = True
 
     def _plan(
         self, held: HeldProgram, seed: int, situation: Situation, *, keeps_plan: bool
@@ -279,56 +268,24 @@ class SandboxDecider(_ProgramDecider):
         reply = replies[0] if len(replies) == 1 else None
         if not isinstance(reply, PlannedSteps):
             held.lose_as_broken("one plan was due")
+        planning = self._planner.config
         try:
             return read_plan(
                 reply,
                 self._observation_space,
                 self._action_space,
-                max_actions=self._planning.steps_ahead(situation.steps_left),
-                max_model_steps=self._planning.max_model_steps,
+                max_actions=planning.steps_ahead(situation.steps_left),
+                max_model_steps=planning.max_model_steps,
             )
         except ProtocolError as error:
             held.lose_as_broken(str(error))
 
 
-class SessionDecider(_ProgramDecider):
-    """A planner in this process, with a program in another one.
+class SessionDecider(ProgramDecider):
+    """A planner in this process, with a program in another one."""
 
-    Args:
-        source: The program.
-        observation_space: Space of its observations.
-        action_space: Space of its actions.
-        planner: The planner.
-        settings: Where the program runs.
-        prior: As in `new_planner`.
-        value: Likewise.
-
-    Raises:
-        ValueError: If the planner cannot choose such actions, or takes no prior or
-            value.
-    """
-
-    def __init__(
-        self,
-        source: str,
-        *,
-        observation_space: SpaceSpec,
-        action_space: SpaceSpec,
-        planner: PlannerConfig,
-        settings: SandboxSettings,
-        prior: ActionPrior | None = None,
-        value: ValueFunction | None = None,
-    ) -> None:
-        super().__init__(
-            source,
-            observation_space=observation_space,
-            action_space=action_space,
-            planner=planner,
-            settings=settings,
-            is_inside=False,
-        )
-        self._planner = new_planner(planner, action_space, prior=prior, value=value)
-        self._memory: Any = None
+    _is_beside = False
+    _memory: Any = None
 
     def begin(self, seed: int) -> None:
         """Forgets the episode before, and what the program remembers of it."""
@@ -395,14 +352,3 @@ def open_decider(
         prior=prior,
         value=value,
     )
-
-
-def _begun(seed: int | None) -> int:
-    if seed is None:
-        raise RuntimeError("An episode must have begun (`begin`) before a decision.")
-    return seed
-
-
-def _failed(error: Exception | None, start: float) -> Decision:
-    reason = str(error) or type(error).__name__
-    return Decision(plan=None, failure=reason, seconds=time.perf_counter() - start)

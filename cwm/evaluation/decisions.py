@@ -1,10 +1,11 @@
 """Who decides what to do next, wherever the planner runs."""
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
-from cwm.core.protocols import Context
+from cwm.core.protocols import Context, StepResult
 from cwm.core.spaces import Value
 from planners.planner import Plan
 
@@ -53,12 +54,7 @@ class Decider(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *exception: object) -> None: ...
 
     def begin(self, seed: int) -> None:
         """Forgets the episode before.
@@ -80,3 +76,44 @@ class Decider(Protocol):
             SandboxUnavailable: If no program can be run at all.
         """
         ...
+
+
+@runtime_checkable
+class PredictingDecider(Decider, Protocol):
+    """One whose model, which starts from observations, can be asked by itself."""
+
+    def predict_steps(
+        self, observations: Sequence[Value], actions: Sequence[Value]
+    ) -> list[StepResult | None]:
+        """Returns what the model says of single steps, whoever planned.
+
+        What it was asked before has no influence on it.
+
+        Args:
+            observations: What each step starts from.
+            actions: What is done there.
+
+        Returns:
+            The steps; `None` where the model has no answer, or is lost.
+
+        Raises:
+            SandboxUnavailable: If no program can be run at all.
+        """
+        ...
+
+
+def begun(seed: int | None) -> int:
+    """Returns the seed of an episode.
+
+    Raises:
+        RuntimeError: If none has begun.
+    """
+    if seed is None:
+        raise RuntimeError("An episode must have begun (`begin`) before a decision.")
+    return seed
+
+
+def failed(error: Exception | None, start: float) -> Decision:
+    """Returns a decision that failed, begun at a time of `time.perf_counter`."""
+    reason = str(error) or type(error).__name__
+    return Decision(plan=None, failure=reason, seconds=time.perf_counter() - start)

@@ -1,7 +1,7 @@
 """Acting in the real environment by the plans of a world model."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -9,7 +9,12 @@ from cwm.core.protocols import Context, StepResult
 from cwm.core.seeding import child_rng
 from cwm.core.spaces import Value
 from cwm.core.trajectories import Trajectory, Transition, make_trajectory
-from cwm.evaluation.decisions import Decider, Decision, Situation
+from cwm.evaluation.decisions import (
+    Decider,
+    Decision,
+    PredictingDecider,
+    Situation,
+)
 from cwm.evaluation.guard import PredictionError, PredictionJudge
 from envs.actions import ActionSource
 from envs.collect import instruction_of, legal_actions_of
@@ -77,9 +82,12 @@ class StepRecord:
         model_steps: Steps of the model that the decision took.
         model_failures: Times that the model had no answer meanwhile.
         failure: Why there was no plan, so that a random action was taken; else empty.
-        error: How wrong the prediction was; `None` if there was none.
+        error: How wrong the plan's prediction was, which is made from predicted states
+            after the plan's first step; `None` if there was none.
         diverged: Whether that was more than is allowed, so that the rest of a plan
             was given up.
+        wrong: Parts that the model gets wrong when it is asked again, from what was
+            really seen; `None` without a model.
     """
 
     reward: float
@@ -89,6 +97,7 @@ class StepRecord:
     failure: str = ""
     error: PredictionError | None = None
     diverged: bool = False
+    wrong: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,9 +169,9 @@ class EpisodeResult:
             },
             "prediction_error": [None if e is None else e.size for e in errors],
             "wrong_parts": {
-                str(time): list(e.wrong)
-                for time, e in enumerate(errors)
-                if e is not None and e.wrong
+                str(time): list(step.wrong)
+                for time, step in enumerate(steps)
+                if step.wrong
             },
             "replanned_after": [t for t, step in enumerate(steps) if step.diverged],
         }
@@ -270,9 +279,26 @@ class Actor:
             seed=seed,
             instruction=instruction,
         )
-        return EpisodeResult(
-            index=index, seed=seed, steps=tuple(records), trajectory=trajectory
+        steps = tuple(
+            replace(record, wrong=wrong)
+            for record, wrong in zip(records, self._wrong(transitions), strict=True)
         )
+        return EpisodeResult(index=index, seed=seed, steps=steps, trajectory=trajectory)
+
+    def _wrong(
+        self, transitions: Sequence[Transition]
+    ) -> Sequence[tuple[str, ...] | None]:
+        """Returns what the model gets wrong of each step, asked from the real one."""
+        if self._state_of is not None:
+            # The environment itself: nothing to compare it with.
+            return [()] * len(transitions)
+        if not isinstance(self._decider, PredictingDecider):
+            return [None] * len(transitions)
+        predictions = self._decider.predict_steps(
+            [transition.observation for transition in transitions],
+            [transition.action for transition in transitions],
+        )
+        return self._judge.wrong_parts(predictions, transitions)
 
     def try_decision(self, seed: int) -> Decision:
         """Returns the first decision of an episode that goes no further.

@@ -1,5 +1,7 @@
 """How far a predicted step is from what really happened."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +11,13 @@ from numpy.typing import NDArray
 from cwm.core.codec import conform, encode_columns
 from cwm.core.predictions import Predictions
 from cwm.core.protocols import StepResult
-from cwm.core.spaces import SpaceSpec
-from cwm.core.trajectories import Transition, batch_trajectories, make_trajectory
+from cwm.core.spaces import SpaceSpec, Value
+from cwm.core.trajectories import (
+    Transition,
+    TransitionBatch,
+    batch_trajectories,
+    make_trajectory,
+)
 from cwm.programs.accuracy import strict_matches, wrong_parts
 from cwm.programs.tolerances import CHANGE_FRACTION, Tolerances
 
@@ -19,6 +26,10 @@ LARGEST_ERROR = 1e9
 
 WHOLE_ERROR = 1.0
 """Error of a part that is right or wrong: an integer, text, `terminated`."""
+
+
+NO_ANSWER = "no answer"
+"""Stands for the parts of a step that a model did not predict when it was asked to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,25 +75,11 @@ class PredictionJudge:
             real: What happened.
         """
         space = self._observation_space
-        trajectory = make_trajectory(
-            [real], observation_space=space, action_space=self._action_space
-        )
-        batch = batch_trajectories([trajectory], space, self._action_space)
-        try:
-            observation = conform(space, prediction.observation)
-            is_valid = True
-        except ValueError:
-            observation, is_valid = real.next_observation, False
-        predictions = Predictions(
-            next_observations=encode_columns(space, [observation]),
-            rewards=np.asarray([prediction.reward], dtype=np.float64),
-            terminated=np.asarray([prediction.terminated], dtype=np.bool_),
-            valid=np.asarray([is_valid]),
-            messages={},
-        )
+        batch = self._batch([real])
+        predictions = self._predictions([prediction], batch)
         matches = strict_matches(predictions, batch, self._tolerances)
         wrong = wrong_parts(matches, space)[0]
-        if not is_valid:
+        if not predictions.valid[0]:
             return PredictionError(wrong=wrong, size=LARGEST_ERROR)
         sizes = [WHOLE_ERROR if prediction.terminated != real.terminated else 0.0]
         sizes.append(
@@ -101,6 +98,57 @@ class PredictionJudge:
             else:
                 sizes.append(0.0 if _equal(predicted, expected) else WHOLE_ERROR)
         return PredictionError(wrong=wrong, size=max(sizes))
+
+    def wrong_parts(
+        self, predictions: Sequence[StepResult | None], real: Sequence[Transition]
+    ) -> list[tuple[str, ...]]:
+        """Returns for each of several steps which parts were predicted wrong.
+
+        Args:
+            predictions: As in `judge`; `None` is no answer, of which `NO_ANSWER` is
+                the wrong part.
+            real: What happened, at least 1 step.
+        """
+        batch = self._batch(real)
+        rows = self._predictions(predictions, batch)
+        matches = strict_matches(rows, batch, self._tolerances)
+        return [
+            (NO_ANSWER,) if prediction is None else wrong
+            for prediction, wrong in zip(
+                predictions, wrong_parts(matches, self._observation_space), strict=True
+            )
+        ]
+
+    def _batch(self, real: Sequence[Transition]) -> TransitionBatch:
+        spaces = self._observation_space, self._action_space
+        trajectory = make_trajectory(
+            real, observation_space=spaces[0], action_space=spaces[1]
+        )
+        return batch_trajectories([trajectory], *spaces)
+
+    def _predictions(
+        self, predictions: Sequence[StepResult | None], batch: TransitionBatch
+    ) -> Predictions:
+        """Returns predictions as columns; those of another form are invalid rows."""
+        space = self._observation_space
+        valid = np.ones(len(predictions), dtype=np.bool_)
+        observations: list[Value] = []
+        for row, prediction in enumerate(predictions):
+            observation = None
+            if prediction is not None:
+                with suppress(ValueError):
+                    observation = conform(space, prediction.observation)
+            if observation is None:
+                observation = batch.transition(row).next_observation
+                valid[row] = False
+            observations.append(observation)
+        return Predictions(
+            next_observations=encode_columns(space, observations),
+            rewards=np.asarray([p.reward if p else 0.0 for p in predictions]),
+            terminated=np.asarray([bool(p and p.terminated) for p in predictions]),
+            valid=valid,
+            messages={},
+        )
 
 
 def _largest(

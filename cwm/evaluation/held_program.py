@@ -147,7 +147,7 @@ class HeldProgram:
         self.close()
         self._lose(describe(ProtocolBroken(reason=reason)))
 
-    def note_decision(self) -> None:
+    def note_answer(self) -> None:
         """Notes that it has been of use: losses before do not count any more."""
         self._num_losses = 0
 

@@ -83,6 +83,20 @@ class StepAsk(msgspec.Struct, array_like=True, tag="step"):
     word: int | None
 
 
+class SingleStepsAsk(msgspec.Struct, array_like=True, tag="single_steps"):
+    """Steps to predict one by one; `ModelRows` say which of them have no answer.
+
+    Attributes:
+        observations: Columns of `N` observations.
+        actions: Columns of `N` actions.
+        words: What to seed the program's draws by, for each; `None` as in `StepAsk`.
+    """
+
+    observations: dict[str, Any]
+    actions: dict[str, Any]
+    words: list[int] | None
+
+
 class RollOutAsk(msgspec.Struct, array_like=True, tag="roll_out"):
     """Plans to follow from one state; answered with `RolloutEnds` and `ModelRows`.
 
@@ -109,7 +123,7 @@ class LegalAsk(msgspec.Struct, array_like=True, tag="legal"):
     observation: dict[str, Any]
 
 
-Ask = PlanAsk | StepAsk | RollOutAsk | LegalAsk
+Ask = PlanAsk | StepAsk | SingleStepsAsk | RollOutAsk | LegalAsk
 
 
 class ModelFacts(msgspec.Struct, array_like=True, tag="facts"):

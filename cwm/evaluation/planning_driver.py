@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cwm.core.codec import Columns, decode_columns, encode_columns
-from cwm.core.protocols import FloatArray, ModelError, RolloutBatch
+from cwm.core.protocols import FloatArray, ModelError, RolloutBatch, StepResult
 from cwm.core.seeding import child_rng
 from cwm.core.spaces import SpaceSpec
 from cwm.evaluation.inside_model import ProgramModel, inside_model
@@ -26,11 +26,12 @@ from cwm.evaluation.plan_messages import (
     PlanningRequest,
     RollOutAsk,
     RolloutEnds,
+    SingleStepsAsk,
     StepAsk,
     numbers,
 )
 from cwm.programs.model_inside import Model, columns_to_send, to_send_all
-from cwm.programs.wire_types import rows_per_message
+from cwm.programs.wire_types import MAX_REASON_CHARS, rows_per_message
 from planners.planner import Plan
 from planners.registry import new_planner, planner_config_from_json
 from sandbox.child import Channel, Handler, Load
@@ -84,6 +85,9 @@ class _Held:
         if isinstance(ask, LegalAsk):
             self._legal_actions(ask, channel)
             return
+        if isinstance(ask, SingleStepsAsk):
+            self._single_steps(ask, channel)
+            return
         if ask.word is not None:
             self.program.reseed(ask.word)
         if isinstance(ask, StepAsk):
@@ -130,6 +134,35 @@ class _Held:
             np.array([result.reward]),
             np.array([result.terminated]),
             channel,
+        )
+
+    def _single_steps(self, ask: SingleStepsAsk, channel: Channel) -> None:
+        observations = decode_columns(self.observation_space, ask.observations)
+        actions = decode_columns(self.action_space, ask.actions)
+        invalid: dict[int, str] = {}
+        results: list[StepResult] = []
+        for row, (observation, action) in enumerate(
+            zip(observations, actions, strict=True)
+        ):
+            if ask.words is not None:
+                self.program.reseed(ask.words[row])
+            try:
+                results.append(self.program.step(observation, action))
+            except ModelError as error:
+                invalid[row] = str(error)[:MAX_REASON_CHARS]
+                results.append(StepResult(observation, observation, 0.0, False))
+        columns = encode_columns(
+            self.observation_space, [result.observation for result in results]
+        )
+        values = columns_to_send(self.observation_space, columns)
+        channel.emit(
+            ModelRows(
+                arrays=values.arrays,
+                texts=values.texts,
+                rewards=np.array([result.reward for result in results]),
+                terminated=np.array([result.terminated for result in results]),
+                invalid=invalid,
+            )
         )
 
     def _roll_out(self, ask: RollOutAsk, channel: Channel) -> None:

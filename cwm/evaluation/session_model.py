@@ -30,6 +30,7 @@ from cwm.evaluation.plan_messages import (
     Reply,
     RollOutAsk,
     RolloutEnds,
+    SingleStepsAsk,
     StepAsk,
 )
 from cwm.programs.received import check_rows, check_values
@@ -75,6 +76,38 @@ class SessionModel:
         return StepResult(
             observation, observation, float(rows.rewards[0]), bool(rows.terminated[0])
         )
+
+    def single_steps(
+        self,
+        observations: Sequence[Value],
+        actions: Sequence[Value],
+        rngs: Sequence[np.random.Generator],
+    ) -> list[StepResult | None]:
+        """Returns the outcomes of steps, each by itself; `None` is no answer.
+
+        Args:
+            observations: Where each starts, at least 1.
+            actions: What is done.
+            rngs: Source of all randomness of each.
+        """
+        ask = SingleStepsAsk(
+            observations=to_columns(self._observation_space, observations),
+            actions=to_columns(self._action_space, actions),
+            words=[draw_word(rng) for rng in rngs] if self._is_random else None,
+        )
+        rows = self._all_rows(self._held.ask(ask), len(observations))
+        return [
+            StepResult(observation, observation, float(reward), bool(terminated))
+            if is_valid
+            else None
+            for observation, reward, terminated, is_valid in zip(
+                self._observations(rows),
+                rows.rewards,
+                rows.terminated,
+                rows.valid,
+                strict=True,
+            )
+        ]
 
     def roll_out(
         self, state: Any, actions: Sequence[Values], rng: np.random.Generator
@@ -130,6 +163,13 @@ class SessionModel:
         return draw_word(rng) if self._is_random else None
 
     def _rows(self, replies: Sequence[Reply], number: int) -> Predictions:
+        """Returns the rows of an answer, all of which must be valid."""
+        rows = self._all_rows(replies, number)
+        if not rows.valid.all():
+            self._held.lose_as_broken(f"{number} valid rows were due")
+        return rows
+
+    def _all_rows(self, replies: Sequence[Reply], number: int) -> Predictions:
         """Returns the rows of an answer, if they are as many as were asked for."""
         messages = [reply for reply in replies if isinstance(reply, ModelRows)]
         if len(messages) != len(replies):
@@ -140,8 +180,8 @@ class SessionModel:
             rows = check_rows(messages, self._observation_space, number)
         except ProtocolError as error:
             self._held.lose_as_broken(str(error))
-        if len(rows) != number or not rows.valid.all():
-            self._held.lose_as_broken(f"{number} valid rows were due")
+        if len(rows) != number:
+            self._held.lose_as_broken(f"{number} rows were due")
         return rows
 
     def _only(self, replies: Sequence[Reply], kind: type[R]) -> R:

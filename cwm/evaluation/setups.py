@@ -12,10 +12,11 @@ from typing import Any, Literal, TypeAlias
 from cwm.core.errors import ConfigError
 from cwm.core.seeding import child_rng, child_seed
 from cwm.core.trajectories import Trajectory, batch_trajectories
-from cwm.evaluation.deciders import ModelDecider, SandboxSettings, open_decider
+from cwm.evaluation.deciders import SandboxSettings, open_decider
 from cwm.evaluation.decisions import Decider
 from cwm.evaluation.episodes import ActingConfig, Actor
 from cwm.evaluation.guard import PredictionJudge
+from cwm.evaluation.model_decider import ModelDecider
 from cwm.programs.tolerances import Tolerances
 from envs.actions import ActionSource
 from envs.collect import record

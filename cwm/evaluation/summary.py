@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -74,10 +75,11 @@ class Summary:
         decision_p50_ms: Median time of a decision; `None` without any.
         decision_p95_ms: 95th percentile.
         model_steps_per_s: Steps of the model by the second of deciding.
-        num_predicted: Real steps that were predicted.
-        num_wrong: Those of which some part was wrong.
+        num_predicted: Real steps that the model was asked about again, each from what
+            was really seen.
+        num_wrong: Those of which it got some part wrong.
         wrong_parts: How often each part was, the most frequent first.
-        largest_error: The largest prediction error; `None` without any prediction.
+        largest_error: The largest error of a plan's predictions; `None` without any.
     """
 
     num_episodes: int
@@ -99,7 +101,7 @@ class Summary:
 
     @property
     def disagreement(self) -> float | None:
-        """Share of predicted real steps that came out otherwise."""
+        """Share of real steps of which the model gets some part wrong."""
         return self.num_wrong / self.num_predicted if self.num_predicted else None
 
     def to_json(self) -> dict[str, Any]:
@@ -127,7 +129,7 @@ def summarise(
     seconds = np.asarray([s.decision_s for s in steps if s.decision_s is not None])
     model_steps = sum(step.model_steps for step in steps)
     errors = [step.error for step in steps if step.error is not None]
-    wrong = Counter(part for error in errors for part in error.wrong)
+    compared = [step.wrong for step in steps if step.wrong is not None]
     has_time = bool(seconds.sum() > 0 and model_steps)
     return Summary(
         num_episodes=len(episodes),
@@ -142,9 +144,9 @@ def summarise(
         decision_p50_ms=_percentile_ms(seconds, 50),
         decision_p95_ms=_percentile_ms(seconds, 95),
         model_steps_per_s=float(model_steps / seconds.sum()) if has_time else None,
-        num_predicted=len(errors),
-        num_wrong=sum(bool(error.wrong) for error in errors),
-        wrong_parts=dict(wrong.most_common()),
+        num_predicted=len(compared),
+        num_wrong=sum(map(bool, compared)),
+        wrong_parts=dict(Counter(chain.from_iterable(compared)).most_common()),
         largest_error=max((error.size for error in errors), default=None),
     )
 

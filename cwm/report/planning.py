@@ -117,8 +117,9 @@ class PlanningReport:
         ]
         if any(row.summary.num_predicted for row in self.rows):
             lines.append(
-                "wrong: share of predicted real steps with any part beyond its strict "
-                f"tolerance (set by {self.tolerances_from})"
+                "wrong: share of real steps of which the model, asked from what was "
+                "really seen, gets any part beyond its strict tolerance (set by "
+                f"{self.tolerances_from})"
             )
         lines += _reference_lines(self.rows)
         lines += _published_lines(self.published)

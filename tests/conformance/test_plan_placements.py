@@ -9,17 +9,14 @@ import pytest
 
 from cwm.core.protocols import Context
 from cwm.core.spaces import BoxSpec, Value
-from cwm.evaluation.deciders import (
-    ModelDecider,
-    SandboxDecider,
-    SandboxSettings,
-    SessionDecider,
-)
+from cwm.evaluation.deciders import SandboxDecider, SandboxSettings, SessionDecider
 from cwm.evaluation.decisions import Decider, Situation
 from cwm.evaluation.held_program import PLANNING_DRIVER
-from cwm.evaluation.inside_model import ProgramModel, inside_model
+from cwm.evaluation.inside_model import InsideModel, ProgramModel, inside_model
+from cwm.evaluation.model_decider import ModelDecider
 from cwm.programs.model_inside import Model
 from cwm.programs.rollouts import model_spec
+from envs.actions import ActionSource
 from planners.planner import Plan
 from planners.registry import PLANNERS, PlannerConfig, new_planner
 from sandbox.child import make_loader
@@ -92,6 +89,45 @@ def assert_same_plan(left: Plan, right: Plan) -> None:
         assert same_value(left.statistics[name], right.statistics[name])
 
 
+def local_model(program: PlanningProgram) -> InsideModel:
+    spec = model_spec(
+        program.source, program.observation_space, program.action_space, 0
+    )
+    return inside_model(ProgramModel(Model(make_loader(program.source), spec)))
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_single_steps_are_the_same_wherever_the_planner_runs(
+    sandbox: Sandbox, program: PlanningProgram
+) -> None:
+    spaces = program.observation_space, program.action_space
+    planner = PlannerConfig(name="random-shooting", horizon=3, model_steps=10)
+    rng = np.random.default_rng(5)
+    actions = [ActionSource(spaces[1]).uniform(rng) for _ in range(30)]
+    starts = [program.start] * len(actions)
+    found = []
+    for kind in (SandboxDecider, SessionDecider):
+        with kind(
+            program.source,
+            observation_space=spaces[0],
+            action_space=spaces[1],
+            planner=planner,
+            settings=SandboxSettings(sandbox=sandbox),
+        ) as one:
+            one.begin(7)
+            found.append(one.predict_steps(starts, actions))
+    with ModelDecider(new_planner(planner, spaces[1]), local_model(program)) as here:
+        here.begin(7)
+        found.append(here.predict_steps(starts, actions))
+    first, *others = found
+    assert any(step is not None for step in first)
+    for other in others:
+        for ours, theirs in zip(first, other, strict=True):
+            assert (ours is None) == (theirs is None)
+            if ours is not None and theirs is not None:
+                assert all(map(same_value, ours[1:], theirs[1:]))
+
+
 @pytest.mark.parametrize(("config", "program"), CASES)
 def test_plan_is_the_same_wherever_the_planner_runs(
     sandbox: Sandbox, config: PlannerConfig, program: PlanningProgram
@@ -113,8 +149,7 @@ def test_plan_is_the_same_wherever_the_planner_runs(
             settings=SandboxSettings(sandbox=sandbox),
         ) as here,
     ):
-        spec = model_spec(program.source, *spaces, 0)
-        model = inside_model(ProgramModel(Model(make_loader(program.source), spec)))
+        model = local_model(program)
         alone = ModelDecider(new_planner(config, program.action_space), model)
         deciders: list[Decider] = [beside, here, alone]
         for one in deciders:

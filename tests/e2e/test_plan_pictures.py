@@ -109,6 +109,26 @@ def test_a_picture_that_fails_after_the_work_does_not_cost_its_result(
     assert json.loads((folder / "r.json").read_text())["rows"]
 
 
+@pytest.mark.plot
+def test_an_interrupt_while_a_video_is_drawn_does_not_cost_the_result(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("PIL.Image")
+    from cwm.report import pictures  # noqa: PLC0415
+
+    def interrupt(*_: Any, **__: Any) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pictures, "write_video", interrupt)
+    run(
+        *("line.py", "--env", drawn(), "--episodes", "1", *FEW),
+        *("--video", "v.gif", "--out", "r.json", "--save-transitions", "t.npz"),
+        code=130,
+    )
+    assert json.loads((folder / "r.json").read_text())["rows"]
+    assert (folder / "t.npz").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -1,7 +1,6 @@
 """A decider that says what a test told it to."""
 
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from cwm.evaluation.decisions import Decision, Situation
@@ -29,12 +28,7 @@ class ScriptedDecider:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         return None
 
     def begin(self, seed: int) -> None:

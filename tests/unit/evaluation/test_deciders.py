@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from cwm.core.protocols import Context, ModelError, StepResult, WorldModel
 from cwm.core.spaces import BoxSpec, DiscreteSpec, Value
 from cwm.evaluation.deciders import (
-    ModelDecider,
+    STEPS_AT_ONCE,
     SandboxDecider,
     SandboxSettings,
     SessionDecider,
@@ -22,6 +22,7 @@ from cwm.evaluation.deciders import (
 )
 from cwm.evaluation.decisions import Decision, Situation
 from cwm.evaluation.held_program import MAX_LOSSES, PLANNING_DRIVER
+from cwm.evaluation.model_decider import ModelDecider
 from planners.planner import NoLegalAction, Plan, PlanningConfig
 from planners.registry import PlannerConfig
 from sandbox.limits import Limits
@@ -243,6 +244,72 @@ def test_lost_worker_is_nobodys_fault(sandbox: Sandbox, kind: Any) -> None:
             assert time.monotonic() < deadline
 
 
+def single_steps(one: Any, fields: Sequence[int]) -> list[Any]:
+    found = one.predict_steps(fields, [1] * len(fields))
+    return [None if step is None else step.observation for step in found]
+
+
+def test_single_steps_start_where_they_are_told_to(sandbox: Sandbox, kind: Any) -> None:
+    with decider(sandbox, walk(99, "pass"), kind) as one:
+        one.begin(1)
+        found = one.predict_steps([3, 0, 7], [1, 0, 1])
+    assert [tuple(step)[1:] for step in found] == [
+        (4, 1.0, False),
+        (0, 0.0, False),
+        (8, 1.0, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    "what", ["raise KeyError('nothing')", "__import__('os')._exit(3)", "return 'five'"]
+)
+def test_single_step_without_an_answer_costs_no_other_one(
+    sandbox: Sandbox, kind: Any, what: str
+) -> None:
+    with decider(sandbox, walk(2, what), kind) as one:
+        one.begin(1)
+        assert single_steps(one, [1, 2, 3, 2, 4]) == [2, None, 4, None, 5]
+
+
+def test_single_steps_end_where_a_program_is_lost_again_and_again(
+    sandbox: Sandbox, kind: Any
+) -> None:
+    with decider(sandbox, walk(2, "__import__('os')._exit(3)"), kind) as one:
+        one.begin(1)
+        before = one.num_openings
+        assert single_steps(one, [1] + [2] * 50) == [2] + [None] * 50
+        assert one.num_openings - before <= 2 * MAX_LOSSES
+
+
+def test_single_steps_may_be_more_than_an_answer_holds(
+    sandbox: Sandbox, kind: Any
+) -> None:
+    fields = [i % 8 for i in range(2 * STEPS_AT_ONCE + 1)]
+    with decider(sandbox, walk(99, "pass"), kind) as one:
+        one.begin(1)
+        assert single_steps(one, fields) == [field + 1 for field in fields]
+
+
+def test_program_that_cannot_be_loaded_answers_no_step(
+    sandbox: Sandbox, kind: Any
+) -> None:
+    with decider(sandbox, "x = (", kind) as one:
+        one.begin(1)
+        assert single_steps(one, [1, 2]) == [None, None]
+
+
+def test_single_steps_know_nothing_of_what_was_planned(
+    sandbox: Sandbox, kind: Any
+) -> None:
+    # A program that counts its steps, which no model should.
+    source = WALK.replace("HERE", "Environment.n = getattr(Environment, 'n', 0) + 1")
+    source = source.replace("float(action)", "float(Environment.n)")
+    with decider(sandbox, source, kind) as one:
+        one.begin(1)
+        planned(one.decide(at(0)))
+        assert [step.reward for step in one.predict_steps([0, 1], [1, 1])] == [1, 2]
+
+
 # A program that takes the planner's place, as it may in its own process.
 FORGERY = """
 import sys
@@ -332,6 +399,18 @@ def test_prior_brings_the_planner_into_this_process() -> None:
         for prior in (None, Uniform())
     ]
     assert [type(one) for one in made] == [SandboxDecider, SessionDecider]
+
+
+def test_planner_beside_the_program_takes_no_prior(sandbox: Sandbox) -> None:
+    with pytest.raises(ValueError, match="takes no prior and no value"):
+        SandboxDecider(
+            WALK,
+            observation_space=FIELDS,
+            action_space=MOVES,
+            planner=SHOOTING,
+            settings=SandboxSettings(sandbox=sandbox),
+            prior=Uniform(),
+        )
 
 
 def test_decider_has_a_sandbox_of_its_own() -> None:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from cwm.core.protocols import StepResult
+from cwm.core.spaces import Value
 from cwm.evaluation.decisions import Situation
 from cwm.evaluation.episodes import ActingConfig, Actor, EpisodeResult
-from cwm.evaluation.guard import PredictionJudge
+from cwm.evaluation.guard import NO_ANSWER, PredictionJudge
 from cwm.programs.tolerances import Tolerances
 from envs.registry import find
 from envs.snapshots import AttributeSnapshots, SnapshotEnv
@@ -38,6 +39,20 @@ def actor(
 def run(script: Script, **settings: Any) -> tuple[EpisodeResult, ScriptedDecider]:
     decider = ScriptedDecider(script)
     return actor(decider, **settings).run(0, 5), decider
+
+
+class Predicting(ScriptedDecider):
+    """A decider with a model that knows the walk, but not what is after 3."""
+
+    def predict_steps(
+        self, observations: Sequence[Value], actions: Sequence[Value]
+    ) -> list[StepResult | None]:
+        found: list[StepResult | None] = []
+        for place, action in zip(observations, actions, strict=True):
+            after = place + 2 * action - 1
+            known = StepResult(after, after, float(after), after == 5)
+            found.append(None if place == 3 else known)
+        return found
 
 
 def foreseen(places: Sequence[int]) -> tuple[StepResult, ...]:
@@ -124,6 +139,33 @@ def test_what_was_not_predicted_is_followed_only_blindly(
     assert episode.num_replans == 0
 
 
+def test_what_is_wrong_is_asked_of_the_model_and_not_of_the_plan() -> None:
+    def wrong(situation: Situation) -> Plan:
+        return Plan(actions=(1, 1, 1), predictions=foreseen([0, 0, 0]))
+
+    episode = actor(Predicting(wrong), replan_error=math.inf).run(0, 5)
+    assert [step.wrong for step in episode.steps] == [(), (NO_ANSWER,), ()]
+    # The guard looks at the plan, as before.
+    assert all(step.error and step.error.wrong for step in episode.steps)
+
+
+def test_steps_after_a_failed_decision_are_compared_too() -> None:
+    episode = actor(Predicting(lambda situation: "no")).run(0, 5)
+    assert len(episode.steps) > 1
+    assert all(step.wrong is not None for step in episode.steps)
+
+
+def test_where_there_is_no_model_nothing_is_compared() -> None:
+    assert all(step.wrong is None for step in run(walk)[0].steps)
+    assert all(step.wrong is None for step in actor(None).run(0, 5).steps)
+
+
+def test_the_environment_itself_is_exact_by_definition() -> None:
+    walker = actor(Predicting(walk))
+    walker._state_of = lambda env, shown: ("state", shown)
+    assert {step.wrong for step in walker.run(0, 0).steps} == {()}
+
+
 def test_a_failed_decision_is_a_random_action_and_is_counted() -> None:
     def fail_first(situation: Situation) -> Plan | str:
         return walk(situation) if situation.step else "the program raised"
@@ -202,10 +244,12 @@ def test_all_that_happened_is_in_the_json() -> None:
             return "lost"
         return Plan(actions=(1, 1), predictions=foreseen([situation.observation]))
 
-    data = run(fail_once)[0].to_json()
+    data = actor(Predicting(fail_once)).run(0, 5).to_json()
     assert json.loads(json.dumps(data)) == data
     assert data["failures"] == {"1": "lost"}
-    assert data["wrong_parts"]["0"] == ["observation", "reward"]
+    # From 2 all is known, from 3 nothing is.
+    assert data["wrong_parts"]["1"] == [NO_ANSWER]
+    assert "0" not in data["wrong_parts"]
     assert data["replanned_after"][0] == 0
     assert len(data["rewards"]) == data["num_steps"] == len(data["prediction_error"])
 

@@ -355,13 +355,53 @@ def test_chance_is_sampled_again_on_every_visit() -> None:
     search = coin(is_stochastic=True)
     search.run(0, 3_000)
     assert search.root.child_values == pytest.approx([2.0, 1.0], abs=0.15)
-    assert len(search.root.outcomes[0].distinct) == 2
+    assert len(search.root.outcomes[0].tallies) == 2
     assert len(search.nodes) == 5
     fixed = coin(is_stochastic=False).run(0, 3_000)
     assert fixed.child_values[0] in (
         pytest.approx(0, abs=0.1),
         pytest.approx(4, abs=0.1),
     )
+
+
+def test_chance_outcomes_are_worth_what_all_ways_to_them_have_shown() -> None:
+    def step(state: int, action: int, rng: np.random.Generator) -> Step[int]:
+        if state == 0:  # Either action leads to 1 or 2; the second one pays 1 more.
+            return Step(1 + int(rng.integers(2)), float(action), False)
+        return Step(9, 10.0 * state * int(rng.random() < 0.1), True)
+
+    search: UctSearch[int] = UctSearch(
+        step=step,
+        evaluate=lambda state, depth, rng: LeafEvaluation(
+            value=0.0, actions=range(2 if state == 0 else 1)
+        ),
+        select=uct_selection(exploration=10.0),
+        discount=0.5,
+        key=lambda state: state,
+        is_stochastic=True,
+        rng=np.random.default_rng(1),
+    )
+    root = search.run(0, 200)
+    for index, outcomes in enumerate(root.outcomes):
+        # The same again, naively: each sample counts with its state's own mean.
+        worth = [
+            reward + 0.5 * child.value_sum / child.visit_count
+            for child, reward in outcomes.samples
+        ]
+        assert root.child_values[index] == pytest.approx(np.mean(worth), abs=0.2)
+    shown = [child for child in search.nodes if child.depth == 1]
+    assert sum(child.visit_count for child in shown) == 200
+    # Both ways lead to the same two states: what is between them is the reward.
+    # Each by its own returns would be apart by chance, by more than half of that.
+    first, second = root.child_values
+    assert second - first == pytest.approx(1.0, abs=0.25)
+    own = [
+        total / count
+        for total, count in zip(
+            root.child_value_sums, root.child_visit_counts, strict=True
+        )
+    ]
+    assert abs(own[1] - own[0] - 1.0) > abs(second - first - 1.0)
 
 
 def test_second_visit_shows_that_a_model_is_stochastic() -> None:
@@ -389,7 +429,7 @@ def test_outcomes_that_never_come_twice_do_not_grow_without_end() -> None:
         rng=np.random.default_rng(0),
     )
     root = search.run(0.0, 400)
-    assert 15 <= len(root.outcomes[0].distinct) <= 22
+    assert 15 <= len(root.outcomes[0].tallies) <= 22
     assert max(node.depth for node in search.nodes) >= 3
 
 
