@@ -48,8 +48,8 @@ TASKS: dict[str, tuple[str, ...]] = {
     "Blackjack-v1": (),
     "Pendulum-v1": (),
     "MountainCarContinuous-v0": FAR,
-    "InvertedPendulum-v5": (),
-    "InvertedDoublePendulum-v5": (),
+    "InvertedPendulum-v5": ("--planner", "feedback"),
+    "InvertedDoublePendulum-v5": ("--planner", "feedback"),
     "Reacher-v5": (),
 }
 """Environments, and options of `cwm.plan` that differ from the defaults."""

@@ -15,7 +15,7 @@ from cwm.arguments import parse
 from cwm.cli import EXIT_DONE, run_command
 from cwm.core.dataset_file import check_writable, save_dataset
 from cwm.core.errors import ConfigError
-from cwm.core.trajectories import Dataset, Trajectory
+from cwm.core.trajectories import SPLIT_TITLES, Dataset, Trajectory
 from cwm.execution.options import shown_as
 from cwm.sources import parse_changes, parse_kwargs
 from envs.collect import CollectConfig, collect
@@ -103,7 +103,9 @@ def show(dataset: Dataset, console: Console) -> None:
         table.add_row(*row)
     console.print(table)
     counts = ", ".join(
-        f"{number:,} {split}" for split, number in dataset.num_transitions.items()
+        f"{number:,} {SPLIT_TITLES[split]}"
+        for split, number in dataset.num_transitions.items()
+        if number or split != "planner"
     )
     seen = dataset.num_transitions["train"] + dataset.num_transitions["validation"]
     console.print(f"Transitions: {counts} ({seen:,} for the search).")

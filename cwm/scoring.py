@@ -15,7 +15,13 @@ from cwm.core.codec import decode_columns, select_rows
 from cwm.core.errors import PrerequisiteError
 from cwm.core.predictions import Predictions
 from cwm.core.proposals import Task
-from cwm.core.trajectories import SPLITS, Dataset, TransitionBatch
+from cwm.core.trajectories import (
+    SPLIT_TITLES,
+    SPLITS,
+    Dataset,
+    Split,
+    TransitionBatch,
+)
 from cwm.execution.executors import ThreadExecutor
 from cwm.programs.accuracy import SplitScore
 from cwm.programs.evaluation import (
@@ -42,7 +48,7 @@ from cwm.report.scores import (
     unseen_note,
 )
 from cwm.sources import Source
-from envs.restart import restart_predictions
+from envs.restart import Restarter, find_restarter, restart_predictions
 from envs.spec import EnvSpec
 from sandbox.errors import SandboxUnavailable
 from sandbox.isolation import Level
@@ -52,8 +58,15 @@ NUM_WORKERS = 2
 """Programs, or halves of one program's transitions, that run at a time."""
 
 
+UNSEEN_SPLITS: tuple[Split, ...] = ("held_out", "planner")
+"""What programs are run on after the search only."""
+
+
 def make_task(dataset: Dataset) -> Task:
-    """Returns what a proposer may know of a data set: nothing held out."""
+    """Returns what a proposer may know of a data set.
+
+    Nothing held out, nothing that a planner visited, no hidden state.
+    """
     train = dataset.batch("train")
     return Task(
         environment_id=dataset.environment_id,
@@ -108,7 +121,7 @@ def open_evaluator(
 
 
 def table_splits(dataset: Dataset) -> dict[str, TransitionBatch]:
-    """Returns the transitions that tables show: training and held-out."""
+    """Returns the transitions that tables show: training and what no search sees."""
     return {
         split: dataset.batch(split)
         for split in SPLITS
@@ -130,7 +143,7 @@ def program_row(
         source: The program.
         evaluation: What `evaluator` said about it: its score on the training
             transitions is taken from here.
-        evaluator: Runs it on the held-out transitions.
+        evaluator: Runs it on the transitions that no search sees.
         dataset: The transitions.
         name: What the row is called.
     """
@@ -141,14 +154,16 @@ def program_row(
     scores = {"train": evaluation.train}
     audits = {} if evaluation.audit is None else {"train": evaluation.audit}
     notes: list[str] = []
-    if "held_out" in splits:
-        scores["held_out"] = None
+    for split in UNSEEN_SPLITS:
+        if split not in splits:
+            continue
+        scores[split] = None
         if all(audit.is_consistent for audit in audits.values()):
-            found = evaluator.score_on(source, splits["held_out"], audited=True)
-            scores["held_out"] = found.score
+            found = evaluator.score_on(source, splits[split], audited=True)
+            scores[split] = found.score
             if found.audit is not None:
-                audits["held_out"] = found.audit
-            notes = _held_out_notes(source, found, evaluator, dataset)
+                audits[split] = found.audit
+            notes += _unseen_notes(source, found, evaluator, dataset, split)
     audit = ProgramAudit(splits=audits, memorised=_memorised(evaluation, scores))
     return ScoreRow(
         name=name,
@@ -158,22 +173,26 @@ def program_row(
     )
 
 
-def _held_out_notes(
-    source: str, found: SplitResult, evaluator: ProgramEvaluator, dataset: Dataset
+def _unseen_notes(
+    source: str,
+    found: SplitResult,
+    evaluator: ProgramEvaluator,
+    dataset: Dataset,
+    split: Split,
 ) -> list[str]:
     """Returns why there is no score, or where wrong predictions start."""
+    title = SPLIT_TITLES[split]
     if found.outcome.kind != "completed":
         first_line = found.outcome.feedback().partition("\n")[0]
-        return [f"does not run on held-out transitions: {first_line}"]
+        return [f"does not run on {title} transitions: {first_line}"]
     if found.score is None or dataset.is_stochastic or found.score.strict == 1.0:
         return []
-    held_out = dataset.batch("held_out")
-    _, predictions = evaluator.predict(source, held_out)
+    batch = dataset.batch(split)
+    _, predictions = evaluator.predict(source, batch)
     if predictions is None:
         return []
-    return unseen_note(
-        predictions, dataset.batch("train"), held_out, evaluator.tolerances
-    )
+    train = dataset.batch("train")
+    return unseen_note(predictions, train, batch, evaluator.tolerances, title=title)
 
 
 def _memorised(
@@ -202,14 +221,14 @@ def baseline_rows(source: Source) -> tuple[ScoreRow, ...]:
         tolerances,
         note=_nothing_note(train),
     )
-    simulator = score_row(
-        TRUE_SIMULATOR, _simulator(source.spec, num_draws), splits, tolerances
+    ceiling = score_row(
+        TRUE_SIMULATOR, simulator(source.spec, num_draws), splits, tolerances
     )
-    if not any(simulator.scores.values()):
+    if not any(ceiling.scores.values()):
         why = "is not at hand" if source.spec is None else "cannot be restarted"
         note = f"- because the environment {why}"
-        simulator = replace(simulator, note=note)
-    return nothing, simulator
+        ceiling = replace(ceiling, note=note)
+    return nothing, ceiling
 
 
 def _nothing_note(train: TransitionBatch) -> str:
@@ -219,17 +238,30 @@ def _nothing_note(train: TransitionBatch) -> str:
     return f"{note}, most frequent legal actions"
 
 
-def _simulator(spec: EnvSpec | None, num_draws: int) -> Predictor:
+def simulator(spec: EnvSpec | None, num_draws: int) -> Predictor:
+    """Returns the environment as a world model, restarted from each observation.
+
+    Args:
+        spec: The environment; `None` if it is not at hand.
+        num_draws: How often each transition is predicted.
+    """
+    known: list[Restarter | None] = []
+
     def predict(batch: TransitionBatch) -> list[Predictions] | None:
         if spec is None:
             return None
+        if not known:
+            known.append(find_restarter(spec))
+        (restarter,) = known
+        if restarter is None:
+            return None
         if num_draws == 1:
-            once = restart_predictions(spec, batch)
+            once = restart_predictions(spec, batch, restarter=restarter)
             return None if once is None else [once]
         # Equal inputs share their draws, as they do when programs are scored.
         first, inverse = _distinct_inputs(batch)
         repeated = batch.select(np.tile(first, num_draws))
-        found = restart_predictions(spec, repeated)
+        found = restart_predictions(spec, repeated, restarter=restarter)
         if found is None:
             return None
         starts = range(0, len(repeated), len(first))

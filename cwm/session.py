@@ -2,13 +2,13 @@
 
 import hashlib
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from cwm.config import RunConfig, config_to_json
+from cwm.config import RunConfig, config_to_json, load_config
 from cwm.core.dataset_file import load_dataset, save_dataset
 from cwm.core.errors import ConfigError, DataError
 from cwm.core.journal import Journal
@@ -364,3 +364,35 @@ def reopened_session(config: RunConfig, path: Path) -> Session:
         tests=tests,
         start=start,
     )
+
+
+def result_in(path: Path, config: RunConfig, progress: Progress) -> dict[str, Any]:
+    """Returns the result of the run in a folder, made or continued if need be.
+
+    Raises:
+        ConfigError: If the folder holds a run with other settings, or one is wrong.
+        CwmError: If the run failed; called again, it goes on.
+    """
+    folder = RunFolder(path)
+    if folder.config.exists():
+        if not _is_same(folder.read_json(folder.config), config_to_json(config)):
+            raise ConfigError(
+                "out must hold runs with the settings given now, got "
+                f"{str(path)!r} with others. Name another folder, or remove that run."
+            )
+        if folder.result.exists():
+            return folder.read_json(folder.result)
+        # The folder may have been moved since; its journal names the old place.
+        known = load_config(folder.config, RunConfig()).source
+        session = reopened_session(replace(config, source=known), path)
+    else:
+        session = new_session(config, out=path, progress=progress)
+    return session.run(progress).to_json()
+
+
+def _is_same(recorded: dict[str, Any], given: dict[str, Any]) -> bool:
+    """Whether settings are equal, wherever the file of transitions lies."""
+    for settings in (recorded, given):
+        source = settings["source"]
+        source["data"] = source["data"] and Path(source["data"]).name
+    return recorded == given

@@ -13,7 +13,7 @@ from cwm.execution.progress import Progress
 from envs.collect import collect
 from envs.data import load_data
 from envs.registry import find
-from envs.spec import EnvSpec
+from envs.spec import EnvSpec, with_description
 
 MIN_TRAJECTORIES_TO_SPLIT = 3
 """Fewer trajectories without splits of their own are all used for training."""
@@ -83,7 +83,7 @@ def environment_of(dataset: Dataset) -> EnvSpec | None:
     """Returns the environment that recorded transitions name, if it can be made.
 
     It is only used if its spaces are those of the data: otherwise it is another
-    environment of the same name.
+    environment of the same name. It has the description that the data have.
     """
     collection = dataset.collection
     try:
@@ -97,6 +97,8 @@ def environment_of(dataset: Dataset) -> EnvSpec | None:
     spaces = (spec.observation_space, spec.action_space)
     if spaces != (dataset.observation_space, dataset.action_space):
         return None
+    if dataset.description:
+        return with_description(spec, dataset.description)
     return spec
 
 

@@ -2,13 +2,14 @@
 
 Each trajectory is one genuine episode: whatever chose its actions planned on a copy
 of the environment, and the actions were then taken from `reset(seed)` on. Nothing
-is scripted for an environment; `envs.curators` has the general policies.
+is scripted for an environment; `envs.curators` has the general policies, and an
+`Expert` may take some of the trajectories.
 """
 
 import importlib.metadata
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
 
 from cwm.core.errors import ConfigError, DataError
 from cwm.core.seeding import child_rng, child_seed
@@ -21,7 +22,8 @@ from cwm.core.trajectories import (
     make_trajectory,
 )
 from envs.actions import ActionSource, is_table_like
-from envs.curators import NUM_SEEDS, Curator, ExplorerCurator
+from envs.curators import NUM_SEEDS, Choice, Curator, ExplorerCurator
+from envs.hidden_state import StateParts, stacked, state_layout, state_parts
 from envs.plain_data import same_value
 from envs.snapshots import SnapshotEnv, open_with_snapshots, reseed
 from envs.spaces import to_gymnasium, to_value
@@ -33,6 +35,9 @@ NUM_STOCHASTIC_PROBES = 60
 """(state, action) pairs that are repeated to see whether outcomes vary."""
 
 NUM_REPEATS = 4
+
+EXPERT_EVERY = 10
+"""Of the fewest trajectories every tenth is the expert's, if there is one."""
 
 STOCHASTIC_FACTOR = 3
 """Outcomes that vary need this many times as many transitions."""
@@ -98,11 +103,30 @@ class CollectConfig:
             )
 
 
+class Expert(Protocol):
+    """Chooses the actions of some trajectories, for a high return."""
+
+    @property
+    def policy(self) -> str:
+        """What trajectories say about who chose the actions."""
+        ...
+
+    def actions(self, seed: int, length: int) -> list[Value]:
+        """Returns what to do after `reset(seed)`, at least one action.
+
+        Args:
+            seed: Seed of the episode.
+            length: Most actions.
+        """
+        ...
+
+
 def collect(
     spec: EnvSpec,
     config: CollectConfig | None = None,
     seed: int = 0,
     *,
+    expert: Expert | None = None,
     report: Callable[[Split, Trajectory], None] | None = None,
 ) -> Dataset:
     """Returns a data set of an environment; the same arguments give the same one.
@@ -111,6 +135,7 @@ def collect(
         spec: The environment.
         config: How much to collect.
         seed: Fixes everything; held-out data come from other streams of it.
+        expert: Who takes some trajectories in place of the curator.
         report: Is told of each trajectory as it is recorded (validation is drawn
             from `"train"` at the end).
 
@@ -122,7 +147,7 @@ def collect(
     env = open_with_snapshots(spec, child_seed(seed, "self-test"))
     try:
         is_stochastic = spec.is_declared_nondeterministic or varies(env, seed)
-        recorder = _Recorder(spec, config, is_stochastic)
+        recorder = _Recorder(spec, config, is_stochastic, expert)
         parts: dict[Split, list[Trajectory]] = {}
         for split in ("train", "held_out"):
             stream = child_seed(seed, "collect", split)
@@ -132,6 +157,7 @@ def collect(
                 parts[split].append(trajectory)
                 if report:
                     report(split, trajectory)
+        layout = state_layout(recorder.env)
         recorder.close()
     finally:
         env.close()
@@ -151,7 +177,8 @@ def collect(
         action_space=spec.action_space,
         trajectories=(*train, *held_out),
         splits=tuple(splits),
-        collection=_provenance(spec, config, seed, type(env.adapter).__name__),
+        collection=_provenance(spec, config, seed, type(env.adapter).__name__)
+        | ({} if layout is None else {"states": layout}),
         is_stochastic=is_stochastic,
     )
 
@@ -159,8 +186,6 @@ def collect(
 def _provenance(
     spec: EnvSpec, config: CollectConfig, seed: int, adapter: str
 ) -> dict[str, Any]:
-    packages = ("gymnasium", "numpy", "mujoco")
-    versions = {name: _version(name) for name in packages}
     return {
         "collector": "cwm.collect",
         "seed": seed,
@@ -169,8 +194,14 @@ def _provenance(
         "env_changes": dict(spec.changes),
         "max_episode_steps": spec.max_episode_steps,
         "snapshots": adapter,
-        "versions": {name: found for name, found in versions.items() if found},
+        "versions": versions(),
     }
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of the installed packages that decide what is recorded."""
+    found = {name: _version(name) for name in ("gymnasium", "numpy", "mujoco")}
+    return {name: version for name, version in found.items() if version}
 
 
 def _version(distribution: str) -> str | None:
@@ -242,9 +273,14 @@ class _Recorder:
     """Records genuine episodes of the actions that a curator chooses."""
 
     def __init__(
-        self, spec: EnvSpec, config: CollectConfig, is_stochastic: bool
+        self,
+        spec: EnvSpec,
+        config: CollectConfig,
+        is_stochastic: bool,
+        expert: Expert | None,
     ) -> None:
         self.spec = spec
+        self.expert = expert
         self.env = spec.make()
         self.num_trajectories = config.num_trajectories
         self.is_stochastic = is_stochastic
@@ -272,9 +308,13 @@ class _Recorder:
             num_seeds = NUM_SEEDS if index < 3 * self.num_trajectories else 1
             seeds = [child_seed(stream, "episode", index, k) for k in range(num_seeds)]
             average = -(-self.min_transitions // self.num_trajectories)
-            choice = curator.choose(
-                index, seeds, length=length, enough=min(average, length)
-            )
+            is_experts = index % EXPERT_EVERY == EXPERT_EVERY - 1
+            if self.expert and is_experts and index < self.num_trajectories:
+                actions = self.expert.actions(seeds[0], length)
+                choice = Choice(self.expert.policy, seeds[0], actions)
+            else:
+                enough = min(average, length)
+                choice = curator.choose(index, seeds, length=length, enough=enough)
             trajectory = record(
                 self.spec,
                 self.env,
@@ -329,6 +369,7 @@ def record(
     value = to_value(spec.observation_space, observation)
     steps: list[Transition] = []
     legal = [legal_actions_of(env)]
+    states: list[StateParts | None] = [state_parts(env)]
     for action in actions:
         result = env.step(to_gymnasium(spec.action_space, action))
         next_value = to_value(spec.observation_space, result[0])
@@ -337,6 +378,7 @@ def record(
             Transition(value, action, next_value, reward, terminated, bool(truncated))
         )
         legal.append(legal_actions_of(env))
+        states.append(state_parts(env))
         value = next_value
         if terminated or truncated:
             break
@@ -348,19 +390,12 @@ def record(
         seed=seed,
         instruction=instruction_of(env),
     )
-    if all(actions is None for actions in legal):
-        return trajectory
-    return _with_legal_actions(trajectory, legal)
-
-
-def _with_legal_actions(
-    trajectory: Trajectory, legal: list[tuple[Value, ...] | None]
-) -> Trajectory:
-    fields = {
-        name: getattr(trajectory, name) for name in trajectory.__dataclass_fields__
-    }
-    fields["legal_actions"] = tuple(actions or () for actions in legal)
-    return Trajectory(**fields)
+    is_declared = any(actions is not None for actions in legal)
+    return replace(
+        trajectory,
+        legal_actions=tuple(a or () for a in legal) if is_declared else None,
+        states=stacked(states),
+    )
 
 
 def legal_actions_of(env: Env) -> tuple[Value, ...] | None:

@@ -22,6 +22,7 @@ MOVES: tuple[Cell, ...] = ((-1, 0), (0, 1), (1, 0), (0, -1))
 """Up, right, down, left."""
 
 STEP_REWARD = -1.0
+"""Reward of an ordinary step, unless the arguments say otherwise."""
 
 
 class GridEnv(gymnasium.Env[Any, Any]):
@@ -30,7 +31,9 @@ class GridEnv(gymnasium.Env[Any, Any]):
     Subclasses set the spaces, `outcome` and `start_states`.
     """
 
-    def __init__(self, *, num_rows: int, num_columns: int) -> None:
+    def __init__(
+        self, *, num_rows: int, num_columns: int, step_reward: float = STEP_REWARD
+    ) -> None:
         if num_rows < 2 or num_columns < 2:
             raise ValueError(
                 "num_rows and num_columns must be at least 2, "
@@ -38,6 +41,7 @@ class GridEnv(gymnasium.Env[Any, Any]):
             )
         self.num_rows = num_rows
         self.num_columns = num_columns
+        self.step_reward = float(step_reward)
         self.s = 0
 
     def outcome(self, state: int, action: int) -> Step:
@@ -76,6 +80,33 @@ class GridEnv(gymnasium.Env[Any, Any]):
         """Returns the cell of a number."""
         row, column = divmod(number, self.num_columns)
         return row, column
+
+
+def can_terminate(env: GridEnv) -> bool:
+    """Returns whether an episode can be brought to its end from every start."""
+    before: dict[int, list[int]] = {}
+    frontier: list[int] = []
+    pending = list(env.start_states())
+    seen = set(pending)
+    actions = range(int(env.action_space.n))  # type: ignore[attr-defined]
+    while pending:
+        state = pending.pop()
+        for action in actions:
+            following, _, terminated = env.outcome(state, action)
+            if terminated:
+                frontier.append(state)
+                continue
+            before.setdefault(following, []).append(state)
+            if following not in seen:
+                seen.add(following)
+                pending.append(following)
+    ending = set(frontier)
+    while frontier:
+        for state in before.get(frontier.pop(), ()):
+            if state not in ending:
+                ending.add(state)
+                frontier.append(state)
+    return ending >= set(env.start_states())
 
 
 def free_cells(
@@ -127,16 +158,22 @@ class CliffGrid(GridEnv):
     The agent's cell as `row * num_columns + column`.
 
     ## Rewards
-    -1 for each step, `cliff_reward` (-100) for a step into the cliff.
+    `step_reward` (-1) for each step, `cliff_reward` (-100) for a step into the cliff.
 
     ## Episode End
     The episode terminates in the goal.
     """
 
     def __init__(
-        self, num_rows: int = 5, num_columns: int = 8, cliff_reward: float = -100.0
+        self,
+        num_rows: int = 5,
+        num_columns: int = 8,
+        cliff_reward: float = -100.0,
+        step_reward: float = STEP_REWARD,
     ) -> None:
-        super().__init__(num_rows=num_rows, num_columns=num_columns)
+        super().__init__(
+            num_rows=num_rows, num_columns=num_columns, step_reward=step_reward
+        )
         self.cliff_reward = float(cliff_reward)
         self.observation_space = spaces.Discrete(num_rows * num_columns)
         self.action_space = spaces.Discrete(4)
@@ -151,7 +188,7 @@ class CliffGrid(GridEnv):
         if row == self.num_rows - 1 and 0 < column < self.num_columns - 1:
             return self.number((row, 0)), self.cliff_reward, False
         is_goal = (row, column) == (self.num_rows - 1, self.num_columns - 1)
-        return self.number((row, column)), STEP_REWARD, is_goal
+        return self.number((row, column)), self.step_reward, is_goal
 
 
 class TeleportGrid(GridEnv):
@@ -168,7 +205,8 @@ class TeleportGrid(GridEnv):
     `cell * 2 + has_key`, where `cell` is `row * num_columns + column`.
 
     ## Rewards
-    -1 for each step, +10 for the step into the goal with the key.
+    `step_reward` (-1) for each step, `goal_reward` (+10) for the step into the goal
+    with the key.
 
     ## Episode End
     The episode terminates in the goal, if the agent has the key.
@@ -181,8 +219,14 @@ class TeleportGrid(GridEnv):
         num_walls: int = 6,
         num_teleports: int = 2,
         layout_seed: int = 0,
+        *,
+        step_reward: float = STEP_REWARD,
+        goal_reward: float = 10.0,
     ) -> None:
-        super().__init__(num_rows=num_rows, num_columns=num_columns)
+        super().__init__(
+            num_rows=num_rows, num_columns=num_columns, step_reward=step_reward
+        )
+        self.goal_reward = float(goal_reward)
         rng = np.random.default_rng([layout_seed, num_rows, num_columns])
         free, self.walls = free_cells(num_rows, num_columns, num_walls, rng)
         if len(free) < 2 * num_teleports + 3:
@@ -209,8 +253,8 @@ class TeleportGrid(GridEnv):
         if cell == self.key:
             has_key = 1
         if cell == self.goal and has_key:
-            return self.number(cell) * 2 + 1, 10.0, True
-        return self.number(cell) * 2 + has_key, STEP_REWARD, False
+            return self.number(cell) * 2 + 1, self.goal_reward, True
+        return self.number(cell) * 2 + has_key, self.step_reward, False
 
 
 class TaxiGrid(GridEnv):
@@ -229,8 +273,8 @@ class TaxiGrid(GridEnv):
     index of the marked cell where the passenger waits, `L` inside the taxi.
 
     ## Rewards
-    -1 for each step, -10 for a pick-up or drop-off that is not possible, +20 for
-    the drop-off at the destination.
+    `step_reward` (-1) for each step, `illegal_reward` (-10) for a pick-up or drop-off
+    that is not possible, `delivery_reward` (+20) for the drop-off at the destination.
 
     ## Episode End
     The episode terminates with the drop-off at the destination.
@@ -243,8 +287,16 @@ class TaxiGrid(GridEnv):
         num_locations: int = 3,
         num_walls: int = 2,
         layout_seed: int = 0,
+        *,
+        step_reward: float = STEP_REWARD,
+        illegal_reward: float = -10.0,
+        delivery_reward: float = 20.0,
     ) -> None:
-        super().__init__(num_rows=num_rows, num_columns=num_columns)
+        super().__init__(
+            num_rows=num_rows, num_columns=num_columns, step_reward=step_reward
+        )
+        self.illegal_reward = float(illegal_reward)
+        self.delivery_reward = float(delivery_reward)
         rng = np.random.default_rng([layout_seed, num_rows, num_columns])
         self.free, self.walls = free_cells(num_rows, num_columns, num_walls, rng)
         if not 2 <= num_locations <= len(self.free):
@@ -285,14 +337,18 @@ class TaxiGrid(GridEnv):
         inside = len(self.locations)
         if action < len(MOVES):
             cell = self.moved(cell, action, self.walls)
-            return self.encode(cell, passenger, destination), STEP_REWARD, False
+            return self.encode(cell, passenger, destination), self.step_reward, False
         if action == len(MOVES):
             if passenger < inside and cell == self.locations[passenger]:
-                return self.encode(cell, inside, destination), STEP_REWARD, False
-            return state, -10.0, False
+                return self.encode(cell, inside, destination), self.step_reward, False
+            return state, self.illegal_reward, False
         if passenger == inside and cell == self.locations[destination]:
-            return self.encode(cell, destination, destination), 20.0, True
+            return (
+                self.encode(cell, destination, destination),
+                self.delivery_reward,
+                True,
+            )
         if passenger == inside and cell in self.locations:
             waiting = self.locations.index(cell)
-            return self.encode(cell, waiting, destination), STEP_REWARD, False
-        return state, -10.0, False
+            return self.encode(cell, waiting, destination), self.step_reward, False
+        return state, self.illegal_reward, False

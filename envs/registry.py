@@ -17,6 +17,7 @@ from gymnasium.envs.registration import EnvSpec as GymnasiumSpec
 from cwm.core.errors import ConfigError, PrerequisiteError
 from cwm.core.spaces import DiscreteSpec, SpaceSpec, TextSpec, leaves
 from envs.failures import show_failure
+from envs.privileged import EPISODE_STEPS, HIDDEN, VERSION
 from envs.spaces import space_spec
 from envs.spec import Env, EnvSpec, documentation
 from envs.variants import make_variant
@@ -24,6 +25,7 @@ from envs.variants import make_variant
 OWN: dict[str, GymnasiumSpec] = {
     spec.id: spec
     for spec in (
+        GymnasiumSpec("cwm/BlackjackRules-v0", "envs.blackjack:BlackjackRules"),
         GymnasiumSpec(
             "cwm/CliffGrid-v0", "envs.grids:CliffGrid", max_episode_steps=500
         ),
@@ -45,6 +47,15 @@ OWN: dict[str, GymnasiumSpec] = {
         GymnasiumSpec("cwm/TaxiGrid-v0", "envs.grids:TaxiGrid", max_episode_steps=200),
         GymnasiumSpec(
             "cwm/TeleportGrid-v0", "envs.grids:TeleportGrid", max_episode_steps=200
+        ),
+        *(
+            GymnasiumSpec(
+                f"cwm/Privileged{task}-{VERSION}",
+                "envs.privileged:PrivilegedMujoco",
+                max_episode_steps=EPISODE_STEPS.get(task, 1_000),
+                kwargs={"task": task},
+            )
+            for task in HIDDEN
         ),
     )
 }

@@ -348,7 +348,10 @@ def agreement(
 
 
 def restart_predictions(
-    spec: EnvSpec, batch: TransitionBatch, seed: int = 0
+    spec: EnvSpec,
+    batch: TransitionBatch,
+    seed: int = 0,
+    restarter: Restarter | None = None,
 ) -> Predictions | None:
     """Returns what the true environment does from each observation of a batch.
 
@@ -356,11 +359,12 @@ def restart_predictions(
         spec: The environment; its spaces are those of the batch.
         batch: `N` transitions; their outcomes are not looked at.
         seed: Of the environment's chances, drawn anew for each transition.
+        restarter: How to restart it, if that is known; else it is found out.
 
     Returns:
         The predictions, or `None` if the environment cannot be restarted.
     """
-    restarter = find_restarter(spec, seed)
+    restarter = restarter or find_restarter(spec, seed)
     if restarter is None:
         return None
     space = spec.observation_space

@@ -53,9 +53,13 @@ class EnvSpec:
 def documentation(env: Env) -> str:
     """Returns the class documentation of an environment, as a description.
 
+    An attribute `documentation` of the environment stands in for that of its class.
     The parts named in `LEFT_OUT_SECTIONS` are dropped with all their
     subsections. Without any documentation, the spaces are stated.
     """
+    own = getattr(env.unwrapped, "documentation", None)
+    if isinstance(own, str):
+        return own
     text = inspect.getdoc(type(env.unwrapped)) or ""
     # A class without its own docstring shows that of gymnasium.Env.
     if text == inspect.getdoc(gymnasium.Env):

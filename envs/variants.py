@@ -1,10 +1,12 @@
 """Environments with changed physical constants.
 
 A variant is the original class with other attribute values, set before the first
-reset. Attributes that the original's constructor derives from others are derived
-anew, or the change would be half a change (CartPole's `total_mass`).
+reset. What the original derives from them is derived anew, or the change would be half
+a change: CartPole's `total_mass`, the constants that MuJoCo computes from masses, the
+bounds of observations.
 """
 
+import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,28 +22,46 @@ DERIVED: dict[str, tuple[str, Callable[[Any], Any]]] = {
 }
 """Derived attribute -> the names it depends on, and how it follows from them."""
 
+OBSERVED: dict[str, float] = {
+    "max_speed": 1.0,
+    "MAX_VEL_1": 1.0,
+    "MAX_VEL_2": 1.0,
+    "x_threshold": 2.0,
+    "theta_threshold_radians": 2.0,
+}
+"""Attribute that bounds elements of the observation -> bound / attribute."""
+
+TIMES = "times"
+"""Key of a change that is relative to the original's value: `{"times": 1.3}`."""
+
 
 def make_variant(build: Callable[[], Env], changes: Mapping[str, Any]) -> Env:
     """Returns the environment that `build` makes, with changed attributes.
 
-    The observation and action spaces stay those of the original: they are bounds,
-    and our collector does not rely on them being tight. An exception is made where
-    an attribute bounds the actions (`max_torque`, `min_action`).
+    The bounds of actions follow a changed actuator limit (`max_torque`,
+    `min_action`). Elements of the observation whose bounds a changed attribute sets
+    have none in the variant: the original's would be wrong, and the new ones would
+    tell what is changed.
 
     Args:
         build: Makes the original.
         changes: Attribute of the unwrapped environment -> value. A dotted name
             reaches into an attribute, such as `model.opt.gravity` for MuJoCo;
-            arrays take lists or one number for all elements.
+            arrays take lists or one number for all elements. `{"times": factor}`
+            multiplies the original's value; of arrays, a list has one factor for
+            each row.
 
     Raises:
         ConfigError: If the environment has no such attribute, or the value is not
             of the attribute's kind.
     """
     env = build()
+    unwrapped: Any = env.unwrapped
+    _free_observation_bounds(unwrapped, changes)
     for name, value in changes.items():
         _set(env, name, value)
-    unwrapped = env.unwrapped
+    if any(name.startswith("model.") for name in changes):
+        _derive_model_constants(unwrapped)
     for name, (sources, derive) in DERIVED.items():
         is_affected = any(source in changes for source in sources.split())
         if is_affected and name not in changes and hasattr(unwrapped, name):
@@ -62,7 +82,32 @@ def _set(env: Env, name: str, value: Any) -> None:
             f"{type(env.unwrapped).__name__} has: {', '.join(known)}."
         )
     old = getattr(holder, last)
+    if isinstance(value, Mapping):
+        value = _times(name, old, value)
     setattr(holder, last, _like(name, old, value))
+
+
+def _times(name: str, old: Any, value: Mapping[str, Any]) -> Any:
+    """Returns the attribute's present value times a factor."""
+    is_number = isinstance(old, int | float) and not isinstance(old, bool)
+    if set(value) != {TIMES} or not (is_number or isinstance(old, np.ndarray)):
+        raise ConfigError(
+            f'{name} must be a value of its own kind, or {{"{TIMES}": factor}} of '
+            f"numbers, got {dict(value)!r}."
+        )
+    try:
+        factor = np.asarray(value[TIMES], dtype=np.float64)
+        if factor.ndim:
+            factor = factor.reshape(factor.shape + (1,) * (np.ndim(old) - factor.ndim))
+        product = old * factor
+        if np.shape(product) != np.shape(old):
+            raise ValueError(f"it would have shape {np.shape(product)}")
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"The factors of {name} must fit its shape {np.shape(old)}, "
+            f"got {value[TIMES]!r}: {error}."
+        ) from error
+    return product if isinstance(old, np.ndarray) else float(product)
 
 
 def _like(name: str, old: Any, value: Any) -> Any:
@@ -92,6 +137,30 @@ def _changeable(env: Any) -> set[str]:
         and not isinstance(getattr(env, name), bool)
         and not name.startswith(("_", "screen", "SCREEN"))
     }
+
+
+def _derive_model_constants(unwrapped: Any) -> None:
+    """Has MuJoCo compute anew what it derives from masses, positions and the like."""
+    model, data = getattr(unwrapped, "model", None), getattr(unwrapped, "data", None)
+    if type(model).__name__ == "MjModel" and type(data).__name__ == "MjData":
+        # An extra; only an environment that has made MuJoCo objects gets here.
+        importlib.import_module("mujoco").mj_setConst(model, data)
+
+
+def _free_observation_bounds(unwrapped: Any, changes: Mapping[str, Any]) -> None:
+    """Removes the bounds that follow from attributes which are about to change."""
+    space = unwrapped.observation_space
+    names = [name for name in OBSERVED if name in changes and hasattr(unwrapped, name)]
+    if not names or not isinstance(space, gymnasium.spaces.Box):
+        return
+    low, high = space.low.copy(), space.high.copy()
+    for name in names:
+        bound = np.float32(OBSERVED[name] * getattr(unwrapped, name))
+        is_bound = (high == bound) & (low == -bound)
+        low[is_bound], high[is_bound] = -np.inf, np.inf
+    unwrapped.observation_space = gymnasium.spaces.Box(
+        low=low, high=high, shape=space.shape, dtype=np.float32
+    )
 
 
 def _fit_action_bounds(env: Env, changes: Mapping[str, Any]) -> None:

@@ -12,7 +12,9 @@ Members, where `LEAF` numbers the leaves of a space in the order of `leaves`:
     observations.LEAF.npy     all trajectories' `T + 1` rows, one after the other
     actions.LEAF.npy          all trajectories' `T` rows
     rewards.npy, terminated.npy, truncated.npy
-    states.I.npy              hidden states of trajectory I, where recorded
+    states.npy                hidden states, rows as those of observations, of the
+                              trajectories that have them, if all are of one shape
+    states.I.npy              hidden states of trajectory I, if they are not
     legal_counts.I.npy        number of legal actions at each of its `T + 1` times
     legal_actions.I.LEAF.npy  those actions
 """
@@ -21,7 +23,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -164,9 +166,8 @@ def _dataset_arrays(
         arrays["rewards"] = np.concatenate([t.rewards for t in trajectories])
         arrays["terminated"] = np.concatenate([t.terminated for t in trajectories])
         arrays["truncated"] = np.concatenate([t.truncated for t in trajectories])
+    arrays |= _state_arrays(trajectories)
     for index, trajectory in enumerate(trajectories):
-        if trajectory.states is not None:
-            arrays[f"states.{index}"] = trajectory.states
         if trajectory.legal_actions is not None:
             counts = [len(actions) for actions in trajectory.legal_actions]
             arrays[f"legal_counts.{index}"] = np.asarray(counts, dtype=np.int64)
@@ -174,6 +175,16 @@ def _dataset_arrays(
             columns = encode_columns(dataset.action_space, flat)
             add(f"legal_actions.{index}", dataset.action_space, columns)
     return arrays, texts
+
+
+def _state_arrays(trajectories: Sequence[Trajectory]) -> dict[str, NDArray[Any]]:
+    """Returns the hidden states: one member, since members cost more than rows."""
+    found = {i: t.states for i, t in enumerate(trajectories) if t.states is not None}
+    if not found:
+        return {}
+    if len({(states.shape[1:], states.dtype.str) for states in found.values()}) == 1:
+        return {"states": np.concatenate(list(found.values()))}
+    return {f"states.{index}": states for index, states in found.items()}
 
 
 def load_dataset(path: str | Path) -> Dataset:
@@ -270,6 +281,7 @@ class _Reader:
             self.fail(f"must have numbers as rewards, got nan at row {row}.")
         terminated = self._flat("terminated", total, np.dtype(np.bool_))
         truncated = self._flat("truncated", total, np.dtype(np.bool_))
+        states = self._states(entries)
         trajectories = []
         stops = np.cumsum(lengths).tolist()
         for index, (entry, stop) in enumerate(zip(entries, stops, strict=True)):
@@ -286,7 +298,7 @@ class _Reader:
                     seed=entry["seed"],
                     instruction=entry["instruction"],
                     legal_actions=self._legal(index, entry, action_space),
-                    states=self._states(index, entry),
+                    states=states[index],
                 )
             )
         return tuple(trajectories)
@@ -340,15 +352,26 @@ class _Reader:
                     f"got {int(array[row])} at row {row}."
                 )
 
-    def _states(self, index: int, entry: Mapping[str, Any]) -> NDArray[Any] | None:
-        if not entry["has_states"]:
-            return None
-        states = self._array(f"states.{index}")
-        if len(states) != int(entry["length"]) + 1:
-            self.fail(
-                f"must hold {int(entry['length']) + 1} rows in states.{index}, "
-                f"got {len(states)}."
-            )
+    def _states(
+        self, entries: Sequence[Mapping[str, Any]]
+    ) -> list[NDArray[np.float64] | None]:
+        """Returns the hidden states of each trajectory that has any."""
+        rows = [int(entry["length"]) + 1 for entry in entries if entry["has_states"]]
+        if "states" in self.arrays:
+            parts = self._checked_states("states", sum(rows))
+            split = iter(np.split(parts, np.cumsum(rows)[:-1]))
+            return [next(split) if entry["has_states"] else None for entry in entries]
+        return [
+            self._checked_states(f"states.{index}", int(entry["length"]) + 1)
+            if entry["has_states"]
+            else None
+            for index, entry in enumerate(entries)
+        ]
+
+    def _checked_states(self, name: str, rows: int) -> NDArray[np.float64]:
+        states = self._array(name)
+        if len(states) != rows:
+            self.fail(f"must hold {rows} rows in {name}, got {len(states)}.")
         return states.astype(np.float64)
 
     def _legal(

@@ -18,14 +18,23 @@ from cwm.core.codec import (
 )
 from cwm.core.spaces import SpaceSpec, Value
 
-Split: TypeAlias = Literal["train", "validation", "held_out"]
+Split: TypeAlias = Literal["train", "validation", "held_out", "planner"]
 """What a transition may be used for.
 
 `train` and `validation` are seen by the search; `held_out`, recorded with other
-seeds, is scored once, after it.
+seeds, and `planner`, what a planner went through and asked about, are scored once,
+after it.
 """
 
 SPLITS: tuple[Split, ...] = get_args(Split)
+
+SPLIT_TITLES: dict[str, str] = {
+    "train": "train",
+    "validation": "validation",
+    "held_out": "held-out",
+    "planner": "planner-visited",
+}
+"""What tables call the splits."""
 
 
 class Transition(NamedTuple):
@@ -65,7 +74,7 @@ class Trajectory:
         instruction: What the agent was told to do, if the environment says it.
         legal_actions: `T + 1` lists of legal actions, where the environment has them.
         states: `[T + 1, ...]` hidden simulator states, for diagnosis only: no
-            proposer ever sees them.
+            proposer ever sees them, and batches do not have them.
     """
 
     observations: Columns

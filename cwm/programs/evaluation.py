@@ -335,6 +335,12 @@ class ProgramEvaluator:
         outcome, draws = self._runner.predict(source, batch, 1)
         return outcome, None if draws is None else draws[0]
 
+    def predict_draws(
+        self, source: str, batch: TransitionBatch
+    ) -> tuple[AnyOutcome, list[Predictions] | None]:
+        """Returns what `score_on` judges: several draws of a stochastic task."""
+        return self._runner.predict(source, batch, self._num_draws)
+
     def score_on(
         self, source: str, batch: TransitionBatch, *, audited: bool = False
     ) -> SplitResult:

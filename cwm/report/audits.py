@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from cwm.core.trajectories import SPLIT_TITLES
 from cwm.programs.audit import Audit, Verdict
 
 TableVerdict: TypeAlias = Verdict | Literal["memorised"]
@@ -49,7 +50,8 @@ class ProgramAudit:
         if not failed:
             lines = [f"audit: consistent{self._checks()}"]
         for split, audit in failed[:1]:
-            where = "held-out" if split == "held_out" else "training"
+            # That of the training transitions has the validation transitions, too.
+            where = "training" if split == "train" else SPLIT_TITLES.get(split, split)
             lines = [f"audit: {audit.verdict} on {where} transitions{self._checks()}"]
             if audit.verdict == "inconsistent":
                 lines.append(

@@ -13,7 +13,7 @@ import numpy as np
 from cwm.core.codec import decode_columns
 from cwm.core.predictions import Predictions
 from cwm.core.spaces import BoxSpec, Value, leaves
-from cwm.core.trajectories import TransitionBatch
+from cwm.core.trajectories import SPLIT_TITLES, TransitionBatch
 from cwm.programs.accuracy import (
     SplitScore,
     score_draws,
@@ -146,11 +146,20 @@ def unseen_note(
     train: TransitionBatch,
     batch: TransitionBatch,
     tolerances: Tolerances,
+    *,
+    title: str = SPLIT_TITLES["held_out"],
 ) -> list[str]:
     """Returns how many wrong predictions start where training never was.
 
     Only where observations are counts, codes or text: of real numbers nearly every
     one is new. Empty if nothing is wrong.
+
+    Args:
+        predictions: Of the transitions in question.
+        train: The training transitions.
+        batch: The transitions in question.
+        tolerances: Of the training transitions.
+        title: What the split is called.
     """
     if any(
         isinstance(leaf, BoxSpec) and not leaf.is_integer
@@ -163,7 +172,7 @@ def unseen_note(
     seen = set(_observation_keys(train))
     is_new = np.asarray([key not in seen for key in _observation_keys(batch)])
     return [
-        f"{int((is_wrong & is_new).sum())} of {int(is_wrong.sum())} wrong held-out "
+        f"{int((is_wrong & is_new).sum())} of {int(is_wrong.sum())} wrong {title} "
         "predictions start from an observation that training never showed"
     ]
 

@@ -4,17 +4,11 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from cwm.core.trajectories import SPLITS, Dataset, Split
+from cwm.core.trajectories import SPLIT_TITLES, SPLITS, Dataset, Split
 from cwm.programs.accuracy import SplitScore
 from cwm.programs.evaluation import Evaluation
 from cwm.report.scores import ScoreRow, num_wrong, show_share
 from mcts.export import TreeStatistics
-
-SPLIT_TITLES: dict[str, str] = {
-    "train": "train",
-    "validation": "validation",
-    "held_out": "held-out",
-}
 
 METRICS = ("strict", "paper", "reference", "score")
 """Columns of the long table; `docs/scoring.md` says what each means."""

@@ -71,6 +71,11 @@ class TreeConfig:
             )
         return tuple(kind for kind in KINDS if kind in words)
 
+    def of(self, search: SearchName) -> "TreeConfig":
+        """Returns the settings of a search; only gif-mcts can do without some kinds."""
+        kinds = self.kinds if search == "gif-mcts" else ",".join(KINDS)
+        return replace(self, kinds=kinds, search=search)
+
     def search_config(self) -> SearchConfig:
         """Returns the settings of all searches, `kinds` taken in."""
         gif = replace(self.settings.gif, kinds=self._kinds())

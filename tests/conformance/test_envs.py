@@ -27,9 +27,14 @@ def named(env_id: str) -> EnvSpec:
         pytest.skip(f"could not import a package: {error}")
 
 
+PRIVILEGED = tuple(env_id for env_id in sorted(OWN) if "Privileged" in env_id)
+
 ALL = [
-    *(*CLASSIC, *sorted(OWN)),
-    *(pytest.param(env_id, marks=pytest.mark.mujoco) for env_id in MUJOCO),
+    *(*CLASSIC, *(env_id for env_id in sorted(OWN) if env_id not in PRIVILEGED)),
+    *(
+        pytest.param(env_id, marks=pytest.mark.mujoco)
+        for env_id in (*MUJOCO, *PRIVILEGED)
+    ),
 ]
 
 

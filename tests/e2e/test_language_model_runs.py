@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from cwm import benchmark, replay, synthesize
+from cwm import replay, synthesize
+from cwm.benchmark import command as benchmark
 from cwm.core.dataset_file import load_dataset, save_dataset
 from cwm.core.journal import comparable, read_journal
 from mcts.registry import SEARCH_NAMES
@@ -356,15 +358,23 @@ def test_a_program_that_comes_again_is_not_run_again(
     assert firsts == [None, 0, 0, 0, 0, 0]
 
 
-def test_nothing_in_a_search_depends_on_held_out_transitions(
+def test_nothing_in_a_search_depends_on_what_is_scored_after_it(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dataset = load_dataset(folder / "corridor.npz")
     held_out = dataset.splits.index("held_out")
     other = trajectory_of([1, 1, 1, 1], seed=99)
     trajectories = list(dataset.trajectories)
+    # Others are held out, a planner has been there, and hidden states are known.
     trajectories[held_out] = other
-    changed = replace(dataset, trajectories=tuple(trajectories))
+    trajectories.append(trajectory_of([1, 0, 1, 1, 1], seed=98))
+    changed = replace(
+        dataset,
+        trajectories=tuple(
+            replace(t, states=np.full((len(t) + 1, 3), 0.5)) for t in trajectories
+        ),
+        splits=(*dataset.splits, "planner"),
+    )
     save_dataset(changed, folder / "changed.npz")
     contents = []
     for name in ("corridor", "changed"):

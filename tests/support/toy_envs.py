@@ -65,6 +65,15 @@ class HiddenInObject(Line):
         return found
 
 
+class HiddenNoise(HiddenInObject):
+    """A walk with chances that keeps its place out of sight."""
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        if self.np_random.random() < 0.3:
+            action = 1 - action
+        return super().step(action)
+
+
 class Unrepeatable(Line):
     """A walk whose chances no seed fixes."""
 
@@ -148,7 +157,7 @@ MODULE = __name__
 
 for _class in (
     *(Line, NoisyLine, HiddenInObject, Unrepeatable, Mixed, OutOfSpace),
-    *(Declared, WordActions, Graph),
+    *(Declared, WordActions, Graph, HiddenNoise),
 ):
     _id = f"Toy-{_class.__name__}-v0"
     if _id not in gymnasium.registry:

@@ -5,13 +5,17 @@ import pytest
 
 from cwm import collect, evaluate, replay, synthesize
 from cwm.arguments import parse
+from cwm.benchmark import command as benchmark
 from cwm.synthesize import Arguments
 
-MAINS = {
+MAINS: dict[str, Callable[[list[str]], int]] = {
     "synthesize": synthesize.main,
     "evaluate": evaluate.main,
     "collect": collect.main,
     "replay": replay.main,
+    "benchmark run": lambda words: benchmark.main(["run", *words]),
+    "benchmark report": lambda words: benchmark.main(["report", *words]),
+    "benchmark compare": lambda words: benchmark.main(["compare", *words]),
 }
 
 

@@ -16,7 +16,7 @@ from cwm.core.dataset_file import (
 )
 from cwm.core.errors import DataError
 from cwm.core.spaces import BoxSpec, DiscreteSpec, NestedSpec, TextSpec, TupleSpec
-from cwm.core.trajectories import Dataset, Transition, make_trajectory
+from cwm.core.trajectories import Dataset, Split, Transition, make_trajectory
 
 OBSERVATIONS = TupleSpec((BoxSpec(shape=(2,), dtype="float32"), TextSpec()))
 ACTIONS = DiscreteSpec(3)
@@ -198,7 +198,7 @@ def test_a_missing_header_key_is_a_data_error(path: Path) -> None:
             r"float32\[8, 2\], got float32\[8, 3\]",
         ),
         ("observations.0.npy", np.zeros((8, 2)), r"got float64\[8, 2\]"),
-        ("states.1.npy", np.zeros((3, 2)), r"4 rows in states\.1, got 3"),
+        ("states.npy", np.zeros((3, 2)), r"4 rows in states, got 3"),
     ],
 )
 def test_wrong_arrays_are_named_with_rule_and_value(
@@ -269,3 +269,66 @@ def test_an_unwritable_place_is_named_before_and_when_writing(tmp_path: Path) ->
 def test_checking_leaves_nothing_behind(tmp_path: Path) -> None:
     check_writable(tmp_path / "new" / "data.npz")
     assert list((tmp_path / "new").iterdir()) == []
+
+
+def with_states(*states: Any) -> Dataset:
+    """A data set whose trajectories have these hidden states."""
+    dataset = make_dataset()
+    trajectory = replace(dataset.trajectories[0], states=None)
+    splits: tuple[Split, ...] = ("train",) * len(states)
+    return replace(
+        dataset,
+        trajectories=tuple(replace(trajectory, states=s) for s in states),
+        splits=splits,
+    )
+
+
+def members(path: Path) -> list[str]:
+    with zipfile.ZipFile(path) as archive:
+        return archive.namelist()
+
+
+@pytest.mark.parametrize(
+    ("widths", "expected"),
+    [
+        ((2, None, 2), ["states.npy"]),
+        ((2, None, 3), ["states.0.npy", "states.2.npy"]),
+        ((None, None), []),
+    ],
+)
+def test_hidden_states_of_one_shape_are_one_member(
+    tmp_path: Path, widths: tuple[int | None, ...], expected: list[str]
+) -> None:
+    states = [
+        None if width is None else np.arange(4.0 * width).reshape(4, width) + number
+        for number, width in enumerate(widths)
+    ]
+    path = tmp_path / "data.npz"
+    save_dataset(with_states(*states), path)
+    assert [name for name in members(path) if name.startswith("states")] == expected
+    for found, state in zip(load_dataset(path).trajectories, states, strict=True):
+        if state is None:
+            assert found.states is None
+        else:
+            assert found.states is not None
+            assert found.states.tolist() == state.tolist()
+
+
+def test_a_file_with_a_member_for_each_trajectory_s_states_is_read(path: Path) -> None:
+    def as_before(held: dict[str, bytes]) -> None:
+        held["states.1.npy"] = held.pop("states.npy")
+
+    edit(path, as_before)
+    first, second = load_dataset(path).trajectories
+    assert first.states is None
+    assert second.states is not None
+    assert second.states.tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
+
+
+def test_what_a_planner_visited_is_a_split_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    save_dataset(replace(make_dataset(), splits=("train", "planner")), path)
+    dataset = load_dataset(path)
+    assert dataset.splits == ("train", "planner")
+    assert dataset.num_transitions["planner"] == 3
+    assert len(dataset.batch("planner")) == 3

@@ -88,7 +88,8 @@ def test_columns_of_different_lengths_are_refused() -> None:
 
 def test_splits_partition_the_trajectories() -> None:
     data = dataset("train", "held_out", "train")
-    assert data.num_transitions == {"train": 3, "validation": 0, "held_out": 1}
+    counts = {"train": 3, "validation": 0, "held_out": 1, "planner": 0}
+    assert data.num_transitions == counts
     assert len(data.batch("train")) == 3
     assert data.in_split("validation") == ()
 

@@ -111,6 +111,30 @@ def test_reference_ignores_the_observation_after_the_end() -> None:
     )
 
 
+def test_reference_ignores_the_observation_after_a_time_limit_as_well() -> None:
+    data = batch([([0.0, 0.0], [1.0, 2.0], 1.0, False, True)])
+    said = changed(
+        truth(data),
+        next_observations={"": np.zeros((1, 2), np.float32)},
+        terminated=np.ones(1, dtype=bool),
+    )
+    assert reference_accuracy(said, data) == 1.0
+    score = score_predictions(said, data, Tolerances.from_batch(data))
+    assert (score.strict, score.score) == (0.0, pytest.approx(1 / 3))
+
+
+def test_reference_gives_each_reward_in_single_precision_the_same_weight() -> None:
+    # Two rewards that are one in single precision, and a rare one: 1/4, 1/4, 1/2.
+    zeros = [0.0, 0.0]
+    data = batch(
+        [(zeros, zeros, reward, False, False) for reward in (0.5, 0.5 + 1e-12, -100.0)]
+    )
+    rare_missing = changed(truth(data), valid=np.array([True, True, False]))
+    # The second reward is off by 1e-12, which is wrong: 2/3 of its transition.
+    expected = 1 / 4 + 2 / 3 / 4
+    assert reference_accuracy(rare_missing, data) == pytest.approx(expected, abs=1e-15)
+
+
 def test_partial_credit_is_weighted_by_distinct_rewards() -> None:
     predictions = changed(
         truth(DATA),

@@ -1,8 +1,7 @@
-"""`python -m cwm.benchmark`: searches beside each other at equal budget."""
+"""`python -m cwm.benchmark search`: searches beside each other at equal budget."""
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +10,12 @@ from typing import Annotated
 import tyro
 
 from cwm.arguments import base_config, own_models, parse
-from cwm.cli import EXIT_DONE, run_command
+from cwm.benchmark.comparison import Comparison
+from cwm.cli import EXIT_DONE
 from cwm.config import RunConfig
 from cwm.core.errors import ConfigError
 from cwm.execution.options import shown_as
 from cwm.report.live import make_progress
-from cwm.search_comparison import Comparison
 from mcts.registry import SEARCH_NAMES, SearchName
 
 SEARCH_DESCRIPTION = """\
@@ -57,25 +56,6 @@ class SearchArguments:
     out: Annotated[Path, shown_as("FOLDER")] = Path("runs/search-comparison")
     json: bool = False
     quiet: bool = False
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    return run_command(lambda: _main(words))
-
-
-def _main(words: list[str]) -> int:
-    name = words[0] if words else ""
-    if name in ("-h", "--help"):
-        sys.stdout.write(DESCRIPTION)
-        return EXIT_DONE
-    if name not in COMMANDS:
-        raise ConfigError(
-            f"cwm.benchmark needs the name of a benchmark, got {name!r}. Known: "
-            f"{', '.join(COMMANDS)}."
-        )
-    return COMMANDS[name](words[1:])
 
 
 def compare_searches(words: list[str]) -> int:
@@ -131,18 +111,3 @@ def _seed(word: str) -> int:
     if not word.isdecimal():
         raise ConfigError(f"seeds must be whole numbers of at least 0, got {word!r}.")
     return int(word)
-
-
-COMMANDS: Mapping[str, Callable[[list[str]], int]] = {"search": compare_searches}
-"""Benchmarks by name."""
-
-DESCRIPTION = """\
-usage: python -m cwm.benchmark {search} ...
-
-  search    searches beside each other at an equal number of calls
-
-python -m cwm.benchmark NAME --help says more about each.
-"""
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Suites of tasks: run, reported, compared; `python -m cwm.benchmark`."""

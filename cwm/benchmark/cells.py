@@ -1,0 +1,345 @@
+"""One cell of a suite, from its data to its figures; what is done is never done twice.
+
+A cell of a world model: transitions (shared by all searches of a task and seed), the
+search, metrics on what no search sees, and the best program with the task's planner
+in the real environment, beside random actions and the same planner with the true
+environment (shared as well). A cell of a problem: the search, and the hidden tests.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cwm.benchmark.measures import measure, offline_return, usage_figures
+from cwm.benchmark.plan import Cell
+from cwm.config import SourceConfig
+from cwm.core.dataset_file import load_dataset
+from cwm.core.errors import DataError, PrerequisiteError
+from cwm.core.trajectories import Dataset
+from cwm.evaluation.cell_results import CellResult
+from cwm.evaluation.episodes import ActingConfig
+from cwm.evaluation.kept_episodes import EpisodeRecord, digest, play, returns
+from cwm.evaluation.setups import EnvironmentRef, Setup
+from cwm.evaluation.summary import Interval, normalised_return
+from cwm.execution.isolated_jobs import Note
+from cwm.execution.locks import locked
+from cwm.execution.progress import Progress, Status
+from cwm.planning import EXECUTE_STEPS
+from cwm.program_synthesis import ProgramRunConfig, solve
+from cwm.programs.program_runs import open_test_sandbox
+from cwm.programs.tolerances import Tolerances
+from cwm.report.programs import ProblemReport
+from cwm.session import result_in
+from cwm.sources import Source, environment_of, read_text
+from cwm.suites.apps import load_apps_problem
+from cwm.suites.benchmark_task import BenchmarkTask
+from cwm.suites.data_sets import content_digest, task_data
+from cwm.suites.human_eval import load_human_eval
+from cwm.suites.own_tasks import load_own_task
+from cwm.suites.problems import Problem
+from cwm.synthesis.run_folder import RunFolder
+from envs.spec import EnvSpec
+from planners.registry import PlannerConfig, default_planner
+from sandbox.errors import SandboxUnavailable
+
+DECISION_WALL_S = 60.0
+"""Longest decision of a program with its planner."""
+
+NO_PROGRAM = "no program that runs was found; the return is that of random actions"
+
+
+def run_cell(cell: Cell, note: Note) -> CellResult:
+    """Returns what came of a cell; started again, it goes on where it was.
+
+    Args:
+        cell: Which one.
+        note: Is told where it stands.
+
+    Raises:
+        CwmError: If something failed that is not the program's fault.
+    """
+    progress = NoteProgress(note)
+    try:
+        if cell.config.is_of_problems:
+            return _problem_cell(cell, progress)
+        return _WorldCell.of(cell, progress).result()
+    except SandboxUnavailable as error:
+        raise PrerequisiteError(
+            f"SandboxUnavailable: {error} (The option is --isolation.)"
+        ) from error
+
+
+class NoteProgress(Progress):
+    """Tells in a few words where work stands; what happened goes to standard error."""
+
+    def __init__(self, note: Note) -> None:
+        """Makes it.
+
+        Args:
+            note: Is told.
+        """
+        self._note = note
+        self._title = ""
+
+    def phase(self, title: str) -> None:
+        """Tells the title."""
+        self._title = title
+        self._note(title)
+
+    def update(self, status: Status) -> None:
+        """Tells how much is done."""
+        self._note(f"{self._title}, {status.completed}/{status.total} {status.unit}")
+
+    def event(self, line: str) -> None:
+        """Writes the line down."""
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        """Does nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _WorldCell:
+    """A task with its transitions."""
+
+    cell: Cell
+    task: BenchmarkTask
+    data: Path
+    dataset: Dataset
+    spec: EnvSpec
+    progress: Progress
+
+    @classmethod
+    def of(cls, cell: Cell, progress: Progress) -> "_WorldCell":
+        """Returns the task with its transitions, made now if they are not there."""
+        key = cell.key
+        task = cell.config.task(key.task, key.seed)
+        folder = cell.root / "data"
+        progress.phase("transitions")
+        with locked(folder / f".{task.slug}-{key.seed}.lock"):
+            data = task_data(task, key.seed, folder)
+        dataset = load_dataset(data)
+        spec = environment_of(dataset)
+        if spec is None:
+            raise DataError(
+                f"The environment of {str(data)!r}, {dataset.environment_id!r}, cannot "
+                "be made from what the file says of it."
+            )
+        return cls(
+            cell=cell,
+            task=task,
+            data=data,
+            dataset=dataset,
+            spec=spec,
+            progress=progress,
+        )
+
+    def result(self) -> CellResult:
+        """Searches, measures and plays."""
+        cell, folder = self.cell, RunFolder(self.cell.folder)
+        config = replace(cell.run_config(), source=SourceConfig(data=str(self.data)))
+        report = result_in(cell.folder, config, self.progress)
+        measures = measure(
+            cell,
+            report,
+            Source(dataset=self.dataset, spec=self.spec),
+            shared=self._reference("baselines").with_suffix(".json"),
+            progress=self.progress,
+        )
+        has_program = report["best"] is not None
+        played = self._play(read_text(folder.world_model) if has_program else None)
+        return CellResult(
+            suite=cell.config.suite,
+            key=cell.key,
+            status="done" if has_program else "no program",
+            reason="" if has_program else NO_PROGRAM,
+            made_by=report["made_by"],
+            is_stand_in=cell.config.is_stand_in,
+            data=content_digest(self.dataset),
+            figures={**measures.figures, **played.figures},
+            normalised=played.normalised,
+            notes=(*filter(None, [self.task.notes]), *measures.notes, *played.notes),
+            folder=str(cell.folder.relative_to(cell.root)),
+        )
+
+    def _play(self, source: str | None) -> "_Played":
+        """Plays the program, the true environment and random actions."""
+        task, key = self.task, self.cell.key
+        planner = task.planner or default_planner(
+            self.spec.action_space, is_stochastic=self.dataset.is_stochastic
+        )
+        random = self._shared(self._setup("random", planner))
+        oracle = self._shared(self._setup("true", planner))
+        own = None
+        if source is not None:
+            setup = self._setup("program", planner, source)
+            own = self._episodes(setup, self.cell.folder / "episodes.jsonl")
+        found = normalised_return(
+            returns(own or random), returns(random), returns(oracle), seed=key.seed
+        )
+        if found is not None and own is None:
+            found = Interval(value=0.0, low=0.0, high=0.0)
+        shown = own or random
+        steps = "to their end" if task.max_steps is None else f"of {task.max_steps:,}"
+        notes = [f"returns: {task.episodes:,} episodes {steps}, {planner.name}"]
+        failed = sum(one.num_failures for one in shown)
+        if failed:
+            first = next(one.failure for one in shown if one.failure)
+            notes.append(
+                f"no plan in {failed:,} of "
+                f"{sum(one.num_decisions for one in shown):,} decisions, a random "
+                f"action each time; first reason: {first}"
+            )
+        if found is None:
+            notes.append(
+                "no normalised return: the planner with the true environment is not "
+                "better than random actions"
+            )
+        return _Played(
+            figures={
+                "return": _mean(shown),
+                "random_return": _mean(random),
+                "oracle_return": _mean(oracle),
+                "offline_return": self._offline(planner),
+                "normalised_return": None if found is None else found.value,
+            },
+            normalised=found,
+            notes=tuple(notes),
+        )
+
+    def _setup(self, kind: Any, planner: PlannerConfig, source: str = "") -> Setup:
+        run = self.cell.config.run
+        return Setup(
+            name=kind,
+            environment=EnvironmentRef.of(self.spec),
+            kind=kind,
+            source=source,
+            planner=planner,
+            acting=ActingConfig(
+                max_steps=self.task.max_steps,
+                execute_steps=EXECUTE_STEPS.get(planner.name),
+            ),
+            tolerances=Tolerances.from_batch(self.dataset.batch("train")),
+            seed=self.cell.key.seed,
+            isolation=run.isolation,
+            limits=replace(run.limits, wall_s=DECISION_WALL_S),
+        )
+
+    def _reference(self, name: str) -> Path:
+        """Returns a file for what all searches share, without its ending."""
+        # The name of the data says which they are.
+        return self.cell.root / "references" / f"{self.data.stem}-{name}"
+
+    def _shared(self, setup: Setup) -> tuple[EpisodeRecord, ...]:
+        """Returns episodes that all searches share, played once."""
+        name = "oracle" if setup.kind == "true" else setup.kind
+        path = self._reference(f"{name}-{digest(setup)[:8]}").with_suffix(".jsonl")
+        with locked(path.with_name(f".{path.stem}.lock")):
+            return self._episodes(setup, path)
+
+    def _offline(self, planner: PlannerConfig) -> float | None:
+        if self.cell.config.offline_steps:
+            self.progress.phase("offline RL")
+        return offline_return(
+            self.cell,
+            Source(dataset=self.dataset, spec=self.spec),
+            self._setup("random", planner),
+            self.task.episodes,
+            self._reference("").with_name(self.data.stem),
+        )
+
+    def _episodes(self, setup: Setup, path: Path) -> tuple[EpisodeRecord, ...]:
+        total = self.task.episodes
+        names = {"random": "random actions", "true": "oracle", "program": "acting"}
+        self.progress.phase(names[setup.kind])
+
+        def tell(episode: EpisodeRecord) -> None:
+            done = Status(completed=episode.index + 1, total=total, unit="episodes")
+            self.progress.update(done)
+
+        return play(setup, total, path, on_episode=tell)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Played:
+    """What acting came to."""
+
+    figures: dict[str, float | None]
+    normalised: Interval | None
+    notes: tuple[str, ...]
+
+
+def _mean(episodes: Sequence[EpisodeRecord]) -> float:
+    return sum(returns(episodes)) / len(episodes)
+
+
+def _problem_cell(cell: Cell, progress: Progress) -> CellResult:
+    """Searches for a program that passes tests; returns what it passes."""
+    run = cell.run_config()
+    config = ProgramRunConfig(
+        models=run.models,
+        seed=run.seed,
+        budget=run.budget,
+        synthesis=run.synthesis,
+        tree=run.tree,
+        tests=cell.config.tests,
+        isolation=run.isolation,
+    )
+    with open_test_sandbox(require=run.isolation) as sandbox:
+        problem = _PROBLEMS[cell.config.suite](cell, sandbox)
+        report = solve(problem, config, cell.folder, progress, sandbox=sandbox)
+    has_program = report.best_call is not None
+    return CellResult(
+        suite=cell.config.suite,
+        key=cell.key,
+        status="done" if has_program else "no program",
+        reason="" if has_program else "no program that can be loaded was found",
+        made_by=report.made_by,
+        is_stand_in=cell.config.is_stand_in,
+        data=_problem_digest(problem),
+        figures=_problem_figures(report),
+        notes=(f"hidden tests: {report.hidden_bug}",) if report.hidden_bug else (),
+        folder=str(cell.folder.relative_to(cell.root)),
+    )
+
+
+def _problem_figures(report: ProblemReport) -> dict[str, float | None]:
+    return {
+        "strict": float(report.is_strict),
+        "accuracy": report.accuracy,
+        "hidden_accuracy": report.hidden_accuracy,
+        **usage_figures(report.to_json()["usage"]),
+    }
+
+
+def _problem_digest(problem: Problem) -> str:
+    text = json.dumps(problem.to_json(), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _own(cell: Cell, sandbox: Any) -> Problem:
+    return load_own_task(cell.key.task)
+
+
+def _human_eval(cell: Cell, sandbox: Any) -> Problem:
+    (problem,) = load_human_eval(sandbox, [cell.key.task])
+    return problem
+
+
+def _apps(cell: Cell, sandbox: Any) -> Problem:
+    root = Path(str(cell.config.run.source.data))
+    # The folder of one problem may be given, too.
+    path = root if not (root / cell.key.task).is_dir() else root / cell.key.task
+    return load_apps_problem(path, cell.key.task)
+
+
+_PROBLEMS: dict[str, Callable[[Cell, Any], Problem]] = {
+    "own": _own,
+    "humaneval": _human_eval,
+    "apps": _apps,
+}

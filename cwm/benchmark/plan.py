@@ -1,0 +1,275 @@
+"""What a run of a suite consists of: its settings, its cells, and where they go."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from cwm.benchmark.comparison import STAND_INS
+from cwm.config import RunConfig, SourceConfig, config_to_json
+from cwm.core.errors import ConfigError
+from cwm.evaluation.cell_results import CellKey
+from cwm.programs.program_runs import ProgramTestConfig
+from cwm.proposers.config import LanguageModelConfig
+from cwm.suites.apps import find_apps
+from cwm.suites.human_eval import data_file, read_entries
+from cwm.suites.own_tasks import own_task_ids
+from cwm.suites.tasks import SUITES as WORLD_SUITES
+from cwm.suites.tasks import BenchmarkTask, quick, tasks
+from mcts.registry import SearchName
+
+PROBLEM_SUITES = ("apps", "humaneval", "own")
+"""Suites of programs with unit tests."""
+
+SUITE_NAMES = (*WORLD_SUITES, *PROBLEM_SUITES)
+
+NUM_QUICK_PROBLEMS = 4
+"""Problems of a quick run, the first ones."""
+
+FULL_EPISODES = 10
+"""Episodes of a full run, at least."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteConfig:
+    """Everything that decides what comes of a cell.
+
+    Attributes:
+        suite: Name of the suite.
+        is_quick: Whether tasks have little data and few, short episodes.
+        is_full: Whether episodes go on to their own end, and there are 10 at least.
+        run: Settings of the runs; source, seed and search are each cell's own.
+        tests: How programs with unit tests are run.
+        asks_model: Transitions that the language model itself is asked to predict,
+            beside its program; 0 for none.
+        offline_steps: Gradient steps of an offline-RL policy that is learnt from the
+            same transitions, to act beside the program; 0 for none.
+    """
+
+    suite: str
+    is_quick: bool = False
+    is_full: bool = False
+    run: RunConfig = field(default_factory=RunConfig)
+    tests: ProgramTestConfig = field(default_factory=ProgramTestConfig)
+    asks_model: int = 0
+    offline_steps: int = 0
+
+    def __post_init__(self) -> None:
+        if self.suite not in SUITE_NAMES:
+            raise ConfigError(
+                f"suite must be one of {', '.join(SUITE_NAMES)}, got {self.suite!r}."
+            )
+        if self.is_quick and self.is_full:
+            raise ConfigError("Only one of quick and full can be given, got both.")
+        for name in ("asks_model", "offline_steps"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must be at least 0, got {self.asks_model}.")
+        if self.asks_model and not self.run.models.llm:
+            raise ConfigError("ask_model needs llm: name the model with --llm.")
+        self._check_source()
+        if self.is_of_problems and not self.run.models.llm:
+            raise ConfigError(
+                "Programs with unit tests are written by a language model: name one "
+                "with --llm."
+            )
+
+    @property
+    def is_of_problems(self) -> bool:
+        """Whether the suite has programs with unit tests, and no world models."""
+        return self.suite in PROBLEM_SUITES
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether the models are no models, but files of answers."""
+        return any(llm.startswith(STAND_INS) for llm in self.run.models.llm)
+
+    def _check_source(self) -> None:
+        run = self.run
+        given = replace(run.source, data=None) if self.suite == "apps" else run.source
+        if given != SourceConfig() or run.tests is not None or run.start_from:
+            raise ConfigError(
+                "The suite says which environments and transitions there are: env, "
+                "set, env_kwargs, description, collect, tests and start_from cannot "
+                "be given, and data for apps only. Choose tasks with --envs."
+            )
+        if self.suite == "apps" and run.source.data is None:
+            raise ConfigError(
+                "apps needs --data, a folder of problems in the format of APPS."
+            )
+
+    def task_names(self) -> tuple[str, ...]:
+        """Returns the names of all tasks, or problems, in the order of tables.
+
+        Raises:
+            CwmError: If problems cannot be read, or are not installed.
+        """
+        if not self.is_of_problems:
+            return tuple(task.name for task in tasks(self.suite, 0))
+        names: tuple[str, ...]
+        if self.suite == "own":
+            names = own_task_ids()
+        elif self.suite == "humaneval":
+            names = tuple(read_entries(data_file()))
+        else:
+            found = find_apps(Path(str(self.run.source.data)))
+            names = tuple(str(p.relative_to(found.root)) for p in found.problems)
+        return names[:NUM_QUICK_PROBLEMS] if self.is_quick else names
+
+    def task(self, name: str, seed: int) -> BenchmarkTask:
+        """Returns a task with the data and the episodes that it is to have.
+
+        Args:
+            name: Its name.
+            seed: Of the constants that CWMB-S draws.
+        """
+        (task,) = [one for one in tasks(self.suite, seed) if one.name == name]
+        if self.is_quick:
+            return quick(task)
+        if self.is_full:
+            return replace(
+                task, episodes=max(task.episodes, FULL_EPISODES), max_steps=None
+            )
+        return task
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the settings as plain data."""
+        plain = {one.name: getattr(self, one.name) for one in fields(self)}
+        return plain | {
+            "run": config_to_json(self.run),
+            "tests": asdict(self.tests),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A task, a search and a seed, with all settings.
+
+    Attributes:
+        key: Which cell.
+        config: The settings of the suite.
+        root: Folder of the results.
+    """
+
+    key: CellKey
+    config: SuiteConfig
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where the run goes."""
+        key = self.key
+        return self.root / "cells" / slug(key.task) / f"{key.search}-{key.seed}"
+
+    @property
+    def messages(self) -> Path:
+        """Where what is printed meanwhile goes."""
+        return self.folder / "messages.txt"
+
+    def run_config(self) -> RunConfig:
+        """Returns the settings of the run; where it is from is not said yet."""
+        run = self.config.run
+        return replace(
+            run,
+            source=SourceConfig(),
+            seed=self.key.seed,
+            models=self._models(run.models),
+            tree=run.tree.of(_search(self.key.search)),
+        )
+
+    def _models(self, models: LanguageModelConfig) -> LanguageModelConfig:
+        """Returns the models, the cell's own names put in the place of `{task}`."""
+        words = {
+            "{task}": slug(self.key.task),
+            "{search}": self.key.search,
+            "{seed}": str(self.key.seed),
+        }
+        named = []
+        for llm in models.llm:
+            name = llm
+            for word, value in words.items():
+                name = name.replace(word, value)
+            named.append(name)
+        return replace(models, llm=tuple(named))
+
+
+def slug(name: str) -> str:
+    """Returns a name as part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")
+
+
+def _search(name: str) -> SearchName:
+    found: SearchName = name  # type: ignore[assignment]
+    return found
+
+
+def chosen(known: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
+    """Returns the tasks of these names, in the order of the suite; all for none.
+
+    Raises:
+        ConfigError: If there is no such task.
+    """
+    short = {_short(name): name for name in known}
+    wanted = []
+    for word in words:
+        name = word if word in known else short.get(word)
+        if name is None:
+            raise ConfigError(
+                f"envs must be tasks of the suite, got {word!r}. Known: "
+                f"{', '.join(known[:40])}{', ...' if len(known) > 40 else ''}."
+            )
+        wanted.append(name)
+    return tuple(name for name in known if name in wanted or not words)
+
+
+def _short(name: str) -> str:
+    """Returns a name without its version: CartPole of CartPole-v1."""
+    return re.sub(r"-v\d+$", "", name)
+
+
+class ResultsFolder:
+    """The files of a suite's results.
+
+    Attributes:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Makes it; reads and writes nothing."""
+        self.path = path
+
+    @property
+    def config(self) -> Path:
+        """The settings, and which cells there are to be."""
+        return self.path / "config.json"
+
+    @property
+    def results(self) -> Path:
+        """A line for each cell that has ended."""
+        return self.path / "results.jsonl"
+
+    @property
+    def versions(self) -> Path:
+        """With what the cells were made."""
+        return self.path / "versions.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by who writes."""
+        return self.path / ".lock"
+
+    def planned(self, content: Mapping[str, Any]) -> tuple[CellKey, ...]:
+        """Returns the cells that the content of the settings file names."""
+        return tuple(CellKey(*cell) for cell in content["cells"])
+
+
+def settings_text(config: SuiteConfig, cells: Sequence[CellKey]) -> str:
+    """Returns the content of the settings file."""
+    content = {
+        "suite": config.suite,
+        "is_stand_in": config.is_stand_in,
+        "cells": [list(cell) for cell in cells],
+        "settings": config.to_json(),
+    }
+    return json.dumps(content, indent=2, default=str) + "\n"

@@ -1,0 +1,209 @@
+"""`python -m cwm.benchmark run`: a suite, many tasks x searches x seeds."""
+
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import closing, redirect_stdout
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from cwm.arguments import base_config, option, own_models, parse
+from cwm.benchmark.plan import (
+    PROBLEM_SUITES,
+    SUITE_NAMES,
+    ResultsFolder,
+    SuiteConfig,
+    chosen,
+)
+from cwm.benchmark.reading import read_report
+from cwm.benchmark.suite import NUM_WORKERS, SuiteRun
+from cwm.cli import EXIT_DONE, EXIT_FAILED
+from cwm.config import RunConfig
+from cwm.core.errors import ConfigError
+from cwm.execution.options import shown_as
+from cwm.program_synthesis import PAPER_CALL_BUDGET
+from cwm.programs.program_runs import ProgramTestConfig
+from cwm.report.live import make_progress
+from mcts.registry import SEARCH_NAMES
+
+DESCRIPTION = f"""\
+Runs a suite: each task with each search and each seed is a cell, in a process of its
+own, and all results go into one folder.
+
+  python -m cwm.benchmark run cwmb-r
+  python -m cwm.benchmark run cwmb-r --envs CartPole,Taxi --quick
+  python -m cwm.benchmark run cwmb-s --seeds 0,1,2 --llm openai:MODEL \\
+      --searches gif-mcts,best-of-n --call-budget 10
+  python -m cwm.benchmark run own --llm openai:MODEL
+  python -m cwm.benchmark run apps --data FOLDER --llm openai:MODEL
+
+SUITE is one of {", ".join(SUITE_NAMES)}. Started again with the same settings and
+folder, the command takes cells that are done as they are, and continues the others;
+tasks, searches and seeds may be added. Without --llm, world models are induced from
+the transitions. In --llm, {{task}}, {{search}} and {{seed}} stand for those of the
+cell: scripted:answers/{{task}}.json.
+
+Exit codes: 0 done, 1 some cell failed, 2 usage, 130 interrupted.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """What the command line says.
+
+    Attributes:
+        suite: Name of the suite; --suite NAME does as well.
+        run: The settings of all runs, as in cwm.synthesize; the suite says which
+            environments and transitions there are, and --seed and --search are
+            --seeds and --searches here. --data is the folder of apps. Problems with
+            unit tests have 20 calls each unless --call-budget is given.
+        envs: Names of tasks or problems, with commas between them; all if not given.
+        searches: Searches, with commas between them.
+        seeds: Seeds, with commas between them. Of cwmb-s each seed draws constants of
+            its own.
+        quick: Little data and few, short episodes, or four problems: to try things
+            out.
+        full: Episodes go on to their own end, and there are 10 at least; otherwise
+            those of MuJoCo are 5 of 200 steps.
+        program_tests: How programs with unit tests are run.
+        workers: Cells at a time, each in a process of its own.
+        cell_seconds: After so many seconds a cell is ended and has failed.
+        ask_model: Held-out transitions that the language model itself is asked to
+            predict, beside its program.
+        offline_steps: Gradient steps of an offline-RL policy that is learnt from the
+            same transitions; needs the extra [offline].
+        preset: Named settings to start from, as in cwm.synthesize.
+        config: JSON file of settings, as in cwm.synthesize.
+        out: Folder of the results; runs/benchmark-SUITE if not given.
+        json: Print the report as JSON instead of tables.
+        quiet: Show no progress.
+    """
+
+    suite: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SUITE")]
+    run: Annotated[RunConfig, tyro.conf.arg(name="")] = field(default_factory=RunConfig)
+    envs: Annotated[str | None, shown_as("NAME,NAME,...")] = None
+    searches: Annotated[str, shown_as("NAME,NAME,...")] = "gif-mcts"
+    seeds: Annotated[str, shown_as("INT,INT,...")] = "0"
+    quick: bool = False
+    full: bool = False
+    program_tests: ProgramTestConfig = field(default_factory=ProgramTestConfig)
+    workers: int = NUM_WORKERS
+    cell_seconds: Annotated[float | None, shown_as("SECONDS")] = None
+    ask_model: int = 0
+    offline_steps: int = 0
+    preset: Annotated[str, shown_as("NAME")] = "default"
+    config: Annotated[Path | None, shown_as("FILE")] = None
+    out: Annotated[Path | None, shown_as("FOLDER")] = None
+    json: bool = False
+    quiet: bool = False
+
+    def suite_run(self) -> SuiteRun:
+        """Returns what is to be run.
+
+        Raises:
+            CwmError: If a setting is wrong, or problems cannot be read.
+        """
+        config = SuiteConfig(
+            suite=self.suite,
+            is_quick=self.quick,
+            is_full=self.full,
+            # Each cell has its own.
+            run=replace(self.run, seed=0, tree=self.run.tree.of("gif-mcts")),
+            tests=self.program_tests,
+            asks_model=self.ask_model,
+            offline_steps=self.offline_steps,
+        )
+        names = _list(self.envs) if self.envs is not None else ()
+        return SuiteRun(
+            config=config,
+            tasks=chosen(config.task_names(), names),
+            searches=tuple(map(_search, _list(self.searches))),
+            seeds=tuple(map(_seed, _list(self.seeds))),
+            folder=ResultsFolder(self.out or Path(f"runs/benchmark-{self.suite}")),
+            num_workers=self.workers,
+            cell_seconds=self.cell_seconds,
+        )
+
+
+def run_suite(words: list[str]) -> int:
+    """Runs a suite, shows its report and returns the exit code.
+
+    Raises:
+        CwmError: If a setting is wrong, or a file cannot be read or written. What a
+            single cell does is none of these.
+    """
+    words = suite_first(words)
+    base = base_config(words)
+    is_plain = option(words, "--preset") is None and option(words, "--config") is None
+    if words[:1] and words[0] in PROBLEM_SUITES and is_plain:
+        budget = replace(base.budget, call_budget=PAPER_CALL_BUDGET)
+        base = replace(base, budget=budget)
+    arguments = parse(
+        Arguments,
+        words,
+        command="benchmark run",
+        text=DESCRIPTION,
+        default=Arguments(suite=tyro.MISSING, run=base),
+    )
+    _check_unused(arguments, base)
+    arguments = replace(arguments, run=own_models(arguments.run, base, words))
+    suite_run = arguments.suite_run()
+    with (
+        closing(make_progress(sys.stderr, quiet=arguments.quiet)) as progress,
+        redirect_stdout(sys.stderr),
+    ):
+        try:
+            has_all = suite_run.run(progress)
+        except KeyboardInterrupt:
+            progress.close()
+            sys.stderr.write(
+                f"{suite_run.folder.path} keeps what was done; the same command "
+                "continues it.\n"
+            )
+            raise
+    report = read_report(suite_run.folder)
+    if arguments.json:
+        sys.stdout.write(json.dumps(report.to_json(), indent=2) + "\n")
+    else:
+        report.show(sys.stdout)
+    return EXIT_DONE if has_all else EXIT_FAILED
+
+
+def suite_first(words: Sequence[str]) -> list[str]:
+    """Returns the command line with the suite in front, however it was given."""
+    rest = list(words)
+    for position, word in enumerate(rest):
+        if word == "--suite" and position + 1 < len(rest):
+            return [rest[position + 1], *rest[:position], *rest[position + 2 :]]
+        if word.startswith("--suite="):
+            return [word.partition("=")[2], *rest[:position], *rest[position + 1 :]]
+    return rest
+
+
+def _check_unused(arguments: Arguments, base: RunConfig) -> None:
+    """Refuses options of a single run, which would be ignored."""
+    if arguments.run.seed != base.seed:
+        raise ConfigError("seed is for a single run: give --seeds.")
+    if arguments.run.tree.search != base.tree.search:
+        raise ConfigError("search is for a single run: give --searches.")
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _search(word: str) -> str:
+    if word not in SEARCH_NAMES:
+        raise ConfigError(
+            f"searches must be some of {', '.join(SEARCH_NAMES)}, got {word!r}."
+        )
+    return word
+
+
+def _seed(word: str) -> int:
+    if not word.isdecimal():
+        raise ConfigError(f"seeds must be whole numbers of at least 0, got {word!r}.")
+    return int(word)

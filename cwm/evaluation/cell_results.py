@@ -1,0 +1,229 @@
+"""What came of each cell of a suite (a task, a search and a seed), in one file."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+
+from cwm.core.errors import DataError
+from cwm.evaluation.summary import Interval
+
+Status: TypeAlias = Literal["done", "no program", "failed"]
+"""How a cell ended: with a program, with none that runs, or not at all."""
+
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+class CellKey(NamedTuple):
+    """Which cell.
+
+    Attributes:
+        task: Name of the task or problem.
+        search: Name of the search.
+        seed: The seed.
+    """
+
+    task: str
+    search: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.task}, {self.search}, seed {self.seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure that cells have.
+
+    Attributes:
+        title: What it is called in tables.
+        digits: Decimals of a share; `None` for other numbers.
+        is_cost: Whether less is better.
+    """
+
+    title: str
+    digits: int | None = None
+    is_cost: bool = False
+
+
+FIGURES: dict[str, Figure] = {
+    "train_strict": Figure("train strict", 4),
+    "held_out_strict": Figure("held-out strict", 4),
+    "planner_strict": Figure("planner-visited strict", 4),
+    "train_reference": Figure("train reference", 4),
+    "held_out_reference": Figure("reference", 4),
+    "planner_reference": Figure("planner-visited reference", 4),
+    "held_out_tolerance_area": Figure("tolerance area", 4),
+    "held_out_rollout_10": Figure("right after 10 steps", 4),
+    "held_out_rmse": Figure("normalised RMSE", is_cost=True),
+    "do_nothing_held_out_strict": Figure("do nothing", 4),
+    "do_nothing_held_out_reference": Figure("do nothing, reference", 4),
+    "nearest_held_out_strict": Figure("nearest neighbour", 4),
+    "nearest_held_out_reference": Figure("nearest neighbour, reference", 4),
+    "simulator_held_out_strict": Figure("true simulator", 4),
+    "simulator_held_out_reference": Figure("true simulator, reference", 4),
+    "asked_held_out_strict": Figure("model asked", 4),
+    "normalised_return": Figure("normalised return", 3),
+    "return": Figure("return"),
+    "random_return": Figure("random"),
+    "oracle_return": Figure("oracle"),
+    "offline_return": Figure("offline RL"),
+    "strict": Figure("strict", 4),
+    "accuracy": Figure("accuracy", 4),
+    "hidden_accuracy": Figure("hidden tests", 4),
+    "calls": Figure("calls", is_cost=True),
+    "calls_to_strict": Figure("calls to first 1.0", is_cost=True),
+    "tokens": Figure("tokens", is_cost=True),
+    "usd": Figure("US dollars", is_cost=True),
+    "seconds": Figure("s of calls", is_cost=True),
+    "program_ms": Figure("ms per transition", is_cost=True),
+    "asked_ms": Figure("ms per transition, model asked", is_cost=True),
+}
+"""Every figure by name; the last part of a name says which transitions, or what."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellResult:
+    """What came of a cell.
+
+    Attributes:
+        suite: Name of the suite.
+        key: Which cell.
+        status: How it ended.
+        reason: Why it failed, or has no program; may be empty otherwise.
+        made_by: Who wrote the programs; empty if it failed before.
+        is_stand_in: Whether that was no model, but a file of answers.
+        data: Digest of the transitions, or of the problem: cells can be compared if
+            it is the same.
+        figures: By name; of those that are not there nothing is known. `None` where
+            there can be none.
+        normalised: The normalised return with its interval over episodes.
+        notes: What a reader must know.
+        folder: Where the run is, within that of the results.
+    """
+
+    suite: str
+    key: CellKey
+    status: Status
+    reason: str = ""
+    made_by: str = ""
+    is_stand_in: bool = False
+    data: str = ""
+    figures: Mapping[str, float | None] = field(default_factory=dict)
+    normalised: Interval | None = None
+    notes: tuple[str, ...] = ()
+    folder: str = ""
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.figures) - set(FIGURES))
+        assert not unknown, f"figures without a title: {unknown}"
+
+    def figure(self, name: str) -> float | None:
+        """Returns a figure; `None` if it is not known."""
+        return self.figures.get(name)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain data; `from_json` is the inverse."""
+        data = asdict(self)
+        del data["key"]
+        return {"suite": data.pop("suite"), **self.key._asdict(), **data}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "CellResult":
+        """Returns the result that `to_json` described.
+
+        Raises:
+            DataError: If it did not.
+        """
+        fields = dict(data)
+        try:
+            key = CellKey(*(fields.pop(name) for name in CellKey._fields))
+            normalised = fields.pop("normalised")
+            if fields["status"] not in STATUSES:
+                raise DataError(f"No cell can be {fields['status']!r}.")
+            return cls(
+                **{**fields, "notes": tuple(fields["notes"])},
+                key=key,
+                normalised=None if normalised is None else Interval(**normalised),
+            )
+        except (KeyError, TypeError, AssertionError) as error:
+            raise DataError(f"The result of a cell cannot be read: {error}.") from error
+
+
+class ResultsFile:
+    """The file of results: a line for each cell, of which the last counts.
+
+    A line is appended by one write. What a kill left of one is dropped when the next
+    one is appended, and not read before.
+
+    Attributes:
+        path: The file; need not be there yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Makes it; reads and writes nothing."""
+        self.path = path
+
+    def read(self) -> dict[CellKey, CellResult]:
+        """Returns the results; the newest of each cell.
+
+        Raises:
+            DataError: If the file cannot be read.
+        """
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return {}
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{str(self.path)!r} cannot be read: {error}.") from error
+        found: dict[CellKey, CellResult] = {}
+        # What follows the last line end was never finished.
+        for number, line in enumerate(text.split("\n")[:-1], start=1):
+            try:
+                result = CellResult.from_json(json.loads(line))
+            except (ValueError, AttributeError, DataError) as error:
+                raise DataError(
+                    f"{str(self.path)!r} is damaged in line {number}: {error}"
+                ) from error
+            found[result.key] = result
+        return found
+
+    def append(self, result: CellResult) -> None:
+        """Writes the result of a cell; no end of this process can lose it.
+
+        Raises:
+            DataError: If the file cannot be written.
+        """
+        line = json.dumps(result.to_json(), allow_nan=False) + "\n"
+        try:
+            with self.path.open("ab+", buffering=0) as file:
+                self._drop_torn_line(file)
+                file.write(line.encode())
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise DataError(
+                f"{str(self.path)!r} cannot be written: {error}."
+            ) from error
+
+    @staticmethod
+    def _drop_torn_line(file: Any) -> None:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        content = file.read(size)
+        whole = content.rfind(b"\n") + 1
+        if whole < size:
+            file.truncate(whole)
+
+
+def by_task(
+    results: Iterable[CellResult], figure: Callable[[CellResult], float | None]
+) -> dict[str, list[float]]:
+    """Returns the known values of a figure, by task."""
+    found: dict[str, list[float]] = {}
+    for result in results:
+        value = figure(result)
+        if value is not None:
+            found.setdefault(result.key.task, []).append(value)
+    return found
