@@ -175,11 +175,12 @@ def test_a_law_balances_what_fixed_actions_let_fall():
 def test_a_decision_ends_where_nothing_is_gained_but_not_while_it_falls():
     found = plan(Pole(), patience=2)
     assert found.value == 40.0
-    assert len(found.statistics["populations"]) < 10
+    assert len(found.statistics["populations"]) < 6
     # With no strength to balance, every law falls: all rounds are made.
-    hopeless = plan(Pole(), state=np.array([0.19, 0.5]), patience=2, budget=1_000)
+    hopeless = plan(Pole(), state=np.array([0.19, 0.5]), patience=2)
     assert hopeless.predictions[-1].terminated
-    assert hopeless.num_model_steps > 900
+    # As many as 4,000 steps allow, of 16 laws and 40 steps each.
+    assert len(hopeless.statistics["populations"]) == 6
 
 
 def test_the_next_decision_begins_with_the_law_of_the_last():
