@@ -15,7 +15,7 @@ from typing import Any
 
 from cwm.config import config_from_json
 from cwm.core.errors import ConfigError, DataError, PrerequisiteError
-from cwm.core.journal import Journal, read_journal
+from cwm.core.journal import Journal
 from cwm.core.proposals import Proposer
 from cwm.core.seeding import child_rng
 from cwm.execution.progress import Progress
@@ -30,7 +30,6 @@ from cwm.synthesis import records
 from cwm.synthesis.candidates import Candidate
 from cwm.synthesis.config import BudgetConfig, SynthesisConfig, TreeConfig
 from cwm.synthesis.loop import SynthesisLoop
-from cwm.synthesis.replay import ReplayResult, replay
 from cwm.synthesis.results import SynthesisResult
 from cwm.synthesis.run_folder import RunFolder, create_run_folder
 from cwm.synthesis.search import ProgramSearch
@@ -147,25 +146,20 @@ def solve(
         return run.search(journal, evaluator, progress)
 
 
-def replay_problem(path: Path) -> ReplayResult:
-    """Rebuilds a run's tree from its journal; nothing is asked or run again.
+def is_program_run(path: Path) -> bool:
+    """Returns whether a folder is that of a run on one problem."""
+    return ProgramFolder(path).problem.is_file()
+
+
+def recorded_search(path: Path) -> tuple[RunFolder, ProgramSearch]:
+    """Returns the folder of a run on one problem, and its search without any call.
 
     Raises:
-        DataError: If the files cannot be read, or the journal does not lead to the
-            recorded requests and trees.
+        DataError: If its files cannot be read.
     """
     folder = ProgramFolder(path)
     problem = Problem.from_json(folder.read_json(folder.problem))
-    config = _read_config(folder)
-    search = make_program_search(problem, config)
-    found = replay(search, read_journal(folder.journal).records)
-    if folder.tree.exists():
-        rebuilt = json.loads(json.dumps(search.tree.to_json()))
-        if rebuilt != folder.read_json(folder.tree):
-            raise DataError(
-                f"{str(folder.tree)!r} is not the tree that the journal leads to."
-            )
-    return found
+    return folder, make_program_search(problem, _read_config(folder))
 
 
 def make_program_search(problem: Problem, config: ProgramRunConfig) -> ProgramSearch:

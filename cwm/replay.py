@@ -14,9 +14,11 @@ from cwm.cli import EXIT_DONE, EXIT_FAILED, run_command
 from cwm.config import RunConfig, load_config
 from cwm.core.dataset_file import load_dataset
 from cwm.core.journal import read_journal
+from cwm.program_synthesis import is_program_run, recorded_search
 from cwm.session import make_search
 from cwm.synthesis.replay import replay
-from cwm.synthesis.run_folder import open_run_folder
+from cwm.synthesis.run_folder import RunFolder, open_run_folder
+from cwm.synthesis.search import ProgramSearch
 
 DESCRIPTION = """\
 Rebuilds a run's search tree from its journal and checks it.
@@ -26,6 +28,7 @@ recorded one, and so is the tree after every call; the last one is compared with
 tree.json.
 
   python -m cwm.replay runs/2026-01-31-CartPole-v1-1
+  python -m cwm.replay runs/benchmark-own/cells/coins/gif-mcts-0
 
 Exit codes: 0 the tree is the one recorded, 1 it is not or cannot be rebuilt,
 2 usage, 130 interrupted.
@@ -37,7 +40,7 @@ class Arguments:
     """What the command line says.
 
     Attributes:
-        run: Folder of the run, as cwm.synthesize made it.
+        run: Folder of the run, as cwm.synthesize or a cell of cwm.benchmark made it.
         json: Print the result as JSON.
         quiet: Print the result only, not a line for every call.
     """
@@ -62,10 +65,8 @@ def replay_run(arguments: Arguments) -> int:
         DataError: If a file of the run cannot be read, or the journal does not
             lead to the recorded requests and trees.
     """
-    folder = open_run_folder(arguments.run)
-    config = load_config(folder.config, RunConfig())
+    folder, search = _recorded(arguments.run)
     content = read_journal(folder.journal)
-    search = make_search(config, load_dataset(folder.dataset))
     result = replay(search, content.records)
     # Through JSON, as the file went.
     rebuilt = json.loads(json.dumps(search.tree.to_json()))
@@ -85,6 +86,15 @@ def replay_run(arguments: Arguments) -> int:
         lines = () if arguments.quiet else result.lines
         sys.stdout.write("\n".join([*lines, *_verdict(report)]) + "\n")
     return EXIT_FAILED if report["tree"] == "different" else EXIT_DONE
+
+
+def _recorded(path: Path) -> tuple[RunFolder, ProgramSearch]:
+    """Returns a run's folder, and its search without any call."""
+    if is_program_run(path):
+        return recorded_search(path)
+    folder = open_run_folder(path)
+    config = load_config(folder.config, RunConfig())
+    return folder, make_search(config, load_dataset(folder.dataset))
 
 
 def _verdict(report: dict[str, Any]) -> list[str]:

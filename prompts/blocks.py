@@ -90,10 +90,14 @@ def code_blocks(text: str, reader: SyntaxReader | None = None) -> list[CodeBlock
             index = again
             continue
         stop = len(lines) if end is None else end
+        source = _dedent(lines[index + 1 : stop], opening.indentation)
+        is_glued = end is None and source.rstrip().endswith(opening.marks)
+        if is_glued:  # The closing fence stands at the end of the last line of code.
+            source = source.rstrip().removesuffix(opening.marks) + "\n"
         block = CodeBlock(
-            source=_dedent(lines[index + 1 : stop], opening.indentation),
+            source=source,
             tag=opening.tag,
-            is_closed=end is not None,
+            is_closed=end is not None or is_glued,
             is_final=False,
         )
         found.append((index, block))

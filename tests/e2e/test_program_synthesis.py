@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cwm import replay
 from cwm.core.errors import ConfigError, DataError
 from cwm.core.journal import comparable, read_journal
 from cwm.execution.progress import SilentProgress
@@ -17,7 +18,6 @@ from cwm.llm.scripted import ScriptedChatModel
 from cwm.program_synthesis import (
     PAPER_CALL_BUDGET,
     ProgramRunConfig,
-    replay_problem,
     solve,
 )
 from cwm.programs.program_runs import ProgramTestConfig, open_test_sandbox
@@ -204,7 +204,7 @@ ANSWERS = [BROKEN, WRONG_SCRIPT, LOOPING_SCRIPT, "print(1)\n", "print(-1)\n"]
 
 
 def test_a_run_cut_after_any_record_ends_in_the_same_tree(
-    tmp_path: Path, sandbox: Sandbox
+    tmp_path: Path, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     problem = load_own_task("coins")
     settings = config(call_budget=len(ANSWERS), wall_s=0.1)
@@ -226,7 +226,14 @@ def test_a_run_cut_after_any_record_ends_in_the_same_tree(
         )
         assert again.visible_passed == whole.visible_passed
         assert again.hidden_passed == whole.hidden_passed
-        assert replay_problem(out).num_calls == len(ANSWERS)
+        assert replayed(out, capsys) == (0, len(ANSWERS))
+
+
+def replayed(out: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, int]:
+    """Returns what `cwm.replay` says: its exit code, and the number of calls."""
+    capsys.readouterr()
+    code = replay.main([str(out), "--json"])
+    return code, json.loads(capsys.readouterr().out)["num_calls"]
 
 
 KILLED = """
@@ -295,14 +302,16 @@ def test_a_finished_run_is_taken_as_it_is(tmp_path: Path, sandbox: Sandbox) -> N
     assert (tmp_path / "run" / "journal.jsonl").read_bytes() == before
 
 
-def test_a_run_may_be_given_more_calls(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_run_may_be_given_more_calls(
+    tmp_path: Path, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
     problem = load_own_task("coins")
     answers = [WRONG_SCRIPT, SOLUTIONS["coins"]]
     short = run(problem, answers, tmp_path / "run", sandbox, config(call_budget=1))
     assert (short.visible_passed, short.exhausted) == (0, "calls")
     more = run(problem, answers, tmp_path / "run", sandbox, config(call_budget=2))
     assert (more.is_strict, more.num_calls) == (True, 2)
-    assert replay_problem(tmp_path / "run").num_calls == 2
+    assert replayed(tmp_path / "run", capsys) == (0, 2)
 
 
 def test_a_folder_of_another_run_is_refused(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -314,14 +323,15 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path, sandbox: Sandbox) ->
         run(load_own_task("coins"), [], out, sandbox, config(wall_s=3.0))
 
 
-def test_a_replay_finds_a_changed_tree(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_replay_finds_a_changed_tree(
+    tmp_path: Path, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "run"
     run(load_own_task("coins"), [WRONG_SCRIPT] * CALLS, out, sandbox)
     tree = json.loads((out / "tree.json").read_text())
     tree["nodes"] = []
     (out / "tree.json").write_text(json.dumps(tree))
-    with pytest.raises(DataError, match="not the tree that the journal leads to"):
-        replay_problem(out)
+    assert replayed(out, capsys) == (1, CALLS)
 
 
 def test_a_model_by_its_name_and_a_sandbox_of_its_own(tmp_path: Path) -> None:

@@ -206,6 +206,45 @@ def test_searches_are_compared(installed: Installed) -> None:
         assert word in shown
 
 
+def test_a_suite_is_run_reported_and_compared(
+    installed: Installed, cartpole: dict[str, object]
+) -> None:
+    words = ("cwmb-r", "--envs", "CartPole-v1", "--quick")
+    installed.command("cwm.benchmark", "run", *words, "--out", "suite")
+    # The program of the main job, as the answer of another author.
+    source = (installed.work / "run" / "world_model.py").read_text()
+    (installed.work / "known.json").write_text(json.dumps([f"```python\n{source}```"]))
+    llm = ("--llm", "scripted:known.json", "--call-budget", "1")
+    installed.command("cwm.benchmark", "run", *words, *llm, "--out", "other")
+    shown = installed.command("cwm.benchmark", "report", "suite", "--format", "json")
+    (row,) = json.loads(shown)["rows"]
+    assert row["task"] == "CartPole-v1"
+    table = installed.command("cwm.benchmark", "report", "other")
+    assert "stand-in" in table
+    compared = json.loads(
+        installed.command("cwm.benchmark", "compare", "suite", "other", "--json")
+    )
+    assert compared["num_pairs"] == 1
+    # A cell is a run like any other.
+    cell = "suite/cells/CartPole-v1/gif-mcts-0"
+    assert "tree.json is the tree" in installed.command("cwm.replay", cell)
+    acted = installed.command("cwm.plan", cell, "--episodes", "1", "--max-steps", "20")
+    assert "return" in acted
+
+
+def test_programs_with_unit_tests_are_scored(installed: Installed) -> None:
+    program = "print(sum(map(int, input().split())))"
+    (installed.work / "sum.json").write_text(json.dumps([f"```python\n{program}\n```"]))
+    words = ("own", "--envs", "coins", "--call-budget", "1")
+    llm = ("--llm", "scripted:sum.json")
+    installed.command("cwm.benchmark", "run", *words, *llm, "--out", "own")
+    shown = installed.command("cwm.benchmark", "report", "own")
+    assert "coins" in shown
+    assert "tree.json is the tree" in installed.command(
+        "cwm.replay", "own/cells/coins/gif-mcts-0"
+    )
+
+
 def test_a_missing_extra_is_named_with_its_install_line(installed: Installed) -> None:
     words = ("--env", "CartPole-v1", "--llm", "gguf:model.gguf")
     done = run(

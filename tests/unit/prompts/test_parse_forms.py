@@ -50,6 +50,7 @@ QUOTED = "".join(f"> {line}\n" for line in block(PROGRAM).splitlines())
         block(html.escape(NUMBERED)),
         block(PROMPTED),
         QUOTED,
+        f"```python\n{PROGRAM.rstrip()}```",
     ],
     ids=[
         "Windows line ends",
@@ -65,6 +66,7 @@ QUOTED = "".join(f"> {line}\n" for line in block(PROGRAM).splitlines())
         "line numbers and HTML",
         "interpreter",
         "quoted",
+        "a fence glued to the last line",
     ],
 )
 def test_damaged_program_is_read_as_it_was(text: str) -> None:
