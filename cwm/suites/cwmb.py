@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from cwm.suites.benchmark_task import BenchmarkTask
 from envs.privileged import HIDDEN
+from planners.registry import PlannerConfig
 
 SUITE = "cwmb-r"
 
@@ -51,6 +52,12 @@ about what 100 steps bring.
 EPISODES = {"Blackjack-v1": 1_000, "Taxi-v4": 100}
 """More than the usual 10, where chance or the start decides much of a return."""
 
+PLANNERS = {
+    name: PlannerConfig(name="feedback")
+    for name in ("InvertedPendulum-v5", "InvertedDoublePendulum-v5")
+}
+"""Where the default planner is not up to the task: these must be balanced."""
+
 NOTES = {
     "Blackjack-v1": "Outcomes vary: three times as many transitions, and no program "
     "predicts them all.",
@@ -73,6 +80,7 @@ def _tasks() -> Iterator[BenchmarkTask]:
             name=env,
             suite=SUITE,
             env=env,
+            planner=PLANNERS.get(env),
             episodes=MUJOCO_EPISODES if is_mujoco else EPISODES.get(env, 10),
             max_steps=STEPS.get(env),
             notes=_notes(env),

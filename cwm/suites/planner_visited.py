@@ -35,7 +35,7 @@ At an equal number of model steps that came farther than long thoughts carried o
 STEP_SHARE = 0.0625
 """Model steps of a decision, as a share of `CollectConfig.planning_steps`."""
 
-LONG_SHARE = {"beam": 5.0, "exhaustive": 5.0}
+LONG_SHARE = {"beam": 5.0, "exhaustive": 5.0, "feedback": 5.0}
 """Likewise for planners whose plans are carried out to their end."""
 
 STOCHASTIC_FACTOR = 5

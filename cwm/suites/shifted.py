@@ -17,6 +17,7 @@ from cwm.suites.cwmb import (
     EPISODES,
     MUJOCO,
     MUJOCO_EPISODES,
+    PLANNERS,
     STEPS,
 )
 from cwm.suites.shifted_ranges import CONSTANTS, SOLVABLE
@@ -56,6 +57,7 @@ def _tasks(seed: int) -> Iterator[BenchmarkTask]:
             env_kwargs=settings(constants, drawn, "argument"),
             changes=settings(constants, drawn, "change"),
             description=description(name),
+            planner=PLANNERS.get(original),
             episodes=MUJOCO_EPISODES if is_mujoco else EPISODES.get(original, 10),
             max_steps=STEPS.get(original),
             notes=f"Constants drawn by seed {seed}; {original or 'our own task'}.",
