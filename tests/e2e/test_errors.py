@@ -221,7 +221,7 @@ ENVS = "tests.support.broken_envs"
         (f"{ENVS}:ResetRaises-v0", 1, "KeyError: 'start' (broken_envs.py, line "),
         (f"{ENVS}:NoSpaces-v0", 2, "must have an observation_space, got none."),
         (f"{ENVS}:Text-v0", 2, "must be numeric for symbolic induction, got TextSpec"),
-        (f"{ENVS}:Image-v0", 2, "at most 128 elements for symbolic induction, got 768"),
+        (f"{ENVS}:Image-v0", 2, "at most 512 elements for symbolic induction, got 768"),
         ("broken:Any-v0", 2, "'broken:Any-v0' cannot be made: SyntaxError: "),
         ("needy:Any-v0", 1, "not installed: No module named 'no_such_package'"),
         ("none.here:Any-v0", 2, "there is no module 'none.here'"),

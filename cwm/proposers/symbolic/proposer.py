@@ -23,7 +23,7 @@ from cwm.proposers.symbolic.discrete.inducer import MODEL_KEY, DiscreteInducer
 from cwm.proposers.symbolic.discrete.model import moved_down
 from cwm.proposers.symbolic.step_batch.writer import StepBatchWriter
 
-MAX_ELEMENTS = 128
+MAX_ELEMENTS = 512
 """Elements of an observation; more take more memory than a laptop has to spare."""
 
 _MAX_DISCRETE_SIZE = 16

@@ -30,6 +30,24 @@ from cwm.proposers.symbolic.continuous.terms import (
 )
 from cwm.proposers.symbolic.continuous.view import View
 
+MANY = 6
+"""With more coordinates than these, less is tried on each.
+
+Libraries grow with their square or cube, and each has fits of its own: a robot would
+take hours a call. Only the likeliest inputs are tried then, and only small libraries.
+"""
+
+_TOO_MANY = 24
+"""With more coordinates than these, sums of inputs are all that is tried."""
+
+_NUM_LIKELY = 8
+"""Inputs of which a coordinate with many others may be the integral."""
+
+_NUM_SCREENED = 48
+"""Terms of a library that are left where coordinates are many."""
+
+_SCREENED_ROWS = 1_000
+
 _BULK = 0.5
 """Share of rows from which on a law is trusted as an input of other laws."""
 
@@ -58,6 +76,11 @@ class Context:
     integrated: tuple[str, ...] = ()
     seed: int = 0
 
+    @property
+    def is_large(self) -> bool:
+        """Whether there are too many coordinates to try everything on each."""
+        return len(self.view.coordinates) > MANY
+
 
 def make_context(view: View, blueprint: Blueprint, seed: int) -> Context:
     """Returns the context of a request."""
@@ -79,16 +102,44 @@ def make_context(view: View, blueprint: Blueprint, seed: int) -> Context:
 def _integrated(context: Context) -> tuple[str, ...]:
     names = [c.name for c in context.view.coordinates]
     lawless = [n for n in names if context.fits[n] < _BULK]
+    likely = {n: _likely(context, n, [raw(v) for v in lawless]) for n in lawless}
     found = []
     for velocity in lawless:
         for position in lawless:
-            if position == velocity:
+            if position == velocity or raw(velocity) not in likely[position]:
                 continue
             fit = _fit(context, position, [atom_term(raw(velocity))], "integrator")
             if fit is not None and fit.is_exact:
                 found.append(velocity)
                 break
     return tuple(found)
+
+
+def _likely(context: Context, name: str, variables: Sequence[str]) -> list[str]:
+    """Returns the variables that go with a coordinate's change, in their order.
+
+    All of them, unless there are many coordinates.
+    """
+    if not context.is_large or len(variables) <= _NUM_LIKELY:
+        return list(variables)
+    columns = np.stack([context.variables[v] for v in variables], axis=1)
+    chosen = _correlated(columns, context.view.change(name), _NUM_LIKELY)
+    return [variables[index] for index in chosen]
+
+
+def _correlated(columns: FloatArray, target: FloatArray, number: int) -> list[int]:
+    """Returns the places of the columns that correlate most with a target.
+
+    Screening by marginal correlation (Fan and Lv, 2008); constants are kept.
+    """
+    step = max(1, len(target) // _SCREENED_ROWS)
+    x, y = columns[::step], target[::step]
+    x, y = x - x.mean(axis=0), y - y.mean()
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        size = np.linalg.norm(x, axis=0)
+        strength = np.where(size > 0.0, np.abs(y @ x) / size, np.inf)
+    order = np.argsort(-np.nan_to_num(strength, posinf=np.inf), kind="stable")
+    return sorted(order[:number].tolist())
 
 
 def readable(context: Context, name: str) -> list[str]:
@@ -118,7 +169,7 @@ def integrator_candidates(context: Context, name: str) -> Iterator[LawFit]:
     """Yields laws `change = constant * variable`, before or after its own step."""
     names = [c.name for c in context.view.coordinates if c.name != name]
     names += [raw(other) for other in readable(context, name)]
-    for variable in names:
+    for variable in _likely(context, name, names):
         fit = _fit(context, name, [atom_term(variable)], "integrator")
         if fit is not None:
             yield fit
@@ -131,6 +182,10 @@ def _fit(
     family: str,
     couplings: Sequence[tuple[str, Term]] = (),
 ) -> LawFit | None:
+    if context.is_large and len(terms) > _NUM_SCREENED:
+        design = design_matrix(terms, context.variables)
+        change = context.view.change(name)
+        terms = [terms[i] for i in _correlated(design, change, _NUM_SCREENED)]
     return fit_law(
         context.view,
         name,
@@ -157,9 +212,11 @@ def _role_variants(context: Context) -> list[Roles]:
 
 
 def _library_family(
-    label: str, build: Callable[[Roles], list[Term]]
+    label: str, build: Callable[[Roles], list[Term]], *, up_to: float = MANY
 ) -> Callable[[Context, str], Iterator[LawFit]]:
     def family(context: Context, name: str) -> Iterator[LawFit]:
+        if len(context.view.coordinates) > up_to:
+            return
         later = [atom_term(raw(other)) for other in readable(context, name)]
         for roles in _role_variants(context):
             terms = build(roles)
@@ -173,6 +230,8 @@ def _library_family(
 
 def _frequencies(context: Context, name: str) -> Iterator[LawFit]:
     """A wave `sin(k x)`, `cos(k x)` of unknown frequency beside other terms."""
+    if context.is_large:
+        return
     view = context.view
     free = free_rows(view, name)
     target = view.change(name)[free]
@@ -194,8 +253,10 @@ Family = Callable[[Context, str], Iterator[LawFit]]
 
 SIMPLE_FAMILIES: tuple[Family, ...] = (
     integrator_candidates,
-    _library_family("linear", libraries.linear),
-    _library_family("polynomial", lambda r: libraries.polynomial(r, 2)),
+    _library_family("linear", libraries.linear, up_to=np.inf),
+    _library_family(
+        "polynomial", lambda r: libraries.polynomial(r, 2), up_to=_TOO_MANY
+    ),
     _library_family("waves", libraries.waves),
     _library_family("mechanical", libraries.mechanical),
     _frequencies,
@@ -216,6 +277,8 @@ def coupled_candidates(context: Context) -> Iterator[dict[str, LawFit]]:
     the unknowns, since the data show every change (CartPole's cart and pole; in
     general `mass(q) * acceleration = force`).
     """
+    if context.is_large:
+        return
     for roles in _role_variants(context):
         group = [c for c in roles.velocities if _open(context, c)]
         if len(group) < 2:
@@ -246,6 +309,8 @@ def follower_candidates(context: Context, name: str) -> Iterator[LawFit]:
     `change = f(x) + sum of g_j(x) * change_j`, where the other laws do not read
     this one: what is left of a coupled pair once one law was found alone.
     """
+    if context.is_large:
+        return
     known = [n for n in readable(context, name) if not _open(context, n)]
     for roles in _role_variants(context):
         couplings = [
@@ -267,6 +332,8 @@ def _open(context: Context, name: str) -> bool:
 
 def rational_candidates(context: Context, name: str) -> Iterator[LawFit]:
     """Yields laws `change * (1 + g(x)) = f(x)`: quotients of sums."""
+    if context.is_large:
+        return
     for roles in _role_variants(context):
         squares = [w.times(w) for w in roles.waves]
         own = [*roles.waves, *squares, *roles.linear]

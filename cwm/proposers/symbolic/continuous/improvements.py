@@ -261,6 +261,8 @@ def _outcomes(context: Context) -> Iterator[Blueprint]:
 
 def _systems(context: Context) -> Iterator[Blueprint]:
     """Differential equations, where a law is missing or does not always hold."""
+    if context.is_large:
+        return
     fits = context.fits
     if any(fits.get(c.name, 0.0) < _TRUSTED for c in context.view.coordinates):
         yield from ode_candidates(context)
