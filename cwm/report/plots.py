@@ -56,7 +56,24 @@ def write_plot(report: PlanningReport, path: Path) -> None:
     Raises:
         OSError: If the file cannot be written.
     """
-    figure = draw_report(report)
+    save_figure(draw_report(report), path)
+
+
+def new_figure(height: float) -> Any:
+    """Returns an empty Matplotlib figure of the usual width, `height` inches high."""
+    figure = load("matplotlib.figure").Figure(
+        figsize=(WIDTH_INCHES, height), layout="constrained"
+    )
+    load("matplotlib.backends.backend_agg").FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure: Any, path: Path) -> None:
+    """Writes a figure as a PNG file, whole or not at all.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         figure.savefig(temporary, format="png", dpi=DOTS_PER_INCH)
@@ -67,16 +84,13 @@ def write_plot(report: PlanningReport, path: Path) -> None:
 
 def draw_report(report: PlanningReport) -> Any:
     """Returns a Matplotlib figure: the returns and, if any, the errors below them."""
-    new_figure = load("matplotlib.figure").Figure
-    new_canvas = load("matplotlib.backends.backend_agg").FigureCanvasAgg
     courses = {
         index: course
         for index, row in enumerate(report.rows)
         if (course := error_course(row)) is not None
     }
     num_panels = 2 if courses else 1
-    figure = new_figure(figsize=(WIDTH_INCHES, 3.8 * num_panels), layout="constrained")
-    new_canvas(figure)
+    figure = new_figure(3.8 * num_panels)
     panels = figure.subplots(num_panels, 1, squeeze=False)[:, 0]
     _draw_returns(panels[0], report)
     if courses:

@@ -1,11 +1,9 @@
 """The results of a suite as a picture: accuracy and return of each task."""
 
-import os
 from pathlib import Path
 from typing import Any
 
-from cwm.report.picture_packages import load
-from cwm.report.plots import COLOURS, DOTS_PER_INCH, FONT_SIZE, MARKERS, WIDTH_INCHES
+from cwm.report.plots import COLOURS, FONT_SIZE, MARKERS, new_figure, save_figure
 from cwm.report.suite_rows import SuiteRow
 from cwm.report.suites import SuiteReport
 
@@ -25,24 +23,15 @@ def write_suite_plot(report: SuiteReport, path: Path) -> None:
     Raises:
         OSError: If the file cannot be written.
     """
-    figure = draw_suite(report)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        figure.savefig(temporary, format="png", dpi=DOTS_PER_INCH)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    save_figure(draw_suite(report), path)
 
 
 def draw_suite(report: SuiteReport) -> Any:
     """Returns a Matplotlib figure: tasks from top to bottom, a panel for each thing."""
-    new_figure = load("matplotlib.figure").Figure
-    new_canvas = load("matplotlib.backends.backend_agg").FigureCanvasAgg
     tasks = list(dict.fromkeys(row.task for row in report.rows))
     searches = list(dict.fromkeys(row.search for row in report.rows))
     height = 1.6 + ROW_INCHES * len(tasks) * max(1.0, 0.5 * len(searches))
-    figure = new_figure(figsize=(WIDTH_INCHES, height), layout="constrained")
-    new_canvas(figure)
+    figure = new_figure(height)
     left, right = figure.subplots(1, 2, sharey=True)
     if report.is_of_problems:
         panels = (("strict", "strict"), ("accuracy", "share of all tests"))
