@@ -17,7 +17,13 @@ from cwm.config import SourceConfig
 from cwm.core.dataset_file import check_writable
 from cwm.core.errors import ConfigError
 from cwm.core.files import write_atomically
-from cwm.core.spaces import BoxSpec, SpaceSpec
+from cwm.core.spaces import (
+    BoxSpec,
+    DiscreteSpec,
+    MultiDiscreteSpec,
+    SpaceSpec,
+    leaves,
+)
 from cwm.evaluation.episodes import ActingConfig
 from cwm.evaluation.setups import EnvironmentRef, Setup
 from cwm.execution.options import shown_as
@@ -289,7 +295,7 @@ def plan(arguments: Arguments) -> int:
             for model, name in _pairs(models, arguments, spec)
         )
         for setup in setups:
-            _check_planner(setup, spec.action_space)
+            _check_planner(setup, spec)
         pictures = arguments.pictures()
         pictures.check(spec, setups)
         rule = success_rule(spec)
@@ -354,14 +360,24 @@ def _pairs(
     ]
 
 
-def _check_planner(setup: Setup, action_space: SpaceSpec) -> None:
-    """Refuses a planner that cannot choose such actions, before the work."""
+def _check_planner(setup: Setup, spec: EnvSpec) -> None:
+    """Refuses a planner that is not for such an environment, before the work."""
     if setup.kind == "random":
         return
     try:
-        new_planner(setup.planner, action_space)
+        new_planner(setup.planner, spec.action_space)
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    shown = [leaf for _, leaf in leaves(spec.observation_space)]
+    if setup.planner.name == "feedback" and not all(map(_is_numeric, shown)):
+        raise ConfigError(
+            "planner feedback needs observations that are numbers, and those of "
+            f"{spec.id!r} have text. Choose another planner."
+        )
+
+
+def _is_numeric(space: SpaceSpec) -> bool:
+    return isinstance(space, BoxSpec | DiscreteSpec | MultiDiscreteSpec)
 
 
 def _exit_code(report: PlanningReport, *, has_all: bool) -> int:

@@ -23,6 +23,7 @@ import numpy as np
 
 from mcts.selection import Selection, ValueRange
 from mcts.uct_nodes import (
+    NUM_SURE_CHECKS,
     LeafEvaluation,
     State,
     Step,
@@ -193,7 +194,7 @@ class UctSearch(Generic[State]):
     def _is_due(self, node: UctNode[State], index: int) -> bool:
         """Returns whether to step a known edge again, to see whether it differs."""
         visits = node.child_visit_counts[index]
-        return visits <= 8 or visits & (visits - 1) == 0
+        return visits <= NUM_SURE_CHECKS or visits & (visits - 1) == 0
 
     def _take(self, node: UctNode[State], index: int) -> UctNode[State] | None:
         """Returns where an edge leads, by asking the model; `None` if nowhere."""

@@ -135,6 +135,10 @@ class UctNode(Generic[State]):
         return max(range(len(counts)), key=lambda i: (counts[i], _number(values[i])))
 
 
+NUM_SURE_CHECKS = 8
+"""First visits of an edge, after each of which it is stepped again."""
+
+
 @dataclass(slots=True)
 class Tally(Generic[State]):
     """How often one state was sampled of an edge.
@@ -231,12 +235,18 @@ def children_of(node: UctNode[State]) -> list[UctNode[State]]:
 
 
 def outcomes_so_far(node: UctNode[State]) -> list[Outcomes[State]]:
-    """Returns what was seen before the model was known to be stochastic."""
+    """Returns what was seen before the model was known to be stochastic.
+
+    An edge came out the same at each of its first visits: once alone, it would make
+    the rare outcome that gave it away as likely as the usual one.
+    """
     found: list[Outcomes[State]] = []
-    for child, reward in zip(node.children, node.rewards, strict=True):
+    edges = zip(node.children, node.rewards, node.child_visit_counts, strict=True)
+    for child, reward, num_visits in edges:
         found.append(Outcomes())
         if child is not None:
-            found[-1].add(child, reward)
+            for _ in range(max(1, min(num_visits, NUM_SURE_CHECKS))):
+                found[-1].add(child, reward)
     return found
 
 

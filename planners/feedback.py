@@ -32,6 +32,12 @@ from planners.scoring import Candidate, PlanScorer, RolledOut
 from planners.simulator import Simulator
 from planners.walks import Walk
 
+_PROBES_SHARE = 4
+"""A quarter of the first decision's steps may tell what is usual."""
+
+_LARGEST_WEIGHT = 1e6
+"""A law with a larger weight is given up: nothing near it is another law."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedbackConfig:
@@ -57,7 +63,7 @@ class FeedbackConfig:
         min_gain: Smallest rise of the best return that counts as a gain, as a share
             of its size.
         num_probes: Laws that look at nothing, from whose rollouts the first decision
-            learns what is usual.
+            learns what is usual; fewer if they would take a quarter of its steps.
         prior_weight: Factor of an action prior's log-probabilities in the first step.
     """
 
@@ -230,17 +236,25 @@ class FeedbackPlanner:
         """
         planning, settings = self._planning, self._settings
         horizon = planning.steps_ahead(steps_left)
+        observation = state if context is None else context.observations[-1]
+        shape = (as_numbers(observation).size + 1, self._points.size)
+        last = _usable(memory, shape)
+        most = planning.max_model_steps // (_PROBES_SHARE * horizon)
+        num_probes = 0 if last is not None else min(settings.num_probes, most)
         allotment = Allotment(
             horizon=horizon,
             num_iterations=settings.num_iterations,
             population=settings.population,
-        ).within(planning.max_model_steps, min_population=settings.min_population)
+        ).within(
+            planning.max_model_steps - num_probes * horizon,
+            min_population=settings.min_population,
+        )
         simulator = Simulator(model, rng, max_steps=planning.max_model_steps)
         scorer = LawScorer(
             self._points,
             simulator,
             state,
-            observation=state if context is None else context.observations[-1],
+            observation=observation,
             horizon=allotment.horizon,
             discount=planning.discount,
             guidance=self._guidance,
@@ -248,9 +262,10 @@ class FeedbackPlanner:
             context=context,
             is_cut_off=allotment.horizon == steps_left,
         )
-        start, known = self._begin(
-            scorer, simulator, memory, allotment=allotment, rng=rng
-        )
+        if last is None:
+            start, known = self._begin(scorer, shape, num_probes, rng)
+        else:
+            start, known = self._go_on(scorer, last)
         search = GaussianSearch(
             settings.search_config(),
             start=start,
@@ -280,34 +295,40 @@ class FeedbackPlanner:
     def _begin(
         self,
         scorer: LawScorer,
-        simulator: Simulator,
-        memory: Any,
-        *,
-        allotment: Allotment,
+        shape: tuple[int, int],
+        num_probes: int,
         rng: np.random.Generator,
     ) -> tuple[Gaussian, FloatArray]:
         """Returns where to search, and which laws to try first, `[n, F + 1, D]`.
 
         The scorer is told what is usual.
         """
-        settings, size = self._settings, self._points.size
-        shape = (scorer.scaling.size + 1, size)
-        if isinstance(memory, LawMemory) and memory.weights.shape == shape:
-            last = scorer.look_from_here(memory)
-            # Beyond the bounds, changes of the law would change nothing here.
-            mean = last.copy()
-            mean[-1] = self._points.within_bounds(mean[-1])
-            std = np.full(shape, settings.next_std)
-            return Gaussian(mean=mean, std=std), np.stack([last, mean])
-        needed = settings.num_probes * allotment.horizon
-        if 4 * needed <= simulator.max_steps:
-            probes = np.zeros((settings.num_probes, *shape))
-            constant = self._points.spread_evenly(rng, settings.num_probes, 1)
-            probes[:, -1] = constant[:, 0]
+        if num_probes:
+            probes = np.zeros((num_probes, *shape))
+            probes[:, -1] = self._points.spread_evenly(rng, num_probes, 1)[:, 0]
             scorer.learn_what_is_usual(scorer.score(probes).rollouts)
         mean = np.zeros(shape)
-        std = np.full(shape, settings.initial_std)
+        std = np.full(shape, self._settings.initial_std)
         return Gaussian(mean=mean, std=std), mean[np.newaxis]
+
+    def _go_on(
+        self, scorer: LawScorer, memory: LawMemory
+    ) -> tuple[Gaussian, FloatArray]:
+        """Returns the same for a later decision of an episode."""
+        last = scorer.look_from_here(memory)
+        # Beyond the bounds, changes of the law would change nothing here.
+        mean = last.copy()
+        mean[-1] = self._points.within_bounds(mean[-1])
+        std = np.full(mean.shape, self._settings.next_std)
+        return Gaussian(mean=mean, std=std), np.stack([last, mean])
+
+
+def _usable(memory: Any, shape: tuple[int, int]) -> LawMemory | None:
+    """Returns what an earlier decision left, if a law can be made of it."""
+    if not isinstance(memory, LawMemory) or memory.weights.shape != shape:
+        return None
+    is_usable = bool((np.abs(memory.weights) < _LARGEST_WEIGHT).all())
+    return memory if is_usable else None
 
 
 def _unbounded(points: FloatArray) -> FloatArray:

@@ -360,7 +360,8 @@ class GaussianSearch:
         number = allotment.plans_of(iteration, simulator.remaining)
         first = simulator.num_steps
         known = self._known(number, is_last=iteration == allotment.num_iterations - 1)
-        self._last = None
+        if number > 0:
+            self._last = None
         points, returns = [self.kept[:0]], [np.zeros(0)]
         num_plans = 0
         while number > 0:

@@ -17,8 +17,24 @@ from cwm.core.spaces import Value
 from planners.latent import Points
 from planners.simulator import plain
 
+LARGEST = 1e12
+"""What shows a number of this size or beyond tells nothing of what is usual.
+
+Programs that are nearly right may run away.
+"""
+
+MOST_WIDER = 10.0
+"""Times that a unit becomes wider from one decision to the next, at most."""
+
 FARTHEST = 1e3
 """Spreads from its usual value that a number can be at most; beyond it counts so."""
+
+
+QUARTILES_OF_NORMAL = 1.349
+"""Distance between the quartiles of a normal distribution, in standard deviations."""
+
+ROUNDING = 1e-9
+"""Spread, as a share of a number's size, that is rounding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +65,10 @@ class Scaling:
         for seen in rollouts.observations:
             rows += [as_numbers(shown) for shown in seen]
         numbers = np.array(rows)
-        numbers = numbers[np.isfinite(numbers).all(axis=1)]
+        numbers = numbers[(np.abs(numbers) < LARGEST).all(axis=1)]
         if len(numbers) < 2:
             return cls.of_one(observation)
-        with np.errstate(over="ignore", invalid="ignore"):
-            spread = numbers.std(axis=0)
-        is_usable = np.isfinite(spread) & (spread > 0.0)
-        return cls(centre=numbers.mean(axis=0), spread=np.where(is_usable, spread, 1.0))
+        return cls(centre=np.median(numbers, axis=0), spread=_spread(numbers, 1.0))
 
     def seen_from(self, observation: Value, also: FloatArray) -> Self:
         """Returns the scaling around another observation.
@@ -65,10 +78,10 @@ class Scaling:
             also: Observations `[n, F]` that must not be far away in it; may be none.
         """
         spread = self.spread
+        also = also[(np.abs(also) < LARGEST).all(axis=1)]
         if len(also):
-            with np.errstate(over="ignore", invalid="ignore"):
-                found = also.std(axis=0)
-            spread = np.maximum(spread, np.where(np.isfinite(found), found, 0.0))
+            widest = MOST_WIDER * spread
+            spread = np.maximum(spread, np.minimum(_spread(also, 0.0), widest))
         return type(self)(centre=self.of_one(observation).centre, spread=spread)
 
     def converted(self, weights: FloatArray, other: Self) -> FloatArray:
@@ -91,6 +104,19 @@ class Scaling:
             scaled = (numbers - self.centre) / self.spread
         scaled = np.nan_to_num(np.clip(scaled, -FARTHEST, FARTHEST))
         return np.concatenate([scaled, np.ones((len(scaled), 1))], axis=1)
+
+
+def _spread(numbers: FloatArray, default: float) -> FloatArray:
+    """Returns the usual deviation of each column of `[n, F]`; if none, the default.
+
+    Between the quartiles, so that a rollout that runs away does not decide it.
+    """
+    low, high = np.quantile(numbers, (0.25, 0.75), axis=0)
+    quartiles = (high - low) / QUARTILES_OF_NORMAL
+    # Where it stands still most of the time, all that it does counts.
+    rounding = ROUNDING * np.maximum(1.0, np.abs(numbers).max(axis=0))
+    spread = np.where(quartiles > rounding, quartiles, numbers.std(axis=0))
+    return np.where(spread > rounding, spread, default)
 
 
 class LinearLaws:

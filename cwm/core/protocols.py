@@ -127,7 +127,7 @@ class RollingWorldModel(WorldModel, Protocol):
 
 
 class Policies(Protocol):
-    """Ways to act on what is seen."""
+    """Ways to act on what is seen; each is followed once, from the first step on."""
 
     def __len__(self) -> int:
         """Returns how many there are."""

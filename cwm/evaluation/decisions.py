@@ -87,7 +87,7 @@ class PredictingDecider(Decider, Protocol):
     ) -> list[StepResult | None]:
         """Returns what the model says of single steps, whoever planned.
 
-        What it was asked before has no influence on it.
+        What the planner asked before has no influence on it.
 
         Args:
             observations: What each step starts from.

@@ -221,6 +221,11 @@ def test_published_returns_are_shown_beside_ours() -> None:
         (["true", "true", "--env", LINE], 2, "Each model must be given once"),
         (["true", "--env", LINE, "--planner", "cemm"], 2, "'cemm'"),
         (["true", "--env", LINE, "--planner", ","], 2, "planner must name at least"),
+        (
+            ["true", "--env", "cwm/RTFM-v0", "--planner", "feedback"],
+            2,
+            "planner feedback needs observations that are numbers",
+        ),
         (["true", "--env", LINE, "--episodes", "0"], 2, "got 0 (episodes)."),
         (["true", "--env", LINE, "--workers", "0"], 2, "got 0 (processes)."),
         (["true", "--env", LINE, "--seed", "-1"], 2, "seed must be at least 0"),

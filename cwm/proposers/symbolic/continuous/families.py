@@ -48,6 +48,9 @@ _NUM_SCREENED = 48
 
 _SCREENED_ROWS = 1_000
 
+_ROUNDING = 1e-9
+"""Share of a column's size up to which its variation is rounding."""
+
 _BULK = 0.5
 """Share of rows from which on a law is trusted as an input of other laws."""
 
@@ -130,16 +133,21 @@ def _likely(context: Context, name: str, variables: Sequence[str]) -> list[str]:
 def _correlated(columns: FloatArray, target: FloatArray, number: int) -> list[int]:
     """Returns the places of the columns that correlate most with a target.
 
-    Screening by marginal correlation (Fan and Lv, 2008); constants are kept.
+    Screening by marginal correlation (Fan and Lv, 2008). Columns that do not vary are
+    left out.
     """
     step = max(1, len(target) // _SCREENED_ROWS)
     x, y = columns[::step], target[::step]
-    x, y = x - x.mean(axis=0), y - y.mean()
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        whole = np.linalg.norm(x, axis=0)
+        x, y = x - x.mean(axis=0), y - y.mean()
         size = np.linalg.norm(x, axis=0)
-        strength = np.where(size > 0.0, np.abs(y @ x) / size, np.inf)
-    order = np.argsort(-np.nan_to_num(strength, posinf=np.inf), kind="stable")
-    return sorted(order[:number].tolist())
+        # What is left of a constant is rounding.
+        varies = size > _ROUNDING * whole
+        strength = np.where(varies, np.abs(y @ x) / size, -1.0)
+    strength = np.nan_to_num(strength, nan=-1.0)
+    order = np.argsort(-strength, kind="stable")[:number]
+    return sorted(order[strength[order] >= 0.0].tolist())
 
 
 def readable(context: Context, name: str) -> list[str]:
@@ -184,8 +192,9 @@ def _fit(
 ) -> LawFit | None:
     if context.is_large and len(terms) > _NUM_SCREENED:
         design = design_matrix(terms, context.variables)
-        change = context.view.change(name)
-        terms = [terms[i] for i in _correlated(design, change, _NUM_SCREENED)]
+        chosen = _correlated(design, context.view.change(name), _NUM_SCREENED)
+        constant = [CONSTANT] if CONSTANT in terms else []
+        terms = [*constant, *(terms[index] for index in chosen)]
     return fit_law(
         context.view,
         name,

@@ -60,9 +60,29 @@ def test_columns_are_kept_by_their_correlation() -> None:
     rng = np.random.default_rng(0)
     columns = rng.normal(size=(500, 6))
     columns[:, 4] = 1.0
+    columns[:, 2] = 0.1
     target = 3.0 * columns[:, 5] - columns[:, 1] + 0.01 * rng.normal(size=500)
-    # The constant always, then the two that make the target; in their order.
-    assert families._correlated(columns, target, 3) == [1, 4, 5]
+    # The two that make the target, in their order; nothing that does not vary.
+    assert families._correlated(columns, target, 2) == [1, 5]
+    assert families._correlated(columns, target, 6) == [0, 1, 3, 5]
+
+
+def test_elements_that_never_vary_keep_no_law_away() -> None:
+    def padded(state: np.ndarray) -> np.ndarray:
+        return np.concatenate([state, np.zeros(30), np.full(30, 0.1)])
+
+    batch = record(
+        masses,
+        lambda rng: rng.uniform(-1, 1, 2 * NUM_MASSES),
+        size=2 * NUM_MASSES + 60,
+        observe=padded,
+        num_steps=400,
+    )
+    view = make_view(batch, use_angles=True)
+    context = make_context(view, _first(view, use_angles=True), 0)
+    assert any(fit.is_exact for fit in integrator_candidates(context, "s2"))
+    (linear,) = [family for family in SIMPLE_FAMILIES if family is not None][1:2]
+    assert any(fit.is_exact for fit in linear(context, "s10"))
 
 
 def test_every_mass_gets_its_law(view: View) -> None:
