@@ -16,19 +16,22 @@ from typing import Any
 
 from cwm.benchmark.measures import measure, offline_return, usage_figures
 from cwm.benchmark.plan import Cell
+from cwm.benchmark.playing import acting_of, how_played
 from cwm.config import SourceConfig
 from cwm.core.dataset_file import load_dataset
 from cwm.core.errors import DataError, PrerequisiteError
 from cwm.core.trajectories import Dataset
 from cwm.evaluation.cell_results import CellResult
-from cwm.evaluation.episodes import ActingConfig
 from cwm.evaluation.kept_episodes import EpisodeRecord, digest, play, returns
 from cwm.evaluation.setups import EnvironmentRef, Setup
-from cwm.evaluation.summary import Interval, normalised_return
+from cwm.evaluation.summary import (
+    NO_NORMALISED_RETURN,
+    Interval,
+    normalised_return,
+)
 from cwm.execution.isolated_jobs import Note
 from cwm.execution.locks import locked
 from cwm.execution.progress import Progress, Status
-from cwm.planning import EXECUTE_STEPS
 from cwm.program_synthesis import ProgramRunConfig, solve
 from cwm.programs.program_runs import open_test_sandbox
 from cwm.programs.tolerances import Tolerances
@@ -119,7 +122,7 @@ class _WorldCell:
         """Returns the task with its transitions, made now if they are not there."""
         key = cell.key
         task = cell.config.task(key.task, key.seed)
-        folder = cell.root / "data"
+        folder = cell.data
         progress.phase("transitions")
         with locked(folder / f".{task.slug}-{key.seed}.lock"):
             data = task_data(task, key.seed, folder)
@@ -161,6 +164,7 @@ class _WorldCell:
             made_by=report["made_by"],
             is_stand_in=cell.config.is_stand_in,
             data=content_digest(self.dataset),
+            playing=how_played(self.task, self._planner()),
             figures={**measures.figures, **played.figures},
             normalised=played.normalised,
             notes=(*filter(None, [self.task.notes]), *measures.notes, *played.notes),
@@ -169,10 +173,7 @@ class _WorldCell:
 
     def _play(self, source: str | None) -> "_Played":
         """Plays the program, the true environment and random actions."""
-        task, key = self.task, self.cell.key
-        planner = task.planner or default_planner(
-            self.spec.action_space, is_stochastic=self.dataset.is_stochastic
-        )
+        task, key, planner = self.task, self.cell.key, self._planner()
         random = self._shared(self._setup("random", planner))
         oracle = self._shared(self._setup("true", planner))
         own = None
@@ -185,8 +186,7 @@ class _WorldCell:
         if found is not None and own is None:
             found = Interval(value=0.0, low=0.0, high=0.0)
         shown = own or random
-        steps = "to their end" if task.max_steps is None else f"of {task.max_steps:,}"
-        notes = [f"returns: {task.episodes:,} episodes {steps}, {planner.name}"]
+        notes = [f"returns: {task.played}, {planner.name}"]
         failed = sum(one.num_failures for one in shown)
         if failed:
             first = next(one.failure for one in shown if one.failure)
@@ -196,10 +196,7 @@ class _WorldCell:
                 f"action each time; first reason: {first}"
             )
         if found is None:
-            notes.append(
-                "no normalised return: the planner with the true environment is not "
-                "better than random actions"
-            )
+            notes.append(NO_NORMALISED_RETURN)
         return _Played(
             figures={
                 "return": _mean(shown),
@@ -212,6 +209,11 @@ class _WorldCell:
             notes=tuple(notes),
         )
 
+    def _planner(self) -> PlannerConfig:
+        return self.task.planner or default_planner(
+            self.spec.action_space, is_stochastic=self.dataset.is_stochastic
+        )
+
     def _setup(self, kind: Any, planner: PlannerConfig, source: str = "") -> Setup:
         run = self.cell.config.run
         return Setup(
@@ -220,10 +222,7 @@ class _WorldCell:
             kind=kind,
             source=source,
             planner=planner,
-            acting=ActingConfig(
-                max_steps=self.task.max_steps,
-                execute_steps=EXECUTE_STEPS.get(planner.name),
-            ),
+            acting=acting_of(self.task, planner),
             tolerances=Tolerances.from_batch(self.dataset.batch("train")),
             seed=self.cell.key.seed,
             isolation=run.isolation,
@@ -233,7 +232,7 @@ class _WorldCell:
     def _reference(self, name: str) -> Path:
         """Returns a file for what all searches share, without its ending."""
         # The name of the data says which they are.
-        return self.cell.root / "references" / f"{self.data.stem}-{name}"
+        return self.cell.references / f"{self.data.stem}-{name}"
 
     def _shared(self, setup: Setup) -> tuple[EpisodeRecord, ...]:
         """Returns episodes that all searches share, played once."""

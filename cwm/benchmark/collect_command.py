@@ -14,6 +14,7 @@ from rich.table import Table
 
 from cwm.arguments import parse
 from cwm.benchmark.plan import chosen
+from cwm.benchmark.words import listed, seeds_in
 from cwm.cli import EXIT_DONE, EXIT_FAILED
 from cwm.core.dataset_file import load_dataset
 from cwm.core.errors import ConfigError
@@ -171,28 +172,20 @@ def jobs_of(arguments: Arguments) -> list[DataJob]:
     if arguments.workers < 1:
         raise ConfigError(f"workers must be at least 1, got {arguments.workers}.")
     known = tuple(task.name for task in tasks(arguments.suite, 0))
-    names = chosen(known, _words(arguments.envs or ""))
-    seeds = _words(arguments.seeds)
-    if not seeds or not all(seed.isdecimal() for seed in seeds):
-        raise ConfigError(
-            f"seeds must be whole numbers of at least 0, got {arguments.seeds!r}."
-        )
+    words = () if arguments.envs is None else listed(arguments.envs, "--envs")
+    names = chosen(known, words)
     folder = arguments.out or Path("data") / arguments.suite
     return [
         DataJob(
             suite=arguments.suite,
             task=name,
-            seed=int(seed),
+            seed=seed,
             quick=arguments.quick,
             folder=folder,
         )
         for name in names
-        for seed in dict.fromkeys(seeds)
+        for seed in seeds_in(arguments.seeds)
     ]
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def make_all(

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,6 +11,7 @@ from typing import Any
 from cwm.config import RunConfig, SourceConfig
 from cwm.core.dataset_file import save_dataset
 from cwm.core.errors import ConfigError
+from cwm.core.names import slug
 from cwm.execution.progress import Progress
 from cwm.report.comparisons import ComparisonReport, SearchRow, best_strict
 from cwm.session import result_in
@@ -78,7 +78,7 @@ class Comparison:
         self, environment: str, search: SearchName, seed: int, progress: Progress
     ) -> dict[str, Any]:
         """Returns the result of one run, made now if it is not there."""
-        path = self.folder / _name(environment) / f"{search}-{seed}"
+        path = self.folder / slug(environment) / f"{search}-{seed}"
         data = self._data(environment, seed, progress)
         config = replace(
             self.config,
@@ -100,16 +100,12 @@ class Comparison:
         source = replace(self.config.source, env=environment, data=None)
         text = json.dumps(asdict(source), sort_keys=True, default=str)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-        path = self.folder / "data" / f"{_name(environment)}-{seed}-{digest}.npz"
+        path = self.folder / "data" / f"{slug(environment)}-{seed}-{digest}.npz"
         if not path.exists():
             dataset = obtain(source, seed=seed, progress=progress).dataset
             path.parent.mkdir(parents=True, exist_ok=True)
             save_dataset(dataset, path)
         return path
-
-
-def _name(environment: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", environment).strip("-.")
 
 
 def _row(environment: str, search: str, reports: Sequence[dict[str, Any]]) -> SearchRow:

@@ -112,6 +112,10 @@ def row_figures(row: MetricRow) -> dict[str, float | None]:
         if metrics is not None:
             for name, value in _split_figures(metrics).items():
                 figures[f"{prefix}{split}_{name}"] = _finite(value)
+    if prefix == "asked_" and row.cost is not None:
+        # Not among those of the search.
+        names = ("prompt_tokens", "completion_tokens")
+        figures["asked_tokens"] = sum(row.cost[name] for name in names)
     seconds = row.seconds_per_transition
     if seconds is not None:
         figures["asked_ms" if prefix else "program_ms"] = 1e3 * seconds
@@ -163,13 +167,17 @@ def _model_to_ask(cell: Cell) -> ChatModel | None:
     if not cell.config.asks_model:
         return None
     models: LanguageModelConfig = cell.run_config().models
+    cache = models.cache
+    if cache is None and not cell.config.is_stand_in:
+        # A kill loses no answer, and all searches on the same transitions share them.
+        cache = cell.references / "answers"
     return make_chat_model(
         models.llm[0],
         base_url=models.base_url,
         continue_prefix=models.continue_prefix,
         service=models.service,
         local=models.local,
-        cache=models.cache,
+        cache=cache,
     )
 
 

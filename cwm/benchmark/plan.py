@@ -10,10 +10,12 @@ from typing import Any
 from cwm.benchmark.comparison import STAND_INS
 from cwm.config import RunConfig, SourceConfig, config_to_json
 from cwm.core.errors import ConfigError
+from cwm.core.names import slug
 from cwm.evaluation.cell_results import CellKey
 from cwm.programs.program_runs import ProgramTestConfig
 from cwm.proposers.config import LanguageModelConfig
 from cwm.suites.apps import find_apps
+from cwm.suites.benchmark_task import full
 from cwm.suites.human_eval import data_file, read_entries
 from cwm.suites.own_tasks import own_task_ids
 from cwm.suites.tasks import SUITES as WORLD_SUITES
@@ -27,9 +29,6 @@ SUITE_NAMES = (*WORLD_SUITES, *PROBLEM_SUITES)
 
 NUM_QUICK_PROBLEMS = 4
 """Problems of a quick run, the first ones."""
-
-FULL_EPISODES = 10
-"""Episodes of a full run, at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +62,21 @@ class SuiteConfig:
             )
         if self.is_quick and self.is_full:
             raise ConfigError("Only one of quick and full can be given, got both.")
-        for name in ("asks_model", "offline_steps"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must be at least 0, got {self.asks_model}.")
-        if self.asks_model and not self.run.models.llm:
-            raise ConfigError("ask_model needs llm: name the model with --llm.")
+        given = {"--ask-model": self.asks_model, "--offline-steps": self.offline_steps}
+        for name, value in given.items():
+            if value < 0:
+                raise ConfigError(f"{name} must be at least 0, got {value}.")
         self._check_source()
+        if self.is_of_problems:
+            given["--full"] = self.is_full
+            unused = [name for name, value in given.items() if value]
+            if unused:
+                raise ConfigError(
+                    f"{' and '.join(unused)} cannot be given for {self.suite!r}: "
+                    "programs with unit tests have neither transitions nor episodes."
+                )
+        if self.asks_model and not self.run.models.llm:
+            raise ConfigError("--ask-model needs a model: name it with --llm.")
         if self.is_of_problems and not self.run.models.llm:
             raise ConfigError(
                 "Programs with unit tests are written by a language model: name one "
@@ -123,15 +131,14 @@ class SuiteConfig:
         Args:
             name: Its name.
             seed: Of the constants that CWMB-S draws.
+
+        Raises:
+            PrerequisiteError: If a package that its environment needs is missing.
         """
         (task,) = [one for one in tasks(self.suite, seed) if one.name == name]
         if self.is_quick:
             return quick(task)
-        if self.is_full:
-            return replace(
-                task, episodes=max(task.episodes, FULL_EPISODES), max_steps=None
-            )
-        return task
+        return full(task) if self.is_full else task
 
     def to_json(self) -> dict[str, Any]:
         """Returns the settings as plain data."""
@@ -150,17 +157,32 @@ class Cell:
         key: Which cell.
         config: The settings of the suite.
         root: Folder of the results.
+        data_folder: Of transitions that other results share; `None` for one in `root`.
     """
 
     key: CellKey
     config: SuiteConfig
     root: Path
+    data_folder: Path | None = None
 
     @property
     def folder(self) -> Path:
         """Where the run goes."""
         key = self.key
         return self.root / "cells" / slug(key.task) / f"{key.search}-{key.seed}"
+
+    @property
+    def data(self) -> Path:
+        """Where transitions are."""
+        return self.data_folder or self.root / "data"
+
+    @property
+    def references(self) -> Path:
+        """Where what the transitions and their task alone decide is.
+
+        Names have digests of both, so that it is shared with the transitions.
+        """
+        return (self.data_folder or self.root) / "references"
 
     @property
     def messages(self) -> Path:
@@ -192,11 +214,6 @@ class Cell:
                 name = name.replace(word, value)
             named.append(name)
         return replace(models, llm=tuple(named))
-
-
-def slug(name: str) -> str:
-    """Returns a name as part of a file's name."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")
 
 
 def _search(name: str) -> SearchName:

@@ -45,7 +45,7 @@ def _setting_lines(settings: dict[str, Any]) -> tuple[str, ...]:
             "anything else"
         )
     if settings["is_full"]:
-        lines.append("full: episodes go on to their own end")
+        lines.append("full: episodes go on to their own end, if they have one")
     budget = settings["run"]["budget"]
     limits = [f"{budget['call_budget']} calls"]
     limits += [

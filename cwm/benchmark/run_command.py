@@ -20,6 +20,7 @@ from cwm.benchmark.plan import (
 )
 from cwm.benchmark.reading import read_report
 from cwm.benchmark.suite import NUM_WORKERS, SuiteRun
+from cwm.benchmark.words import listed, searches_in, seeds_in
 from cwm.cli import EXIT_DONE, EXIT_FAILED
 from cwm.config import RunConfig
 from cwm.core.errors import ConfigError
@@ -27,7 +28,6 @@ from cwm.execution.options import shown_as
 from cwm.program_synthesis import PAPER_CALL_BUDGET
 from cwm.programs.program_runs import ProgramTestConfig
 from cwm.report.live import make_progress
-from mcts.registry import SEARCH_NAMES
 
 DESCRIPTION = f"""\
 Runs a suite: each task with each search and each seed is a cell, in a process of its
@@ -66,8 +66,8 @@ class Arguments:
             its own.
         quick: Little data and few, short episodes, or four problems: to try things
             out.
-        full: Episodes go on to their own end, and there are 10 at least; otherwise
-            those of MuJoCo are 5 of 200 steps.
+        full: Episodes go on to their own end if they have one, and there are 10 at
+            least; otherwise those of MuJoCo are 5 of 200 steps.
         program_tests: How programs with unit tests are run.
         workers: Cells at a time, each in a process of its own.
         cell_seconds: After so many seconds a cell is ended and has failed.
@@ -78,6 +78,9 @@ class Arguments:
         preset: Named settings to start from, as in cwm.synthesize.
         config: JSON file of settings, as in cwm.synthesize.
         out: Folder of the results; runs/benchmark-SUITE if not given.
+        data_folder: Folder of the transitions, and of the returns of random actions
+            and of the oracle; those of --out if not given. Several results may share
+            one: names have digests of what decides the content.
         json: Print the report as JSON instead of tables.
         quiet: Show no progress.
     """
@@ -97,6 +100,7 @@ class Arguments:
     preset: Annotated[str, shown_as("NAME")] = "default"
     config: Annotated[Path | None, shown_as("FILE")] = None
     out: Annotated[Path | None, shown_as("FOLDER")] = None
+    data_folder: Annotated[Path | None, shown_as("FOLDER")] = None
     json: bool = False
     quiet: bool = False
 
@@ -116,15 +120,16 @@ class Arguments:
             asks_model=self.ask_model,
             offline_steps=self.offline_steps,
         )
-        names = _list(self.envs) if self.envs is not None else ()
+        names = () if self.envs is None else listed(self.envs, "--envs")
         return SuiteRun(
             config=config,
             tasks=chosen(config.task_names(), names),
-            searches=tuple(map(_search, _list(self.searches))),
-            seeds=tuple(map(_seed, _list(self.seeds))),
+            searches=searches_in(self.searches),
+            seeds=seeds_in(self.seeds),
             folder=ResultsFolder(self.out or Path(f"runs/benchmark-{self.suite}")),
             num_workers=self.workers,
             cell_seconds=self.cell_seconds,
+            data_folder=self.data_folder,
         )
 
 
@@ -135,22 +140,9 @@ def run_suite(words: list[str]) -> int:
         CwmError: If a setting is wrong, or a file cannot be read or written. What a
             single cell does is none of these.
     """
-    words = suite_first(words)
-    base = base_config(words)
-    is_plain = option(words, "--preset") is None and option(words, "--config") is None
-    if words[:1] and words[0] in PROBLEM_SUITES and is_plain:
-        budget = replace(base.budget, call_budget=PAPER_CALL_BUDGET)
-        base = replace(base, budget=budget)
-    arguments = parse(
-        Arguments,
-        words,
-        command="benchmark run",
-        text=DESCRIPTION,
-        default=Arguments(suite=tyro.MISSING, run=base),
-    )
-    _check_unused(arguments, base)
-    arguments = replace(arguments, run=own_models(arguments.run, base, words))
+    arguments = arguments_of(words)
     suite_run = arguments.suite_run()
+    suite_run.check_proposer()
     with (
         closing(make_progress(sys.stderr, quiet=arguments.quiet)) as progress,
         redirect_stdout(sys.stderr),
@@ -172,6 +164,36 @@ def run_suite(words: list[str]) -> int:
     return EXIT_DONE if has_all else EXIT_FAILED
 
 
+def arguments_of(words: Sequence[str]) -> Arguments:
+    """Returns what a command line says, in whatever order.
+
+    Raises:
+        ConfigError: If an option would be ignored, or a file cannot be read.
+        SystemExit: If the command line is wrong.
+    """
+    words = suite_first(words)
+    base = base_config(words)
+    arguments = _parse(words, base)
+    is_plain = option(words, "--preset") is None and option(words, "--config") is None
+    if is_plain and arguments.suite in PROBLEM_SUITES:
+        # What the default is can be known only when the suite is.
+        budget = replace(base.budget, call_budget=PAPER_CALL_BUDGET)
+        base = replace(base, budget=budget)
+        arguments = _parse(words, base)
+    _check_unused(arguments)
+    return replace(arguments, run=own_models(arguments.run, base, words))
+
+
+def _parse(words: Sequence[str], base: RunConfig) -> Arguments:
+    return parse(
+        Arguments,
+        words,
+        command="benchmark run",
+        text=DESCRIPTION,
+        default=Arguments(suite=tyro.MISSING, run=base),
+    )
+
+
 def suite_first(words: Sequence[str]) -> list[str]:
     """Returns the command line with the suite in front, however it was given."""
     rest = list(words)
@@ -183,27 +205,15 @@ def suite_first(words: Sequence[str]) -> list[str]:
     return rest
 
 
-def _check_unused(arguments: Arguments, base: RunConfig) -> None:
-    """Refuses options of a single run, which would be ignored."""
-    if arguments.run.seed != base.seed:
-        raise ConfigError("seed is for a single run: give --seeds.")
-    if arguments.run.tree.search != base.tree.search:
-        raise ConfigError("search is for a single run: give --searches.")
-
-
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def _search(word: str) -> str:
-    if word not in SEARCH_NAMES:
+def _check_unused(arguments: Arguments) -> None:
+    """Refuses settings of a single run, given or in a file, which would be ignored."""
+    plain = RunConfig()
+    if arguments.run.seed != plain.seed:
         raise ConfigError(
-            f"searches must be some of {', '.join(SEARCH_NAMES)}, got {word!r}."
+            f"seed is for a single run, got {arguments.run.seed}: give --seeds."
         )
-    return word
-
-
-def _seed(word: str) -> int:
-    if not word.isdecimal():
-        raise ConfigError(f"seeds must be whole numbers of at least 0, got {word!r}.")
-    return int(word)
+    if arguments.run.tree.search != plain.tree.search:
+        raise ConfigError(
+            f"search is for a single run, got {arguments.run.tree.search!r}: give "
+            "--searches."
+        )

@@ -11,12 +11,12 @@ import tyro
 
 from cwm.arguments import base_config, own_models, parse
 from cwm.benchmark.comparison import Comparison
+from cwm.benchmark.words import listed, searches_in, seeds_in
 from cwm.cli import EXIT_DONE
 from cwm.config import RunConfig
-from cwm.core.errors import ConfigError
 from cwm.execution.options import shown_as
 from cwm.report.live import make_progress
-from mcts.registry import SEARCH_NAMES, SearchName
+from mcts.registry import SEARCH_NAMES
 
 SEARCH_DESCRIPTION = """\
 Compares searches at an equal number of calls, on the same transitions.
@@ -73,9 +73,9 @@ def compare_searches(words: list[str]) -> int:
         default=default,
     )
     comparison = Comparison(
-        environments=_list(arguments.run.source.env or "", "env"),
-        searches=tuple(map(_search_name, _list(arguments.searches, "searches"))),
-        seeds=tuple(map(_seed, _list(arguments.seeds, "seeds"))),
+        environments=listed(arguments.run.source.env or "", "--env"),
+        searches=searches_in(arguments.searches),
+        seeds=seeds_in(arguments.seeds),
         config=own_models(arguments.run, default.run, words),
         folder=arguments.out,
     )
@@ -89,25 +89,3 @@ def compare_searches(words: list[str]) -> int:
     else:
         report.show(sys.stdout)
     return EXIT_DONE
-
-
-def _list(text: str, name: str) -> tuple[str, ...]:
-    words = tuple(word.strip() for word in text.split(",") if word.strip())
-    if not words:
-        raise ConfigError(f"{name} must name at least one, got {text!r}.")
-    return words
-
-
-def _search_name(word: str) -> SearchName:
-    for name in SEARCH_NAMES:
-        if word == name:
-            return name
-    raise ConfigError(
-        f"searches must be some of {', '.join(SEARCH_NAMES)}, got {word!r}."
-    )
-
-
-def _seed(word: str) -> int:
-    if not word.isdecimal():
-        raise ConfigError(f"seeds must be whole numbers of at least 0, got {word!r}.")
-    return int(word)

@@ -1,13 +1,15 @@
 """Running the cells of a suite in parallel processes, into one folder of results."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from cwm.benchmark.cells import run_cell
 from cwm.benchmark.plan import Cell, ResultsFolder, SuiteConfig, settings_text
-from cwm.core.errors import ConfigError, DataError
+from cwm.benchmark.playing import possible_ways
+from cwm.core.errors import ConfigError, DataError, PrerequisiteError
 from cwm.core.files import write_atomically
 from cwm.evaluation.cell_results import CellKey, CellResult, ResultsFile
 from cwm.evaluation.offline_rl import load_d3rlpy
@@ -15,6 +17,7 @@ from cwm.execution.isolated_jobs import Ended, Isolated
 from cwm.execution.locks import only_one
 from cwm.execution.progress import Progress, Status
 from cwm.execution.provenance import environment_report
+from cwm.proposers.symbolic.proposer import refusal
 
 NUM_WORKERS = 2
 """Cells at a time, on a machine with two processors; a sandbox has two workers."""
@@ -33,6 +36,8 @@ class SuiteRun:
             others continued.
         num_workers: Cells at a time.
         cell_seconds: After so many seconds a cell is ended; `None` for never.
+        data_folder: Of transitions, and of what acting comes to without a program,
+            which other folders of results share; `None` for the own one.
     """
 
     config: SuiteConfig
@@ -42,6 +47,7 @@ class SuiteRun:
     folder: ResultsFolder
     num_workers: int = NUM_WORKERS
     cell_seconds: float | None = None
+    data_folder: Path | None = None
 
     def __post_init__(self) -> None:
         for name in ("tasks", "searches", "seeds"):
@@ -50,6 +56,11 @@ class SuiteRun:
                 raise ConfigError(
                     f"{name} must name at least one, each once, got {values}."
                 )
+        if self.data_folder is not None and self.config.is_of_problems:
+            raise ConfigError(
+                f"--data-folder cannot be given for {self.config.suite!r}: programs "
+                "with unit tests have no transitions."
+            )
         if self.num_workers < 1:
             raise ConfigError(
                 f"workers must be at least 1, got {self.num_workers} (processes)."
@@ -71,6 +82,25 @@ class SuiteRun:
             for task in self.tasks
         )
 
+    def check_proposer(self) -> None:
+        """Refuses tasks for none of which a world model can be proposed.
+
+        Raises:
+            ConfigError: If there is no language model, and each task needs one.
+        """
+        if self.config.is_of_problems or self.config.run.models.llm:
+            return
+        reason = None
+        for name in self.tasks:
+            try:
+                spec = self.config.task(name, self.seeds[0]).spec()
+            except PrerequisiteError:
+                return  # The cell says what is missing.
+            reason = refusal(spec.observation_space, spec.action_space)
+            if reason is None:
+                return
+        raise ConfigError(f"{', '.join(self.tasks)}: {reason}")
+
     def run(self, progress: Progress) -> bool:
         """Runs the cells that are missing or failed; returns whether none failed.
 
@@ -84,13 +114,21 @@ class SuiteRun:
             load_d3rlpy()  # What is missing is said before the work.
         with only_one(self.folder.lock, name=f"out ({str(self.folder.path)!r})"):
             keys = self.keys()
-            self._begin(keys)
             results = ResultsFile(self.folder.results)
             done = {
-                key for key, one in results.read().items() if one.status != "failed"
+                key: one
+                for key, one in results.read().items()
+                if one.status != "failed"
             }
+            self._check_played(done.values())
+            self._begin(keys)
             cells = [
-                Cell(key=key, config=self.config, root=self.folder.path)
+                Cell(
+                    key=key,
+                    config=self.config,
+                    root=self.folder.path,
+                    data_folder=self.data_folder,
+                )
                 for key in keys
                 if key not in done
             ]
@@ -109,6 +147,24 @@ class SuiteRun:
                 watch.ended(result)
                 has_all = has_all and result.status != "failed"
             return has_all
+
+    def _check_played(self, results: Iterable[CellResult]) -> None:
+        """Refuses results of episodes that would be played in another way now."""
+        for one in results:
+            key = one.key
+            if not one.playing or key.task not in self.tasks:
+                continue
+            try:
+                ways = possible_ways(self.config.task(key.task, key.seed))
+            except PrerequisiteError:
+                continue  # Cells that need it say so.
+            differing = min(map(one.played_otherwise, ways), key=len)
+            if differing:
+                raise ConfigError(
+                    f"out must hold results of episodes that are played as now, got "
+                    f"{str(self.folder.path)!r}, where those of {key.task} differ in "
+                    f"{'; '.join(differing)}. Name another folder with --out."
+                )
 
     def _begin(self, keys: Sequence[CellKey]) -> None:
         """Writes down the settings, the cells and the versions, or refuses."""
@@ -171,14 +227,19 @@ def _differing(known: Any, mine: Any, name: str = "") -> list[str]:
 
 
 def _result(ended: Ended[Cell, CellResult]) -> CellResult:
+    reason = ended.failure
     if ended.result is not None:
-        return ended.result
+        wrong = ended.result.not_finite()
+        if not wrong:
+            return ended.result
+        # Neither can it be written, nor is there a mean with it.
+        reason = f"figures that are no finite numbers: {', '.join(wrong)}"
     cell = ended.job
     return CellResult(
         suite=cell.config.suite,
         key=cell.key,
         status="failed",
-        reason=ended.failure,
+        reason=reason,
         is_stand_in=cell.config.is_stand_in,
         folder=str(cell.folder.relative_to(cell.root)),
     )

@@ -1,6 +1,7 @@
 """What came of each cell of a suite (a task, a search and a seed), in one file."""
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -60,10 +61,13 @@ FIGURES: dict[str, Figure] = {
     "held_out_rmse": Figure("normalised RMSE", is_cost=True),
     "do_nothing_held_out_strict": Figure("do nothing", 4),
     "do_nothing_held_out_reference": Figure("do nothing, reference", 4),
+    "do_nothing_planner_strict": Figure("do nothing, planner-visited", 4),
     "nearest_held_out_strict": Figure("nearest neighbour", 4),
     "nearest_held_out_reference": Figure("nearest neighbour, reference", 4),
+    "nearest_planner_strict": Figure("nearest neighbour, planner-visited", 4),
     "simulator_held_out_strict": Figure("true simulator", 4),
     "simulator_held_out_reference": Figure("true simulator, reference", 4),
+    "simulator_planner_strict": Figure("true simulator, planner-visited", 4),
     "asked_held_out_strict": Figure("model asked", 4),
     "normalised_return": Figure("normalised return", 3),
     "return": Figure("return"),
@@ -79,9 +83,20 @@ FIGURES: dict[str, Figure] = {
     "usd": Figure("US dollars", is_cost=True),
     "seconds": Figure("s of calls", is_cost=True),
     "program_ms": Figure("ms per transition", is_cost=True),
+    "asked_tokens": Figure("tokens, model asked", is_cost=True),
     "asked_ms": Figure("ms per transition, model asked", is_cost=True),
 }
 """Every figure by name; the last part of a name says which transitions, or what."""
+
+
+RETURNS = (
+    "normalised_return",
+    "return",
+    "random_return",
+    "oracle_return",
+    "offline_return",
+)
+"""Figures of episodes, which can be compared if these were played in one way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +112,8 @@ class CellResult:
         is_stand_in: Whether that was no model, but a file of answers.
         data: Digest of the transitions, or of the problem: cells can be compared if
             it is the same.
+        playing: What decides the returns, by name: planner, steps, number of
+            episodes; empty if it is not known, or there are none.
         figures: By name; of those that are not there nothing is known. `None` where
             there can be none.
         normalised: The normalised return with its interval over episodes.
@@ -111,6 +128,7 @@ class CellResult:
     made_by: str = ""
     is_stand_in: bool = False
     data: str = ""
+    playing: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, float | None] = field(default_factory=dict)
     normalised: Interval | None = None
     notes: tuple[str, ...] = ()
@@ -123,6 +141,34 @@ class CellResult:
     def figure(self, name: str) -> float | None:
         """Returns a figure; `None` if it is not known."""
         return self.figures.get(name)
+
+    def played_otherwise(self, playing: Mapping[str, Any]) -> tuple[str, ...]:
+        """Returns what another way of playing differs in, such as `horizon 25, 50`.
+
+        Nothing if one of the two is not known.
+        """
+        mine = self.playing
+        if not mine or not playing:
+            return ()
+        return tuple(
+            f"{name} {mine.get(name)}, {playing.get(name)}"
+            for name in dict.fromkeys((*mine, *playing))
+            if mine.get(name) != playing.get(name)
+        )
+
+    def not_finite(self) -> tuple[str, ...]:
+        """Returns the names of the figures that are no numbers, with their values."""
+        values: dict[str, float | None] = dict(self.figures)
+        if self.normalised is not None:
+            values |= {
+                f"normalised {name}": value
+                for name, value in asdict(self.normalised).items()
+            }
+        return tuple(
+            f"{name} {value}"
+            for name, value in values.items()
+            if value is not None and not math.isfinite(value)
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain data; `from_json` is the inverse."""

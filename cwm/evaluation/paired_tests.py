@@ -12,7 +12,7 @@ from scipy import stats
 
 from cwm.core.protocols import FloatArray
 from cwm.core.seeding import child_rng
-from cwm.evaluation.summary import INTERVAL_PERCENTILES, NUM_RESAMPLES, Interval
+from cwm.evaluation.summary import INTERVAL_PERCENTILES, NUM_RESAMPLES
 
 MAX_EXACT = 14
 """Up to so many differences all ways to flip their signs are tried."""
@@ -23,10 +23,29 @@ NUM_FLIPS = 100_000
 TIE = 1e-12
 """Differences up to it are ties: sums in another order differ by as much."""
 
+MIN_UNITS = 5
+"""Of fewer tasks (or seeds, of a single task) no interval is given: resamples of so
+few say next to nothing about others, and of one they are all the same."""
+
 _CHUNK = 4_000_000
 
 
-def mean_interval(groups: Sequence[Sequence[float]], *, seed: int) -> Interval | None:
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A mean, with its 95 % bootstrap interval if it is of enough.
+
+    Attributes:
+        value: The mean.
+        low: Lower end; `None` of fewer than `MIN_UNITS`.
+        high: Upper end; likewise.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+def mean_interval(groups: Sequence[Sequence[float]], *, seed: int) -> Estimate | None:
     """Returns the mean over groups of their means, with its 95 % bootstrap interval.
 
     Groups are resampled, and then the members of each (a two-level bootstrap): of
@@ -39,15 +58,17 @@ def mean_interval(groups: Sequence[Sequence[float]], *, seed: int) -> Interval |
         seed: Of the bootstrap samples.
 
     Returns:
-        `None` if there is no value at all.
+        The mean; without an interval of fewer than `MIN_UNITS` groups, or members of
+        the only group. `None` if there is no value at all.
     """
     known = [np.asarray(group, dtype=np.float64) for group in groups if len(group)]
     if not known:
         return None
-    means = _resampled(known, seed)
-    low, high = np.percentile(means, INTERVAL_PERCENTILES)
     value = float(np.mean([group.mean() for group in known]))
-    return Interval(value=value, low=float(low), high=float(high))
+    if (len(known) if len(known) > 1 else len(known[0])) < MIN_UNITS:
+        return Estimate(value=value)
+    low, high = np.percentile(_resampled(known, seed), INTERVAL_PERCENTILES)
+    return Estimate(value=value, low=float(low), high=float(high))
 
 
 def _resampled(groups: Sequence[FloatArray], seed: int) -> FloatArray:
@@ -80,7 +101,7 @@ class PairedTest:
         num_wins: Those above 0.
         num_ties: Those that are 0.
         num_losses: Those below 0.
-        mean: Their mean, with its bootstrap interval.
+        mean: Their mean, with its bootstrap interval if they are enough.
         wilcoxon_p: Two-sided p of the Wilcoxon signed-rank test, ties left out;
             `None` if all are ties.
         sign_flip_p: Two-sided p of the mean when the sign of each difference could
@@ -91,7 +112,7 @@ class PairedTest:
     num_wins: int
     num_ties: int
     num_losses: int
-    mean: Interval
+    mean: Estimate
     wilcoxon_p: float | None
     sign_flip_p: float
 

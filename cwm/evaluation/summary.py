@@ -18,6 +18,17 @@ NUM_RESAMPLES = 10_000
 
 INTERVAL_PERCENTILES = (2.5, 97.5)
 
+MAX_WITHOUT_GAP = 0.025
+"""Largest share of bootstrap samples in which the oracle may be no better than random
+actions: with more, an end of the interval would be of a ratio that has no meaning."""
+
+NO_NORMALISED_RETURN = (
+    "no normalised return: the planner with the true environment is not better than "
+    "random actions, or not in enough of the bootstrap samples of the episodes "
+    f"({1 - MAX_WITHOUT_GAP:.1%})"
+)
+"""What is said where there is none."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuccessRule:
@@ -178,8 +189,9 @@ def normalised_return(
         seed: Of the bootstrap samples.
 
     Returns:
-        The figure; `None` if the oracle is not better than random actions, where it
-        means nothing.
+        The figure; `None` where it means nothing: if the oracle is not better than
+        random actions, or not in more than `MAX_WITHOUT_GAP` of the bootstrap samples,
+        so that any figure might come out of a gap that is next to nothing.
 
     Raises:
         ValueError: If there are not as many of each.
@@ -191,6 +203,8 @@ def normalised_return(
     means = _resampled_means(columns, seed)
     gaps = means[:, 2] - means[:, 1]
     usable = gaps > 0
+    if np.mean(~usable) > MAX_WITHOUT_GAP:
+        return None
     ratios = (means[usable, 0] - means[usable, 1]) / gaps[usable]
     low, high = np.percentile(ratios, INTERVAL_PERCENTILES)
     value = (own - low_end) / (high_end - low_end)

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from cwm.core.errors import ConfigError, DataError
-from cwm.evaluation.cell_results import FIGURES, CellKey, CellResult
-from cwm.evaluation.paired_tests import PairedTest, paired_test
+from cwm.evaluation.cell_results import FIGURES, RETURNS, CellKey, CellResult
+from cwm.evaluation.paired_tests import MIN_UNITS, PairedTest, paired_test
 from cwm.report.suites import STAND_IN, TextTable, show_interval
 
 _FILE_WIDTH = 120
@@ -119,8 +119,9 @@ class PairedReport:
         better = "lower" if figure.is_cost else "higher"
         lines = [f"of {figure.title}, {better} is better", *self.left_out]
         lines.append(
-            "interval: bootstrap over tasks, and seeds within them; p two-sided, ties "
-            "left out, not corrected for comparing more than once"
+            "interval: bootstrap over tasks, and seeds within them, none of fewer than "
+            f"{MIN_UNITS} tasks (or seeds, of one task); p two-sided, ties left out, "
+            "not corrected for comparing more than once"
         )
         if self.by_task is not None:
             lines.append(
@@ -201,7 +202,7 @@ def compare_results(first: Contender, second: Contender, metric: str) -> PairedR
             ]
             left_out.append(f"left out: {task}, seed {seed}: {'; '.join(reasons)}")
             continue
-        _check_same_data(sides, (first.name, second.name))
+        _check_same_data(sides, (first.name, second.name), metric)
         assert values[0] is not None
         assert values[1] is not None
         pairs.append(Pair(task=task, seed=seed, first=values[0], second=values[1]))
@@ -239,7 +240,7 @@ def _why(result: CellResult | None, metric: str) -> str:
 
 
 def _check_same_data(
-    sides: Sequence[CellResult | None], names: tuple[str, str]
+    sides: Sequence[CellResult | None], names: tuple[str, str], metric: str
 ) -> None:
     first, second = sides
     assert first is not None
@@ -249,6 +250,13 @@ def _check_same_data(
             f"{names[0]!r} and {names[1]!r} cannot be compared: of {first.key.task}, "
             f"seed {first.key.seed}, they have other data ({first.data[:8]} and "
             f"{second.data[:8]})."
+        )
+    differing = first.played_otherwise(second.playing)
+    if metric in RETURNS and differing:
+        raise DataError(
+            f"Returns of {names[0]!r} and {names[1]!r} cannot be compared: episodes of "
+            f"{first.key.task}, seed {first.key.seed}, were played with other settings "
+            f"({'; '.join(differing)})."
         )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from cwm.report.plots import COLOURS, FONT_SIZE, MARKERS, new_figure, save_figure
-from cwm.report.suite_rows import SuiteRow
+from cwm.report.suite_rows import SuiteRow, baseline_values
 from cwm.report.suites import SuiteReport
 
 ROW_INCHES = 0.34
@@ -15,6 +15,10 @@ BASELINES = (
     ("nearest_held_out_strict", "nearest neighbour", "x"),
     ("simulator_held_out_strict", "true simulator", "+"),
 )
+
+
+BARS = "bars: lowest to highest seed"
+"""What error bars are, in the legend."""
 
 
 def write_suite_plot(report: SuiteReport, path: Path) -> None:
@@ -51,6 +55,8 @@ def draw_suite(report: SuiteReport) -> Any:
     left.set_yticks(range(len(tasks)))
     left.set_yticklabels([task.replace("$", r"\$") for task in tasks])
     left.set_ylim(len(tasks) - 0.4, -0.6)
+    if any(len(row.values(name)) > 1 for row in report.rows for name, _ in panels):
+        left.plot([], [], color="#666666", marker="|", markersize=6, label=BARS)
     handles, labels = left.get_legend_handles_labels()
     if handles:
         figure.legend(
@@ -77,9 +83,7 @@ def _draw_panel(
     for number, search in enumerate(searches):
         shift = 0.5 * (number - (len(searches) - 1) / 2) / max(1, len(searches))
         own = [row for row in report.rows if row.search == search]
-        known = [
-            (row, value) for row in own if (value := _value(row, name)) is not None
-        ]
+        known = [(row, value) for row in own if (value := row.mean(name)) is not None]
         axes.errorbar(
             [value for _, value in known],
             [tasks.index(row.task) + shift for row, _ in known],
@@ -103,14 +107,10 @@ def _draw_panel(
 
 def _draw_baselines(axes: Any, report: SuiteReport, tasks: list[str]) -> None:
     for figure, label, marker in BASELINES:
-        found = {
-            row.task: value
-            for row in report.rows
-            if (value := row.mean(figure)) is not None
-        }
+        found = baseline_values(report.rows, figure)
         if found:
             axes.plot(
-                list(found.values()),
+                [sum(values) / len(values) for values in found.values()],
                 [tasks.index(task) for task in found],
                 linestyle="",
                 marker=marker,
@@ -121,22 +121,12 @@ def _draw_baselines(axes: Any, report: SuiteReport, tasks: list[str]) -> None:
             )
 
 
-def _value(row: SuiteRow, name: str) -> float | None:
-    if name == "normalised_return":
-        return None if row.normalised is None else row.normalised.value
-    return row.mean(name)
-
-
-def _errors(known: list[tuple[SuiteRow, float]], name: str) -> list[list[float]]:
-    """Returns how far intervals reach to both sides; nowhere where there is none."""
-    if name != "normalised_return":
-        values = [(row.values(name), value) for row, value in known]
-        return [
-            [value - min(found) for found, value in values],
-            [max(found) - value for found, value in values],
-        ]
-    found = [(row.normalised, value) for row, value in known]
+def _errors(known: list[tuple[SuiteRow, float]], name: str) -> list[list[float]] | None:
+    """Returns how far the seeds reach to both sides; `None` if each row has one."""
+    values = [(row.values(name), value) for row, value in known]
+    if all(len(found) < 2 for found, _ in values):
+        return None
     return [
-        [max(0.0, value - one.low) if one else 0.0 for one, value in found],
-        [max(0.0, one.high - value) if one else 0.0 for one, value in found],
+        [value - min(found) for found, value in values],
+        [max(found) - value for found, value in values],
     ]

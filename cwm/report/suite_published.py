@@ -36,7 +36,6 @@ def published_tables(
 def _of_environments(
     rows: Sequence[SuiteRow],
 ) -> tuple[tuple[TextTable, ...], tuple[str, ...]]:
-    by_task = {row.task: row for row in reversed(rows)}
     known = {
         task: found.name
         for task in dict.fromkeys(row.task for row in rows)
@@ -50,12 +49,14 @@ def _of_environments(
     sources = ((llama, LLAMA), (gpt_4, GPT_4))
     accuracies = tuple(
         (
-            task,
+            row.task,
+            row.search,
             *(_get(t, name, "accuracy", GIF, model) for t, model in sources),
-            _number(by_task[task].mean("train_reference")),
+            _number(row.mean("train_reference")),
             *(_get(t, name, "normalised_return", GIF, model) for t, model in sources),
         )
-        for task, name in known.items()
+        for row in rows
+        if (name := known.get(row.task)) is not None
     )
     returns = tuple(
         (
@@ -78,6 +79,7 @@ def _of_environments(
             title=f"published: {llama.citation}, {llama.where} and {gpt_4.where}",
             columns=(
                 "task",
+                "our search",
                 f"accuracy, {LLAMA}",
                 f"accuracy, {GPT_4}",
                 "ours: reference on training transitions",
@@ -85,7 +87,6 @@ def _of_environments(
                 f"normalised return, {GPT_4}",
             ),
             rows=accuracies,
-            num_names=1,
         ),
         TextTable(
             title=f"published returns: {played.citation}, {played.where}",

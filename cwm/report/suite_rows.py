@@ -1,12 +1,11 @@
 """The cells of a suite as rows: one for each task and search, over its seeds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from cwm.evaluation.cell_results import CellKey, CellResult, by_task
-from cwm.evaluation.paired_tests import mean_interval
-from cwm.evaluation.summary import Interval
+from cwm.evaluation.paired_tests import Estimate, mean_interval
 
 BOOTSTRAP_SEED = 0
 
@@ -19,14 +18,19 @@ WORLD_MEANS = (
 PROBLEM_MEANS = ("strict", "accuracy", "hidden_accuracy")
 """Figures of which means over all tasks are shown."""
 
-BASELINE_MEANS = (
-    "do_nothing_held_out_strict",
-    "nearest_held_out_strict",
-    "simulator_held_out_strict",
-)
-"""Likewise; they are the same whatever the search."""
+BASELINES = ("do_nothing", "nearest", "simulator")
+BASELINE_MEANS = {
+    f"{baseline}_{figure}": figure
+    for figure in ("held_out_strict", "planner_strict")
+    for baseline in BASELINES
+}
+"""Likewise, with the figure of searches that each stands beside; they are the same
+whatever the search."""
 
 NO_SEARCH = "-"
+
+Pair: TypeAlias = tuple[str, int]
+"""A task and a seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +72,15 @@ class SuiteRow:
         return sum(values) / len(values) if values else None
 
     @property
-    def normalised(self) -> Interval | None:
+    def normalised(self) -> Estimate | None:
         """The normalised return: over seeds, or over episodes of a single one."""
         known = [cell.normalised for cell in self.cells if cell.normalised is not None]
         if len(known) == 1:
-            return known[0]
+            (one,) = known
+            # Episodes that are all the same say nothing about others.
+            if one.low == one.high:
+                return Estimate(value=one.value)
+            return Estimate(value=one.value, low=one.low, high=one.high)
         return mean_interval([[one.value for one in known]], seed=BOOTSTRAP_SEED)
 
     @property
@@ -158,15 +166,17 @@ class SuiteMean:
         search: Name of the search.
         figure: Name of the figure.
         interval: The mean with its interval over tasks and seeds.
-        num_tasks: Tasks of which the figure is known.
+        num_tasks: Tasks that it is of.
         num_planned: Tasks that there are to be.
+        num_cells: Tasks and seeds that it is of.
     """
 
     search: str
     figure: str
-    interval: Interval
+    interval: Estimate
     num_tasks: int
     num_planned: int
+    num_cells: int
 
 
 def make_means(
@@ -174,20 +184,72 @@ def make_means(
 ) -> tuple[SuiteMean, ...]:
     """Returns the means of each search, and those of baselines once.
 
-    Of figures that nobody has there are none.
+    All means of a figure, baselines' too, are over the same tasks and seeds: those of
+    which each search has it. A search that fails on what is hard would gain by it
+    otherwise. Searches that have it of nothing have no mean and do not count.
     """
+    searches = list(dict.fromkeys(row.search for row in rows))
+    shared = {name: shared_pairs(rows, name) for name in figures}
     found = [
-        _mean([row for row in rows if row.search == search], name, search)
-        for search in dict.fromkeys(row.search for row in rows)
-        for name in figures
+        _mean(
+            rows,
+            name,
+            search,
+            _only(_by_pair([row for row in rows if row.search == search], name), pairs),
+        )
+        for search in searches
+        for name, pairs in shared.items()
     ]
-    found += [_mean(rows, name, NO_SEARCH) for name in BASELINE_MEANS]
+    for name, beside in BASELINE_MEANS.items():
+        values = _by_pair(rows, name)
+        if _by_pair(rows, beside):
+            values = _only(values, shared_pairs(rows, beside))
+        found.append(_mean(rows, name, NO_SEARCH, values))
     return tuple(mean for mean in found if mean is not None)
 
 
-def _mean(rows: Sequence[SuiteRow], name: str, search: str) -> SuiteMean | None:
-    cells = [cell for row in rows for cell in row.cells]
-    groups = by_task(cells, lambda cell: cell.figure(name))
+def shared_pairs(rows: Sequence[SuiteRow], name: str) -> Set[Pair]:
+    """Returns the tasks and seeds of which each search has a figure.
+
+    Searches that have it of nothing are not asked.
+    """
+    by_search: dict[str, set[Pair]] = {}
+    for row in rows:
+        if pairs := _by_pair([row], name):
+            by_search.setdefault(row.search, set()).update(pairs)
+    return set.intersection(*by_search.values()) if by_search else set()
+
+
+def baseline_values(rows: Sequence[SuiteRow], name: str) -> dict[str, list[float]]:
+    """Returns a figure that is the same whatever the search, by task; once a seed."""
+    return _values(_by_pair(rows, name), name)
+
+
+def _by_pair(rows: Sequence[SuiteRow], name: str) -> dict[Pair, CellResult]:
+    """Returns the cells that have a figure; of several searches one."""
+    return {
+        (cell.key.task, cell.key.seed): cell
+        for row in rows
+        for cell in row.cells
+        if cell.figure(name) is not None
+    }
+
+
+def _only(cells: Mapping[Pair, CellResult], pairs: Set[Pair]) -> dict[Pair, CellResult]:
+    return {pair: cell for pair, cell in cells.items() if pair in pairs}
+
+
+def _values(cells: Mapping[Pair, CellResult], name: str) -> dict[str, list[float]]:
+    return by_task(cells.values(), lambda cell: cell.figure(name))
+
+
+def _mean(
+    rows: Sequence[SuiteRow],
+    name: str,
+    search: str,
+    cells: Mapping[Pair, CellResult],
+) -> SuiteMean | None:
+    groups = _values(cells, name)
     interval = mean_interval(list(groups.values()), seed=BOOTSTRAP_SEED)
     if interval is None:
         return None
@@ -197,4 +259,5 @@ def _mean(rows: Sequence[SuiteRow], name: str, search: str) -> SuiteMean | None:
         interval=interval,
         num_tasks=len(groups),
         num_planned=len({row.task for row in rows}),
+        num_cells=len(cells),
     )

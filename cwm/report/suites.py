@@ -11,15 +11,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from cwm.evaluation.cell_results import FIGURES, CellKey, CellResult
-from cwm.evaluation.summary import Interval
+from cwm.evaluation.paired_tests import MIN_UNITS, Estimate
 from cwm.report.scores import show_share
 from cwm.report.suite_rows import (
+    BASELINE_MEANS,
     PROBLEM_MEANS,
     WORLD_MEANS,
     SuiteMean,
     SuiteRow,
     make_means,
     make_rows,
+    shared_pairs,
 )
 
 _FILE_WIDTH = 160
@@ -28,9 +30,7 @@ ACCURACIES = (
     "held_out_strict",
     "planner_strict",
     "held_out_reference",
-    "do_nothing_held_out_strict",
-    "nearest_held_out_strict",
-    "simulator_held_out_strict",
+    *BASELINE_MEANS,
 )
 ACTING = (
     "normalised_return",
@@ -39,9 +39,20 @@ ACTING = (
     "oracle_return",
     "offline_return",
 )
+ERRORS = (
+    "held_out_rmse",
+    "held_out_tolerance_area",
+    "held_out_rollout_10",
+    "program_ms",
+    "asked_held_out_strict",
+    "asked_ms",
+)
 COSTS = ("calls", "calls_to_strict", "tokens", "seconds")
 PROBLEMS = ("strict", "accuracy", "hidden_accuracy", "calls", "tokens", "seconds")
 """Columns of the tables."""
+
+OPTIONAL = {"asked_held_out_strict": "--ask-model", "offline_return": "--offline-steps"}
+"""Figures that are measured if an option says so."""
 
 REMARKS = "remarks"
 
@@ -133,6 +144,8 @@ class SuiteReport:
                 self._table("accuracy on transitions that no search saw", ACCURACIES),
                 self._table("return of the best program, and what it took", _acting()),
             ]
+            if any(row.values(name) for row in self.rows for name in ERRORS):
+                found.append(self._table("errors and speed, held-out", ERRORS))
         return [*found, *([self._means_table()] if self.means else [])]
 
     def lines(self) -> list[str]:
@@ -146,7 +159,9 @@ class SuiteReport:
             lines.append(STAND_IN)
         lines += self.settings
         lines += self._missing_lines()
-        lines += [*_explanations(self.is_of_problems), *self._remarks()]
+        lines += self._mean_lines()
+        lines += _explanations(self.is_of_problems)
+        lines += [*self._unmeasured_lines(), *self._remarks()]
         return [*lines, f"results: {self.folder}"]
 
     def _missing_lines(self) -> list[str]:
@@ -158,6 +173,35 @@ class SuiteReport:
         total = sum(row.num_seeds for row in self.rows)
         parts = [f"{number} {what}" for what, number in counts.items() if number]
         return [f"cells: {total}" + (f", {', '.join(parts)}" if parts else "")]
+
+    def _unmeasured_lines(self) -> list[str]:
+        if self.is_of_problems:
+            return []
+        names = [
+            f"{FIGURES[name].title} ({option})"
+            for name, option in OPTIONAL.items()
+            if not any(row.values(name) for row in self.rows)
+        ]
+        return [f"not measured: {', '.join(names)}"] if names else []
+
+    def _mean_lines(self) -> list[str]:
+        """Returns what the means are of, and those that there cannot be."""
+        lines = []
+        if self.means:
+            lines.append(
+                "means: over the tasks and seeds that all searches have the figure of; "
+                "what failed or is not finished in one search counts in none. "
+                f"Intervals: 95 %, none of fewer than {MIN_UNITS} tasks (or seeds, of "
+                "one task)"
+            )
+        for name in PROBLEM_MEANS if self.is_of_problems else WORLD_MEANS:
+            known = [row for row in self.rows if row.values(name)]
+            if known and not shared_pairs(self.rows, name):
+                lines.append(
+                    f"no mean of {FIGURES[name].title}: no task and seed has it of "
+                    f"all of {', '.join(dict.fromkeys(row.search for row in known))}"
+                )
+        return lines
 
     def _remarks(self) -> list[str]:
         """Returns the reasons and the notes of all rows; each note once."""
@@ -200,13 +244,14 @@ class SuiteReport:
                 FIGURES[mean.figure].title,
                 show_interval(mean.interval),
                 f"{mean.num_tasks} of {mean.num_planned}",
+                str(mean.num_cells),
             )
             for mean in self.means
         )
         return TextTable(
-            title=f"{self.suite}: means over tasks, with 95 % bootstrap intervals over "
-            "tasks and seeds",
-            columns=("search", "figure", "mean (interval)", "tasks"),
+            title=f"{self.suite}: means over tasks that all searches have, with 95 % "
+            "bootstrap intervals over tasks and seeds",
+            columns=("search", "figure", "mean (interval)", "tasks", "tasks x seeds"),
             rows=rows,
         )
 
@@ -308,9 +353,12 @@ def make_suite_report(
     )
 
 
-def show_interval(interval: Interval) -> str:
-    """Returns a figure with its interval."""
-    return f"{interval.value:.4f} ({interval.low:.4f} to {interval.high:.4f})"
+def show_interval(found: Estimate, digits: int = 4) -> str:
+    """Returns a mean with its interval, if it has one."""
+    shown = f"{found.value:.{digits}f}"
+    if found.low is None or found.high is None:
+        return shown
+    return f"{shown} ({found.low:.{digits}f} to {found.high:.{digits}f})"
 
 
 def _acting() -> tuple[str, ...]:
@@ -321,9 +369,7 @@ def _cell(row: SuiteRow, name: str) -> str:
     """Returns what a table shows of a figure: its mean over the seeds."""
     if name == "normalised_return":
         found = row.normalised
-        if found is None:
-            return "-"
-        return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
+        return "-" if found is None else show_interval(found, digits=2)
     if name == "calls_to_strict":
         return _calls_to_strict(row)
     value = row.mean(name)
@@ -354,8 +400,11 @@ def _explanations(is_of_problems: bool) -> list[str]:
         "reference: the published metric, on held-out transitions; 0 without a "
         "program that runs",
         "do nothing, nearest neighbour and true simulator (restarted from "
-        "observations): held-out strict of each",
+        "observations): strict of each, held-out if nothing else is said",
+        "normalised RMSE: in usual changes of one step, about 1 where nothing happens; "
+        "tolerance area: mean strict accuracy over tolerances from 1e-8 to 1 of them; "
+        "right after 10 steps: of rollouts from recorded observations",
         "normalised return: (R - random) / (oracle - random), the oracle being the "
-        "same planner with the true environment; the interval is over seeds, or over "
-        "episodes of a single seed",
+        f"same planner with the true environment; the interval is over {MIN_UNITS} or "
+        "more seeds, or over episodes of a single seed",
     ]

@@ -1,10 +1,10 @@
 """What a task of a benchmark is: an environment, its data, and how it is played."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cwm.core.names import slug
 from envs.collect import CollectConfig
 from envs.registry import find
 from envs.spec import EnvSpec, with_description
@@ -56,9 +56,19 @@ class BenchmarkTask:
         return with_description(spec, self.description)
 
     @property
+    def played(self) -> str:
+        """How many episodes a return is of, and how long, in words."""
+        length = (
+            "to their end"
+            if self.max_steps is None
+            else f"each of at most {self.max_steps:,} steps"
+        )
+        return f"{self.episodes:,} episodes, {length}"
+
+    @property
     def slug(self) -> str:
         """The name as part of a file's name."""
-        return re.sub(r"[^A-Za-z0-9._-]+", "-", self.name).strip("-.")
+        return slug(self.name)
 
 
 QUICK_COLLECT = CollectConfig(
@@ -70,6 +80,24 @@ QUICK_COLLECT = CollectConfig(
 )
 QUICK_EPISODES = 2
 QUICK_STEPS = 20
+
+FULL_EPISODES = 10
+"""Episodes of a full run, at least."""
+
+
+def full(task: BenchmarkTask) -> BenchmarkTask:
+    """Returns the task with episodes that go on to their own end, 10 at least.
+
+    Where the environment has no limit, that of the suite stays.
+
+    Raises:
+        PrerequisiteError: If a package that the environment needs is missing.
+    """
+    max_steps = task.max_steps
+    if max_steps is not None and task.spec().max_episode_steps is not None:
+        max_steps = None
+    episodes = max(task.episodes, FULL_EPISODES)
+    return replace(task, episodes=episodes, max_steps=max_steps)
 
 
 def quick(task: BenchmarkTask) -> BenchmarkTask:

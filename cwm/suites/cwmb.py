@@ -67,8 +67,7 @@ are those of a robot's simulator.
 NOTES = {
     "Blackjack-v1": "Outcomes vary: three times as many transitions, and no program "
     "predicts them all.",
-    "CliffWalking-v1": "All episodes start in one cell, and are cut off after 100 "
-    "steps in play.",
+    "CliffWalking-v1": "All episodes start in one cell.",
     "Reacher-v5": "Episodes end after 50 steps; none terminates.",
     "Pusher-v5": "Episodes end after 100 steps; none terminates.",
 }
@@ -98,10 +97,5 @@ def _notes(env: str) -> str:
     if env.partition("-")[0] in HIDDEN:
         notes.append(
             f"The observation hides part of the state; cwm/Privileged{env} shows it."
-        )
-    if env in MUJOCO:
-        notes.append(
-            f"Returns are of {MUJOCO_EPISODES} episodes, each of at most "
-            f"{MUJOCO_STEPS} steps."
         )
     return " ".join(notes)

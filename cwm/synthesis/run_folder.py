@@ -1,7 +1,6 @@
 """The folder of a run: which file holds what."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -10,6 +9,7 @@ from typing import Any
 
 from cwm.core.errors import ConfigError, DataError
 from cwm.core.files import write_atomically
+from cwm.core.names import slug
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def create_run_folder(
 
 
 def _new_folder(environment_id: str, runs: Path, today: date) -> Path:
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", environment_id).strip("-.") or "data"
+    name = slug(environment_id) or "data"
     number = 1
     while True:
         path = runs / f"{today.isoformat()}-{name}-{number}"

@@ -17,16 +17,33 @@ def test_the_mean_is_that_of_the_groups() -> None:
     found = mean_interval([[0.0, 0.0, 0.0], [1.0], []], seed=0)
     assert found is not None
     assert found.value == 0.5
-    assert (found.low, found.high) == (0.0, 1.0)
     assert mean_interval([], seed=0) is None
     assert mean_interval([[]], seed=0) is None
 
 
 def test_seeds_of_one_task_are_no_evidence_about_tasks() -> None:
-    # Two tasks, ever so many seeds: the interval stays as wide as two tasks are.
-    found = mean_interval([[0.0] * 50, [1.0] * 50], seed=0)
+    # Five tasks, ever so many seeds: the interval stays as wide as five tasks make it.
+    # Of a binomial share of 5 with p = 2/5: 95 % are between 0 and 4/5.
+    found = mean_interval([[0.0] * 50] * 3 + [[1.0] * 50] * 2, seed=0)
     assert found is not None
-    assert (found.low, found.high) == (0.0, 1.0)
+    assert (found.low, found.high) == (0.0, 0.8)
+
+
+@pytest.mark.parametrize(
+    ("groups", "has_interval"),
+    [
+        ([[0.977]], False),
+        ([[0.0, 1.0, 0.0, 1.0]], False),
+        ([[0.0, 1.0, 0.0, 1.0, 0.5]], True),
+        # Many seeds do not make up for few tasks.
+        ([[0.0, 1.0] * 10] * 4, False),
+        ([[0.0], [1.0], [0.5], [0.25], [], [0.75]], True),
+    ],
+)
+def test_so_few_have_no_interval(groups: list[list[float]], has_interval: bool) -> None:
+    found = mean_interval(groups, seed=0)
+    assert found is not None
+    assert (found.low is not None, found.high is not None) == (has_interval,) * 2
 
 
 def test_seeds_are_resampled_within_a_task() -> None:
@@ -41,6 +58,8 @@ def test_many_groups_are_resampled_in_parts(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(paired_tests, "_CHUNK", 1_000)
     found = mean_interval(groups, seed=3)
     assert found is not None
+    assert found.low is not None
+    assert found.high is not None
     assert found.low < found.value < found.high
     assert found == mean_interval(groups, seed=3)
 

@@ -104,6 +104,20 @@ def test_an_oracle_that_is_no_better_than_chance_measures_nothing() -> None:
     assert normalised_return([1.0], [-200.0], [-200.0], seed=0) is None
 
 
+def test_an_oracle_that_is_better_by_chance_measures_nothing() -> None:
+    # Of 5 episodes it is better in one: 4^5 of 5^5 samples, a third, have no gap.
+    random, oracle = [-200.0] * 5, [-200.0] * 4 + [-190.0]
+    assert normalised_return([-195.0] * 5, random, oracle, seed=0) is None
+    # In three: 2^5 of 5^5, or 1 %, which leaves both ends of the interval a meaning.
+    oracle = [-200.0] * 2 + [-190.0] * 3
+    found = normalised_return([-197.0] * 5, random, oracle, seed=0)
+    assert found is not None
+    assert found.value == pytest.approx(0.5)
+    # Gaps of 10 and of 2: the fewest and the most that 95 % of the samples have.
+    assert found.low == pytest.approx(0.3)
+    assert found.high == pytest.approx(1.5)
+
+
 def test_published_returns_are_found_by_the_name_without_its_version() -> None:
     found = published("InvertedPendulum-v5")
     assert found is not None

@@ -74,13 +74,24 @@ def test_the_table_says_how_many_and_what_they_can_show() -> None:
     stream = io.StringIO()
     found.show(stream)
     text = stream.getvalue()
-    assert "0.5000 (0.5000 to 0.5000)" in text
+    # So few have no interval.
+    assert "0.5000 (" not in text
+    assert "none of fewer than 5 tasks" in text
     assert "3/0/0" in text
     # Three differences of one sign: 2 of 8 ways.
     assert "the smallest p possible is 0.25" in text
     assert found.test.sign_flip_p == 0.25
     assert found.by_task is None
     assert found.to_json()["num_pairs"] == 3
+
+
+def test_of_enough_tasks_there_is_an_interval() -> None:
+    first = side("A", *(cell(task, strict=1.0) for task in "abcde"))
+    second = side("B", *(cell(task, strict=0.5) for task in "abcd"), cell("e"))
+    stream = io.StringIO()
+    compare_results(first, second, "held_out_strict").show(stream)
+    # Of a binomial share of 5 with p = 4/5: 95 % are between 2/5 and 1.
+    assert "0.4000 (0.2000 to 0.5000)" in stream.getvalue()
 
 
 def test_of_one_task_seeds_are_the_pairs() -> None:
@@ -93,3 +104,15 @@ def test_of_one_task_seeds_are_the_pairs() -> None:
 def test_of_costs_less_is_better() -> None:
     found = compare_results(side("A", cell("a")), side("B", cell("a")), "calls")
     assert "of calls, lower is better" in found.lines()
+
+
+def test_returns_of_other_episodes_are_not_paired() -> None:
+    first = side("A", cell("a", normalised=0.5, playing={"episodes": 5, "horizon": 9}))
+    second = side("B", cell("a", normalised=0.5, playing={"episodes": 5, "horizon": 7}))
+    unknown = side("C", cell("a", normalised=0.5))
+    message = r"episodes of a, seed 0, were played with .* \(horizon 9, 7\)"
+    with pytest.raises(DataError, match=message):
+        compare_results(first, second, "normalised_return")
+    # Other figures are not of episodes, and what is not known is not known to differ.
+    assert compare_results(first, second, "held_out_strict").pairs
+    assert compare_results(first, unknown, "normalised_return").pairs

@@ -40,6 +40,36 @@ def test_every_task_has_its_line_and_every_figure_its_point() -> None:
     assert right.get_xlabel() == "normalised return"
 
 
+def test_bars_are_of_one_kind_and_named() -> None:
+    results = [
+        cell("Pole", seed=seed, strict=strict, normalised=normalised)
+        for seed, (strict, normalised) in enumerate([(0.25, 0.0), (0.75, 0.5)])
+    ]
+    shown = make_suite_report(
+        "cwmb-r",
+        [one.key for one in results],
+        {one.key: one for one in results},
+        is_of_problems=False,
+    )
+    figure = draw_suite(shown)
+    for axes, ends in zip(figure.axes, [(0.25, 0.75), (0.0, 0.5)], strict=True):
+        (drawn,) = axes.containers
+        (bars,) = drawn.lines[2]
+        (segment,) = bars.get_segments()
+        assert [x for x, _ in segment] == list(ends)
+    (legend,) = figure.legends
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert texts == ["bars: lowest to highest seed", "gif-mcts"]
+
+
+def test_of_single_seeds_there_is_no_bar() -> None:
+    figure = draw_suite(REPORT)
+    for axes in figure.axes:
+        assert not any(drawn.has_xerr for drawn in axes.containers)
+    (legend,) = figure.legends
+    assert "bars" not in "".join(text.get_text() for text in legend.get_texts())
+
+
 def test_a_picture_of_nothing_yet_can_be_drawn(tmp_path: Path) -> None:
     empty = make_suite_report(
         "own", [one.key for one in RESULTS], {}, is_of_problems=True

@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from cwm.core.errors import ConfigError
-from cwm.suites.benchmark_task import BenchmarkTask
+from cwm.suites.benchmark_task import BenchmarkTask, full
 from cwm.suites.cwmb import CONTINUOUS, DISCRETE, MUJOCO
 from cwm.suites.tasks import SUITES, quick, tasks
 from envs.collect import CollectConfig
@@ -100,10 +101,26 @@ def test_mujoco_is_played_for_5_episodes_of_200_steps_and_says_so() -> None:
             is_cliff = task.name.startswith("CliffWalking")
             assert task.max_steps == (100 if is_cliff else None)
             assert task.episodes >= 10
+    for task in ALL:
+        is_so = task.played == "5 episodes, each of at most 200 steps"
+        assert is_so == is_mujoco(task)
+        # It is not said where it would stay when other episodes are played.
+        assert "steps in play" not in task.notes
+        assert "at most" not in task.notes
     for task in tasks("cwmb-r", 0):
-        assert ("5 episodes, each of at most 200" in task.notes) == is_mujoco(task)
         is_hidden = task.env.partition("-")[0] in HIDDEN
         assert (f"cwm/Privileged{task.env}" in task.notes) == is_hidden
+
+
+def test_full_episodes_have_the_suites_limit_only_where_there_is_no_other() -> None:
+    by_name = {task.name: task for task in tasks("cwmb-r", 0)}
+    cliff, taxi = full(by_name["CliffWalking-v1"]), full(by_name["Taxi-v4"])
+    assert cliff.spec().max_episode_steps is None
+    assert cliff.played == "10 episodes, each of at most 100 steps"
+    assert taxi.played == "100 episodes, to their end"
+    short = replace(by_name["Acrobot-v1"], max_steps=50, episodes=5)
+    assert full(short).played == "10 episodes, to their end"
+    assert quick(short).played == "2 episodes, each of at most 20 steps"
 
 
 def test_quick_tasks_have_little_data_and_few_short_episodes() -> None:

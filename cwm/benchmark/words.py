@@ -1,0 +1,55 @@
+"""Options that name several things, with commas between them."""
+
+from cwm.core.errors import ConfigError
+from mcts.registry import SEARCH_NAMES, SearchName
+
+
+def listed(text: str, name: str) -> tuple[str, ...]:
+    """Returns what an option names, each once.
+
+    Args:
+        text: Its value.
+        name: What it is called.
+
+    Raises:
+        ConfigError: If it names nothing.
+    """
+    words = tuple(dict.fromkeys(w.strip() for w in text.split(",") if w.strip()))
+    if not words:
+        raise ConfigError(f"{name} must name at least one, got {text!r}.")
+    return words
+
+
+def seeds_in(text: str) -> tuple[int, ...]:
+    """Returns the seeds that `--seeds` names, each once.
+
+    Raises:
+        ConfigError: If it names none, or something else.
+    """
+    seeds = []
+    for word in listed(text, "--seeds"):
+        if not word.isdecimal():
+            raise ConfigError(
+                f"--seeds must be whole numbers of at least 0, got {word!r}."
+            )
+        seeds.append(int(word))
+    # 1 and 01 are the same.
+    return tuple(dict.fromkeys(seeds))
+
+
+def searches_in(text: str) -> tuple[SearchName, ...]:
+    """Returns the searches that `--searches` names, each once.
+
+    Raises:
+        ConfigError: If it names none, or one that there is not.
+    """
+    return tuple(map(_search, listed(text, "--searches")))
+
+
+def _search(word: str) -> SearchName:
+    for name in SEARCH_NAMES:
+        if word == name:
+            return name
+    raise ConfigError(
+        f"--searches must be some of {', '.join(SEARCH_NAMES)}, got {word!r}."
+    )
