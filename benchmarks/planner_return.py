@@ -245,11 +245,11 @@ def show(path: Path) -> None:
 
 def _table_row(line: dict[str, Any]) -> str:
     summary, oracle = line["summary"], line["published_oracle"]
-    mean, error = summary["returns"]["value"], summary["return_error"] or 0.0
+    mean, error = summary["returns"]["value"], summary["return_error"]
     cells = [
         line["environment"],
         line["planner"],
-        f"{mean:,.2f} ± {error:.2f}",
+        f"{mean:,.2f}" if error is None else f"{mean:,.2f} ± {error:.2f}",
         f"{len(line['returns']):,}",
         "-" if oracle is None else f"{oracle:g}",
         f"{summary['decision_p50_ms']:,.0f}",
