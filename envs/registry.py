@@ -29,6 +29,21 @@ OWN: dict[str, GymnasiumSpec] = {
         GymnasiumSpec(
             "cwm/CliffGrid-v0", "envs.grids:CliffGrid", max_episode_steps=500
         ),
+        GymnasiumSpec("cwm/Door-v0", "envs.door:Door"),
+        *(
+            GymnasiumSpec(
+                f"cwm/{name}-v0",
+                f"envs.playground.env:{kind}",
+                max_episode_steps=30,
+                kwargs=kwargs,
+            )
+            for name, kind, kwargs in (
+                ("Playground", "Playground", {}),
+                ("PlaygroundReworded", "Playground", {"wording": "reworded"}),
+                ("PlaygroundSymbolic", "SymbolicPlayground", {}),
+                ("PlaygroundEncoded", "EncodedPlayground", {}),
+            )
+        ),
         GymnasiumSpec(
             "cwm/RTFM-v0",
             "envs.rtfm.env:RTFM",
