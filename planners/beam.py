@@ -7,18 +7,16 @@ from typing import Any
 import numpy as np
 
 from cwm.core.protocols import (
-    ActionPrior,
     Context,
     StepResult,
-    ValueFunction,
     WorldModel,
 )
-from cwm.core.spaces import SpaceSpec, Value
-from planners.actions import BoxActions, action_set
+from cwm.core.spaces import Value
+from planners.actions import BoxActions
+from planners.base import BasePlanner
 from planners.beam_config import BeamConfig
 from planners.beam_search import BeamSearch, Way, better
-from planners.guidance import Guidance
-from planners.planner import Plan, PlanningConfig
+from planners.planner import Plan
 from planners.random_rollouts import as_step
 from planners.reward_bounds import RewardBounds
 from planners.same_value import same_value
@@ -56,43 +54,14 @@ class _Found:
     num_rounds: int
 
 
-class BeamPlanner:
+class BeamPlanner(BasePlanner[BeamConfig]):
     """Plans by widening a beam of states, depth after depth.
 
     With keys (`KeyedWorldModel`) equal states are one, the better return stays, and no
     step is taken twice: a beam that is never cut finds the optimum of the horizon. A
     stochastic model is taken for the outcome it shows at the first asking; `mcts` is
     for those.
-
-    Args:
-        action_space: Listed actions, or a box, of which a grid is used.
-        planning: Horizon, discount and budget.
-        config: Settings.
-        prior: Ranks states by what led there.
-        value: Ranks states by what is to come.
-
-    Raises:
-        ValueError: If the action space, the prior or the value does not fit.
     """
-
-    def __init__(
-        self,
-        action_space: SpaceSpec,
-        planning: PlanningConfig,
-        config: BeamConfig,
-        *,
-        prior: ActionPrior | None = None,
-        value: ValueFunction | None = None,
-    ) -> None:
-        self._actions = action_set(action_space)
-        self._planning = planning
-        self._settings = config
-        self._guidance = Guidance(self._actions, planning.discount, prior, value)
-
-    @property
-    def config(self) -> PlanningConfig:
-        """Horizon, discount and budget."""
-        return self._planning
 
     def plan(
         self,

@@ -15,7 +15,8 @@ from cwm.core.protocols import (
     WorldModel,
 )
 from cwm.core.spaces import SpaceSpec, Value
-from planners.actions import BoxActions, ListedActions, action_set
+from planners.actions import BoxActions, ListedActions
+from planners.base import BasePlanner
 from planners.guidance import Guidance
 from planners.planner import NoLegalAction, Plan, PlanningConfig
 from planners.simulator import Simulator
@@ -37,7 +38,7 @@ class ExhaustiveConfig:
             raise ValueError(f"num_samples must be at least 1, got {self.num_samples}.")
 
 
-class ExhaustivePlanner:
+class ExhaustivePlanner(BasePlanner[ExhaustiveConfig]):
     """Tries every sequence of actions up to the horizon.
 
     Of actions with the same return it takes the likeliest by the prior, then the
@@ -64,21 +65,13 @@ class ExhaustivePlanner:
         prior: ActionPrior | None = None,
         value: ValueFunction | None = None,
     ) -> None:
-        actions = action_set(action_space)
-        if isinstance(actions, BoxActions):
+        super().__init__(action_space, planning, config, prior=prior, value=value)
+        if isinstance(self._actions, BoxActions):
             raise ValueError(
                 "Planner 'exhaustive' needs a finite number of actions, got a box "
-                f"with {actions.size} elements. Use 'beam' for a grid of them."
+                f"with {self._actions.size} elements. Use 'beam' for a grid of them."
             )
-        self._actions: ListedActions = actions
-        self._planning = planning
-        self._settings = config
-        self._guidance = Guidance(actions, planning.discount, prior, value)
-
-    @property
-    def config(self) -> PlanningConfig:
-        """Horizon, discount and budget."""
-        return self._planning
+        self._listed: ListedActions = self._actions
 
     def plan(
         self,
@@ -97,13 +90,13 @@ class ExhaustivePlanner:
             NoLegalAction: If the state has none.
         """
         horizon = self._planning.steps_ahead(steps_left)
-        legal = self._actions.legal(model, state)
-        number = max(len(legal), len(self._actions.values))
+        legal = self._listed.legal(model, state)
+        number = max(len(legal), len(self._listed.values))
         self._check_size(number, horizon)
         simulator = Simulator(model, rng, max_steps=self._planning.max_model_steps)
         enumeration = _Enumeration(
             simulator=simulator,
-            actions=self._actions,
+            actions=self._listed,
             guidance=self._guidance,
             discount=self._planning.discount,
             horizon=horizon,

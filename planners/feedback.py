@@ -13,21 +13,20 @@ from typing import Any
 import numpy as np
 
 from cwm.core.protocols import (
-    ActionPrior,
     Context,
     FloatArray,
     RolloutBatch,
-    ValueFunction,
     WorldModel,
 )
-from cwm.core.spaces import SpaceSpec, Value
+from cwm.core.spaces import Value
 from planners.allotment import Allotment
+from planners.base import BasePlanner
 from planners.elite_refit import EliteRefit
 from planners.gaussian_search import Gaussian, GaussianSearch, GaussianSearchConfig
-from planners.guidance import Guidance, PriorConfig
-from planners.latent import Points, ScorePoints, points_of
+from planners.guidance import PriorConfig
+from planners.latent import Points, ScorePoints
 from planners.laws import LinearLaws, Scaling, as_numbers
-from planners.planner import Plan, PlanningConfig
+from planners.planner import Plan
 from planners.scoring import Candidate, PlanScorer, RolledOut
 from planners.simulator import Simulator
 from planners.walks import Walk
@@ -182,42 +181,12 @@ class LawScorer(PlanScorer):
         return RolledOut.of(found.actions, found.rollouts)
 
 
-class FeedbackPlanner:
+class FeedbackPlanner(BasePlanner[FeedbackConfig]):
     """Searches for a linear law, and plans what it does.
 
     Sensible where what is done must answer what happens: balancing, running. Every
     further number that is seen makes the search harder.
-
-    Args:
-        action_space: Space of the actions: a box with finite bounds, or finitely many.
-        planning: How far to look, and what to spend.
-        config: Settings.
-        prior: Makes some listed actions more likely in the first step.
-        value: Estimates what follows a law's steps that did not end.
-
-    Raises:
-        ValueError: If the actions have no finite bounds or are too many, if there is
-            a prior and they are not listed, or if the value has another discount.
     """
-
-    def __init__(
-        self,
-        action_space: SpaceSpec,
-        planning: PlanningConfig,
-        config: FeedbackConfig,
-        *,
-        prior: ActionPrior | None = None,
-        value: ValueFunction | None = None,
-    ) -> None:
-        self._planning = planning
-        self._settings = config
-        self._points = points_of(action_space)
-        self._guidance = Guidance(self._points.actions, planning.discount, prior, value)
-
-    @property
-    def config(self) -> PlanningConfig:
-        """How far it looks, and what it may spend."""
-        return self._planning
 
     def plan(
         self,

@@ -2,25 +2,24 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cwm.core.protocols import (
-    ActionPrior,
     Context,
     FloatArray,
-    ValueFunction,
     WorldModel,
 )
-from cwm.core.spaces import SpaceSpec
 from planners.allotment import Allotment
+from planners.base import BasePlanner
 from planners.colored_noise import colored_noise
-from planners.guidance import Guidance, PriorConfig
-from planners.latent import BoxPoints, points_of
-from planners.planner import Plan, PlanningConfig
+from planners.guidance import PriorConfig
+from planners.latent import BoxPoints
+from planners.planner import Plan
 from planners.scoring import (
     Candidate,
     PlanScorer,
@@ -139,48 +138,12 @@ class GaussianSettings(Protocol):
 SettingsT = TypeVar("SettingsT", bound=GaussianSettings)
 
 
-class GaussianPlanner(Generic[SettingsT]):
-    """Draws plans, rolls them out, moves the mean; again; keeps the best.
+class GaussianPlanner(BasePlanner[SettingsT]):
+    """Draws plans, rolls them out, moves the mean; again; keeps the best."""
 
-    Args:
-        action_space: Space of the actions: a box with finite bounds, or finitely many.
-        planning: How far to look, and what to spend.
-        config: Settings.
-        prior: Makes some listed actions more likely.
-        value: Estimates what follows a plan that did not end.
-
-    Raises:
-        ValueError: If the actions have no finite bounds or are too many, if there is
-            a prior and they are not listed, or if the value has another discount.
-    """
-
-    def __init__(
-        self,
-        action_space: SpaceSpec,
-        planning: PlanningConfig,
-        config: SettingsT,
-        *,
-        prior: ActionPrior | None = None,
-        value: ValueFunction | None = None,
-    ) -> None:
-        self._planning = planning
-        self._config = config.search_config()
-        self._refit = config.refit()
-        self._prior_config = config.prior
-        self._points = points_of(action_space)
-        self._guidance = Guidance(self._points.actions, planning.discount, prior, value)
-        self._allotment = Allotment(
-            horizon=planning.horizon,
-            num_iterations=self._config.num_iterations,
-            population=self._config.population,
-            decay=self._config.decay,
-            num_reserved=int(self._config.reserves_mean),
-        )
-
-    @property
-    def config(self) -> PlanningConfig:
-        """How far it looks, and what it may spend."""
-        return self._planning
+    @cached_property
+    def _config(self) -> GaussianSearchConfig:
+        return self._settings.search_config()
 
     def plan(
         self,
@@ -195,9 +158,13 @@ class GaussianPlanner(Generic[SettingsT]):
         """Returns what to do in a state; see `Planner.plan`."""
         planning = self._planning
         horizon = planning.steps_ahead(steps_left)
-        allotment = replace(self._allotment, horizon=horizon).within(
-            planning.max_model_steps, min_population=self._config.min_population
-        )
+        allotment = Allotment(
+            horizon=horizon,
+            num_iterations=self._config.num_iterations,
+            population=self._config.population,
+            decay=self._config.decay,
+            num_reserved=int(self._config.reserves_mean),
+        ).within(planning.max_model_steps, min_population=self._config.min_population)
         simulator = Simulator(model, rng, max_steps=planning.max_model_steps)
         scorer = PlanScorer(
             self._points,
@@ -205,7 +172,7 @@ class GaussianPlanner(Generic[SettingsT]):
             state,
             discount=planning.discount,
             guidance=self._guidance,
-            prior=self._prior_config,
+            prior=self._settings.prior,
             context=context,
             is_cut_off=allotment.horizon == steps_left,
         )
@@ -228,7 +195,7 @@ class GaussianPlanner(Generic[SettingsT]):
             scorer=scorer,
             simulator=simulator,
             allotment=allotment,
-            refit=self._refit,
+            refit=self._settings.refit(),
             rng=rng,
         )
         search.run(known)

@@ -8,20 +8,18 @@ from typing import Any
 import numpy as np
 
 from cwm.core.protocols import (
-    ActionPrior,
     Context,
     StepResult,
-    ValueFunction,
     WorldModel,
 )
-from cwm.core.spaces import SpaceSpec, Value
+from cwm.core.spaces import Value
 from mcts.action_probabilities import value_probabilities
 from mcts.uct import UctSearch
 from mcts.uct_nodes import UctNode
-from planners.actions import BoxActions, action_set
-from planners.guidance import Guidance
+from planners.actions import BoxActions
+from planners.base import BasePlanner
 from planners.mcts_config import PAPER_DISCOUNT, MctsConfig
-from planners.planner import Plan, PlanningConfig
+from planners.planner import Plan
 from planners.random_rollouts import RandomRollouts, as_step
 from planners.simulator import Simulator
 from planners.tree_growth import Place, TreeGrowth
@@ -35,42 +33,13 @@ class _Memory:
     num_actions: int
 
 
-class MctsPlanner:
+class MctsPlanner(BasePlanner[MctsConfig]):
     """Plans by simulations from the present state, each guided by those before.
 
     Covers deterministic models, and stochastic ones by chance outcomes. An action for
     which the model has no answer is not tried again from that state; a state without
     any action left counts as bad as the worst that was seen.
-
-    Args:
-        action_space: Listed actions, or a box, from which more and more are sampled.
-        planning: Horizon, discount and budget.
-        config: Settings.
-        prior: Guides the selection.
-        value: Values leaves.
-
-    Raises:
-        ValueError: If the action space, the prior or the value does not fit.
     """
-
-    def __init__(
-        self,
-        action_space: SpaceSpec,
-        planning: PlanningConfig,
-        config: MctsConfig,
-        *,
-        prior: ActionPrior | None = None,
-        value: ValueFunction | None = None,
-    ) -> None:
-        self._actions = action_set(action_space)
-        self._planning = planning
-        self._settings = config
-        self._guidance = Guidance(self._actions, planning.discount, prior, value)
-
-    @property
-    def config(self) -> PlanningConfig:
-        """Horizon, discount and budget."""
-        return self._planning
 
     def plan(
         self,

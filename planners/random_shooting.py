@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from cwm.core.protocols import ActionPrior, Context, ValueFunction, WorldModel
-from cwm.core.spaces import SpaceSpec
-from planners.guidance import Guidance, PriorConfig
-from planners.latent import points_of
-from planners.planner import Plan, PlanningConfig
+from cwm.core.protocols import Context, WorldModel
+from planners.base import BasePlanner
+from planners.guidance import PriorConfig
+from planners.planner import Plan
 from planners.scoring import (
     Candidate,
     PlanScorer,
@@ -47,39 +46,8 @@ class RandomShootingConfig:
             )
 
 
-class RandomShootingPlanner:
-    """Rolls out plans of independent random actions; the best one is the answer.
-
-    Args:
-        action_space: Space of the actions: a box with finite bounds, or finitely many.
-        planning: How far to look, and what to spend.
-        config: Settings.
-        prior: Probabilities of listed actions.
-        value: Estimates what follows a plan that did not end.
-
-    Raises:
-        ValueError: If the actions have no finite bounds or are too many, if there is
-            a prior and they are not listed, or if the value has another discount.
-    """
-
-    def __init__(
-        self,
-        action_space: SpaceSpec,
-        planning: PlanningConfig,
-        config: RandomShootingConfig,
-        *,
-        prior: ActionPrior | None = None,
-        value: ValueFunction | None = None,
-    ) -> None:
-        self._planning = planning
-        self._config = config
-        self._points = points_of(action_space)
-        self._guidance = Guidance(self._points.actions, planning.discount, prior, value)
-
-    @property
-    def config(self) -> PlanningConfig:
-        """How far it looks, and what it may spend."""
-        return self._planning
+class RandomShootingPlanner(BasePlanner[RandomShootingConfig]):
+    """Rolls out plans of independent random actions; the best one is the answer."""
 
     def plan(
         self,
@@ -101,13 +69,13 @@ class RandomShootingPlanner:
             state,
             discount=self._planning.discount,
             guidance=self._guidance,
-            prior=self._config.prior,
+            prior=self._settings.prior,
             context=context,
             is_cut_off=horizon == steps_left,
         )
         best: Candidate | None = None
         num_plans = num_failed = 0
-        wanted = self._config.num_plans or max_steps
+        wanted = self._settings.num_plans or max_steps
         while (affordable := simulator.remaining // horizon) and num_plans < wanted:
             number = min(affordable, wanted - num_plans, MAX_PLANS_AT_ONCE)
             points = self._points.spread_evenly(rng, number, horizon)
@@ -131,7 +99,7 @@ class RandomShootingPlanner:
 
     def _horizon(self, horizon: int) -> int:
         """Returns how far to look so that the budget allows enough plans."""
-        least = self._config.min_population
-        if self._config.num_plans is not None:
-            least = min(least, self._config.num_plans)
+        least = self._settings.min_population
+        if self._settings.num_plans is not None:
+            least = min(least, self._settings.num_plans)
         return max(1, min(horizon, self._planning.max_model_steps // least))
