@@ -139,7 +139,12 @@ def tell_action(outcome: Outcome, action: int, before: Scene) -> str:
     """Returns the sentence about an action; `NO_ACTION` if it was not legal."""
     if outcome.transition_type == NOTHING:
         return NO_ACTION
-    items = sorted(NAMES[before.things[slot]] for slot in held(before))
+    return action_text(action, before)
+
+
+def action_text(action: int, scene: Scene) -> str:
+    """Returns the sentence about a legal action, before it is taken."""
+    items = sorted(NAMES[scene.things[slot]] for slot in held(scene))
     return _action_sentence(action, items)
 
 

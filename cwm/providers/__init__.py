@@ -1,0 +1,1 @@
+"""World models of other kinds than programs, behind the same protocols."""
