@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
+from cwm.core.protocols import Context
 from cwm.core.seeding import child_rng, child_seed
 from cwm.core.spaces import SpaceSpec, Value
 from cwm.core.trajectories import Trajectory
@@ -173,7 +174,12 @@ class PlannerWalker:
             left = None if limit is None else limit - len(done)
             try:
                 plan = self._planner.plan(
-                    self._asked, state, rng, steps_left=left, memory=memory
+                    self._asked,
+                    state,
+                    rng,
+                    steps_left=left,
+                    context=Context(observations=(observation,)),
+                    memory=memory,
                 )
             except NoLegalAction:
                 break

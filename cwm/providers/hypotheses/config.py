@@ -38,6 +38,8 @@ class InferenceConfig:
             hypothesis explains worst; at least 0.
         worst_by: Whether the log-likelihood of a trajectory is summed, as published,
             or divided by its length, when the worst are chosen.
+        resampling: Whether importance draws hypotheses again by their weights; else it
+            takes the likeliest, as published.
         draws: Whether chains accept by a random number of their own, or all by the
             same one, as published.
         temperature: Divides the log-likelihood; above 0. Above 1, worse hypotheses
@@ -56,6 +58,7 @@ class InferenceConfig:
     trajectory_steps: int | None = None
     worst: int = 1
     worst_by: Literal["total", "mean"] = "mean"
+    resampling: bool = True
     draws: Literal["own", "shared"] = "own"
     temperature: float = 1.0
     length_penalty: float = 0.0
@@ -192,6 +195,7 @@ PUBLISHED_INFERENCE = InferenceConfig(
     iterations=5,
     worst=0,
     worst_by="total",
+    resampling=False,
     draws="shared",
     max_tokens=200,
 )

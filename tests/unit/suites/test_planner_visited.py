@@ -163,3 +163,11 @@ def test_each_walk_is_reported() -> None:
     with walker:
         found = walker.visit(replace(SMALL, num_transitions=20), 0, report=report)
     assert told == [len(walk) for walk in found.walks]
+
+
+def test_a_planner_of_laws_sees_what_the_environment_shows() -> None:
+    """Its laws are about observations, and the true model's states are none."""
+    planner = PlannerConfig(name="feedback")
+    walker = PlannerWalker(find("Pendulum-v1"), planner, planning_steps=400, seed=0)
+    with walker:
+        assert len(walker.actions(seed=1, length=5)) == 5
