@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replaces the content of `path` in one step, durably.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replaces the content of `path` in one step, durably; a text is UTF-8.
 
     A process killed at any moment leaves the old file or the new one.
 
@@ -14,8 +14,9 @@ def write_atomically(path: Path, text: str) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
+        data = content.encode("utf-8") if isinstance(content, str) else content
+        with temporary.open("wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

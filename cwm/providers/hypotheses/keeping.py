@@ -1,0 +1,106 @@
+"""Files beside the journal: trajectories, and what an experimenter has learned."""
+
+import gzip
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from cwm.core.errors import ConfigError, DataError
+from cwm.core.files import write_atomically
+from cwm.providers.hypotheses.roles import LearningExperimenter
+from cwm.providers.hypotheses.texts import TextTrajectory
+
+
+class RunFiles:
+    """The files of a run that are too large for its journal."""
+
+    def __init__(self, folder: Path) -> None:
+        """Makes it; nothing is written yet."""
+        self._folder = folder
+
+    def trajectories(self, phase: int) -> Path:
+        """Returns the file with what was collected in a phase."""
+        return self._folder / "trajectories" / f"{phase:04d}.json.gz"
+
+    def policy(self, phase: int) -> Path:
+        """Returns the file with what was learned up to the end of a phase."""
+        return self._folder / "policies" / f"{phase:04d}.pt"
+
+    def keep(self, phase: int, trajectories: Sequence[TextTrajectory]) -> str:
+        """Writes what was collected in a phase, and returns its digest.
+
+        Raises:
+            ConfigError: If the file cannot be written.
+        """
+        text = json.dumps([one.to_json() for one in trajectories])
+        # Without a time in it, the same trajectories are the same file.
+        data = gzip.compress(text.encode("utf-8"), mtime=0)
+        path = self.trajectories(phase)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, data)
+        except OSError as error:
+            raise ConfigError(f"{str(path)!r} cannot be written: {error}.") from error
+        return digest_of(trajectories)
+
+    def read(self, phase: int, digest: str) -> tuple[TextTrajectory, ...]:
+        """Returns what was collected in a phase.
+
+        Raises:
+            DataError: If the file cannot be read, or is not what was written.
+        """
+        path = self.trajectories(phase)
+        found = read_trajectories(path)
+        if digest_of(found) != digest:
+            raise DataError(f"{str(path)!r} is not what the run has written.")
+        return found
+
+    def save_policy(self, phase: int, experimenter: LearningExperimenter) -> None:
+        """Writes what was learned; of earlier phases only the last one is kept.
+
+        Raises:
+            ConfigError: If the file cannot be written.
+        """
+        path = self.policy(phase)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            experimenter.save(path)
+            for old in path.parent.iterdir():
+                if old.name < self.policy(phase - 1).name:
+                    old.unlink()
+        except OSError as error:
+            raise ConfigError(f"{str(path)!r} cannot be written: {error}.") from error
+
+
+def digest_of(trajectories: Sequence[TextTrajectory]) -> str:
+    """Returns a digest of trajectories, the same for equal ones."""
+    text = json.dumps([one.to_json() for one in trajectories], sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def read_trajectories(path: Path) -> tuple[TextTrajectory, ...]:
+    """Returns the trajectories of a file that `RunFiles.keep` wrote.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    try:
+        data = json.loads(gzip.decompress(path.read_bytes()))
+    except (OSError, EOFError, ValueError) as error:
+        raise DataError(f"{str(path)!r} cannot be read: {error}.") from error
+    if not isinstance(data, list):
+        raise DataError(f"{str(path)!r} must hold a JSON list.")
+    return tuple(map(TextTrajectory.from_json, data))
+
+
+def all_trajectories(folder: Path) -> tuple[TextTrajectory, ...]:
+    """Returns all that a run has collected, in the order of its phases.
+
+    Raises:
+        DataError: If there is none, or a file cannot be read.
+    """
+    paths = sorted((folder / "trajectories").glob("*.json.gz"))
+    if not paths:
+        raise DataError(f"{str(folder)!r} must be the folder of an induction run.")
+    return tuple(one for path in paths for one in read_trajectories(path))
