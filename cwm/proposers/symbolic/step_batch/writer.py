@@ -15,7 +15,9 @@ MAX_SOURCE_LENGTH = 60_000
 
 _MAX_REMEMBERED = 64
 
-Outcome: TypeAlias = Literal["written", "no array form", "differs", "too long"]
+Outcome: TypeAlias = Literal[
+    "written", "no array form", "differs", "too long", "too deep"
+]
 
 
 @dataclass(kw_only=True)
@@ -34,8 +36,9 @@ class StepBatchWriter:
     def write(self, source: str, task: Task) -> tuple[str, int]:
         """Returns a program with `step_batch`, and how far down `step` moved.
 
-        It comes back as it is where there is no array form, or where that differs
-        from `step` on the training transitions or on others that are drawn.
+        It comes back as it is where there is no array form, where that is too long or
+        nested too deeply, or where it differs from `step` on the training transitions
+        or on others that are drawn.
         """
         if self._train is not task.train:
             self._train = task.train
@@ -56,6 +59,10 @@ class StepBatchWriter:
             )
         except NoArrayForm:
             self.outcomes["no array form"] += 1
+            return source, 0
+        except RecursionError:
+            # A sum of hundreds of terms; laying it out takes a call for each.
+            self.outcomes["too deep"] += 1
             return source, 0
         if len(written) > MAX_SOURCE_LENGTH:
             self.outcomes["too long"] += 1

@@ -55,6 +55,14 @@ def test_a_program_that_would_be_too_long_stays_as_it_is(
     assert writer.outcomes == {"too long": 1}
 
 
+def test_a_program_with_an_endless_sum_stays_as_it_is() -> None:
+    source, task = induced("CartPole")
+    deep = source.replace("a = int(action)", f"a = int(action){' + 0' * 700}")
+    writer = StepBatchWriter()
+    assert writer.write(deep, task) == (deep, 0)
+    assert writer.outcomes == {"too deep": 1}
+
+
 def test_what_is_known_of_other_transitions_is_forgotten() -> None:
     source, task = induced("CliffWalking")
     _, again = induced("CliffWalking")
