@@ -25,6 +25,8 @@ from envs.actions import ActionSource, is_table_like
 from envs.curators import NUM_SEEDS, Choice, Curator, ExplorerCurator
 from envs.hidden_state import StateParts, stacked, state_layout, state_parts
 from envs.plain_data import same_value
+from envs.playground.curator import PlaygroundCurator
+from envs.playground.env import Playground
 from envs.snapshots import SnapshotEnv, open_with_snapshots, reseed
 from envs.spaces import to_gymnasium, to_value
 from envs.spec import Env, EnvSpec
@@ -147,7 +149,10 @@ def collect(
     env = open_with_snapshots(spec, child_seed(seed, "self-test"))
     try:
         is_stochastic = spec.is_declared_nondeterministic or varies(env, seed)
-        recorder = _Recorder(spec, config, is_stochastic, expert)
+        is_spread = is_stochastic or isinstance(env.env.unwrapped, Playground)
+        recorder = _Recorder(
+            spec, config, expert, is_stochastic=is_stochastic, is_spread=is_spread
+        )
         parts: dict[Split, list[Trajectory]] = {}
         for split in ("train", "held_out"):
             stream = child_seed(seed, "collect", split)
@@ -164,7 +169,7 @@ def collect(
     train = by_return(parts["train"])
     held_out = by_return(parts["held_out"])
     chosen = validation_indices(
-        train, spec, config.validation_fraction, is_stochastic=is_stochastic
+        train, spec, config.validation_fraction, is_spread=is_spread
     )
     splits: list[Split] = [
         "validation" if index in chosen else "train" for index in range(len(train))
@@ -218,6 +223,9 @@ def _curator(
     is_stochastic: bool,
     stream: int,
 ) -> Curator:
+    own = env.env.unwrapped
+    if isinstance(own, Playground):
+        return PlaygroundCurator(own, stream)
     source = ActionSource(spec.action_space)
     if is_table_like(spec.observation_space) and source.actions:
         return TableCurator(
@@ -276,14 +284,16 @@ class _Recorder:
         self,
         spec: EnvSpec,
         config: CollectConfig,
-        is_stochastic: bool,
         expert: Expert | None,
+        *,
+        is_stochastic: bool,
+        is_spread: bool,
     ) -> None:
         self.spec = spec
         self.expert = expert
         self.env = spec.make()
         self.num_trajectories = config.num_trajectories
-        self.is_stochastic = is_stochastic
+        self.is_spread = is_spread
         self.fraction = config.validation_fraction
         factor = STOCHASTIC_FACTOR if is_stochastic else 1
         self.min_transitions = min(
@@ -333,13 +343,13 @@ class _Recorder:
             return True
         if len(recorded) < self.num_trajectories or total < self.min_transitions:
             return False
-        if split == "train" and self.is_stochastic:
+        if split == "train" and self.is_spread:
             # Validation takes its share evenly, and the trajectories may be many.
             total = int(total * (1 - self.fraction))
         elif split == "train":
             ordered = by_return(recorded)
             chosen = validation_indices(
-                ordered, self.spec, self.fraction, is_stochastic=False
+                ordered, self.spec, self.fraction, is_spread=False
             )
             total -= sum(len(ordered[index]) for index in chosen)
         return total >= self.min_transitions

@@ -1,7 +1,7 @@
 """Environments by name: Gymnasium's own, `module:EnvId`, and ours.
 
-`OWN` and `ALIASES` are all that is written down here about single environments;
-whatever else Gymnasium can make needs no entry.
+`OWN`, `ALIASES` and `SHORT_NAMES` are all that is written down here about single
+environments; whatever else Gymnasium can make needs no entry.
 """
 
 import difflib
@@ -82,6 +82,14 @@ ALIASES: dict[str, str] = {
 }
 """Ids that Gymnasium dropped -> ids with the same transitions by default."""
 
+SHORT_NAMES: dict[str, str] = {
+    "door": "cwm/Door-v0",
+    "playground": "cwm/Playground-v0",
+    "playground-reworded": "cwm/PlaygroundReworded-v0",
+    "playground-symbolic": "cwm/PlaygroundSymbolic-v0",
+}
+"""Short name -> the id that it stands for, which data and reports have."""
+
 EXTRAS: dict[str, str] = {
     "mujoco": "pip install 'gymnasium[mujoco]'",
     "imageio": "pip install 'gymnasium[mujoco]'",
@@ -98,7 +106,7 @@ NUM_NEAREST = 3
 
 def known_ids() -> list[str]:
     """Returns the ids that can be made without naming a module, sorted."""
-    return sorted({*gymnasium.registry, *OWN, *ALIASES})
+    return sorted({*gymnasium.registry, *OWN, *ALIASES, *SHORT_NAMES})
 
 
 def find(
@@ -111,7 +119,7 @@ def find(
 
     Args:
         env_id: A Gymnasium id, `module:EnvId` (the module is imported first), or
-            one of `OWN`.
+            one of `OWN` or `SHORT_NAMES`.
         kwargs: Keyword arguments of its constructor.
         changes: Attributes to change, as in `envs.variants.make_variant`.
 
@@ -121,6 +129,7 @@ def find(
             that is not supported.
         PrerequisiteError: If a package that it needs is missing.
     """
+    env_id = SHORT_NAMES.get(env_id, env_id)
     kwargs, changes = dict(kwargs or {}), dict(changes or {})
     build: Callable[[], Env] = partial(_make, env_id, kwargs)
     if changes:

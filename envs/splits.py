@@ -17,24 +17,25 @@ def validation_indices(
     spec: EnvSpec,
     fraction: float,
     *,
-    is_stochastic: bool,
+    is_spread: bool,
 ) -> set[int]:
     """Returns which trajectories to validate on, at least one.
 
     Those without which training loses the least: the fewest distinct transitions
     where observations repeat exactly; else the fewest extremes and kinds of end.
-    Where outcomes vary, to choose by them would change how often each occurs:
-    those are taken evenly from low to high return.
+    Where outcomes vary, to choose by them would change how often each occurs; where
+    episodes share next to no transitions, the shortest would be chosen: those are taken
+    evenly from low to high return.
 
     Args:
         trajectories: From low to high return.
         spec: Their environment.
         fraction: Share of them to validate on.
-        is_stochastic: Whether outcomes vary.
+        is_spread: Whether to take them evenly.
     """
     number = max(1, round(fraction * len(trajectories)))
     spread = (np.arange(number) + 0.5) * len(trajectories) / number
-    if is_stochastic:
+    if is_spread:
         return set(spread.astype(int).tolist())
     if is_table_like(spec.observation_space):
         return _least_missed([distinct_pairs(t) for t in trajectories], number)

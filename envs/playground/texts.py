@@ -5,6 +5,7 @@ slot an object that is held belongs to, and which of several objects of the same
 the agent stands on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import permutations
@@ -116,13 +117,38 @@ REWORDED = Wording(
 WORDINGS: dict[str, Wording] = {"original": ORIGINAL, "reworded": REWORDED}
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a state text says.
+
+    Attributes:
+        visible: Names of what lies about, in the order of the text.
+        under: The name of what the agent stands on, if it does.
+        items: Names of what it holds, in the order of the text.
+    """
+
+    visible: tuple[str, ...]
+    under: str | None
+    items: tuple[str, ...]
+
+
 def describe(scene: Scene) -> str:
     """Returns what the agent sees, where it is, and what it has."""
-    names = [NAMES[one] for one in visible(scene)]
-    seen = f"{_SEE}the {', the '.join(names)}." if names else _NO_OBJECTS
     at = under(scene)
-    near = "" if at is None else f" {_NEXT_TO}{NAMES[scene.things[at]]}."
-    items = [NAMES[scene.things[slot]] for slot in held(scene)]
+    return say(
+        Shown(
+            visible=tuple(NAMES[one] for one in visible(scene)),
+            under=None if at is None else NAMES[scene.things[at]],
+            items=tuple(NAMES[scene.things[slot]] for slot in held(scene)),
+        )
+    )
+
+
+def say(shown: Shown) -> str:
+    """Returns the state text that says so."""
+    names, items = shown.visible, shown.items
+    seen = f"{_SEE}the {', the '.join(names)}." if names else _NO_OBJECTS
+    near = "" if shown.under is None else f" {_NEXT_TO}{shown.under}."
     if not items:
         return f"{seen}{near} {_INVENTORY}is nothing."
     verb = "is" if len(items) == 1 else "are"
@@ -145,10 +171,16 @@ def tell_action(outcome: Outcome, action: int, before: Scene) -> str:
 def action_text(action: int, scene: Scene) -> str:
     """Returns the sentence about a legal action, before it is taken."""
     items = sorted(NAMES[scene.things[slot]] for slot in held(scene))
-    return _action_sentence(action, items)
+    return action_sentence(action, items)
 
 
-def _action_sentence(action: int, items: list[str]) -> str:
+def action_sentence(action: int, items: Sequence[str]) -> str:
+    """Returns the sentence about an action.
+
+    Args:
+        action: The action.
+        items: Names of what is held, in alphabetical order.
+    """
     if action in GOES_TO:
         return f"You go to the {NAMES[GOES_TO[action]]}."
     if action == GRASP:
@@ -156,21 +188,6 @@ def _action_sentence(action: int, items: list[str]) -> str:
     if action == RELEASE_ALL:
         return "You give all the objects you hold."
     return f"You give the {items[action - RELEASE_FIRST]}."
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What a state text says.
-
-    Attributes:
-        visible: Names of what lies about, in the order of the text.
-        under: The name of what the agent stands on, if it does.
-        items: Names of what it holds, in the order of the text.
-    """
-
-    visible: tuple[str, ...]
-    under: str | None
-    items: tuple[str, ...]
 
 
 @lru_cache(maxsize=4_096)
@@ -206,7 +223,7 @@ def action_between(before: str, action: int, after: str) -> str:
     """Returns the sentence about an action, from the state texts around it."""
     if type_between(before, action, after) == NOTHING:
         return NO_ACTION
-    return _action_sentence(action, sorted(read(before).items))
+    return action_sentence(action, sorted(read(before).items))
 
 
 def change_between(

@@ -127,6 +127,7 @@ class TransformersScorer:
                 f"The context of {self._loaded.name} is {limit} tokens, got a text of "
                 f"{num_tokens}.",
                 retryable=False,
+                is_about_prompt=True,
             )
 
     def _groups(self, texts: Sequence[Sequence[_Text]]) -> list[list[_Text]]:

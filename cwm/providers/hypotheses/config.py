@@ -116,6 +116,9 @@ class CuriosityConfig:
         hidden_sizes: Widths of the layers of policy and value function.
         smoothing: Weight of the moving average in alpexp, from 0 to 1.
         count_exponent: Of the counts in count; at least 0.
+        time_limit: Whether an episode that the time limit cuts off would have gone on,
+            and been worth what the value function says (cuts), or is over like any
+            other (ends), as published.
     """
 
     reward: RewardName = "alp"
@@ -133,6 +136,7 @@ class CuriosityConfig:
     hidden_sizes: tuple[int, ...] = (64, 64)
     smoothing: float = 0.6
     count_exponent: float = 1.0
+    time_limit: Literal["cuts", "ends"] = "cuts"
 
     def __post_init__(self) -> None:
         for name, low in (
@@ -201,7 +205,9 @@ PUBLISHED_INFERENCE = InferenceConfig(
 )
 """As in the published configuration files."""
 
-PUBLISHED_CURIOSITY = CuriosityConfig(num_envs=15, num_steps=240, smoothing=0.0)
+PUBLISHED_CURIOSITY = CuriosityConfig(
+    num_envs=15, num_steps=240, smoothing=0.0, time_limit="ends"
+)
 """As in the published configuration files."""
 
 

@@ -184,14 +184,14 @@ def test_validation_takes_what_training_misses_least() -> None:
     # The second repeats a part of the first; the third goes to the other side.
     trajectories = walks([1, 0, 1, 1], [1, 0], [0, 0])
     spec = find(toy("Line"))
-    chosen = validation_indices(trajectories, spec, 0.3, is_stochastic=False)
+    chosen = validation_indices(trajectories, spec, 0.3, is_spread=False)
     assert chosen == {1}
 
 
 def test_validation_does_not_choose_by_outcome_where_outcomes_vary() -> None:
     spec = find(toy("NoisyLine"))
     trajectories = walks(*[[1, 0]] * 10)
-    assert validation_indices(trajectories, spec, 0.2, is_stochastic=True) == {2, 7}
+    assert validation_indices(trajectories, spec, 0.2, is_spread=True) == {2, 7}
 
 
 def test_validation_leaves_the_only_end_of_its_kind_to_training() -> None:
@@ -202,7 +202,7 @@ def test_validation_leaves_the_only_end_of_its_kind_to_training() -> None:
         plain[1], terminated=np.eye(1, len(plain[1]), len(plain[1]) - 1)[0] > 0
     )
     chosen = validation_indices(
-        [plain[0], only, *plain[2:]], spec, 0.5, is_stochastic=False
+        [plain[0], only, *plain[2:]], spec, 0.5, is_spread=False
     )
     assert 1 not in chosen
 
