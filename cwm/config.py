@@ -43,6 +43,8 @@ class SourceConfig:
         set: Constant of the environment to change, such as gravity=3.7.
         description: Text file that describes the environment, instead of its
             own documentation.
+        hypotheses: Folder of a run of cwm.induce; the rules that it has found are
+            added to the description.
         collect: How the transitions of --env are collected.
     """
 
@@ -51,6 +53,7 @@ class SourceConfig:
     env_kwargs: Annotated[str, shown_as("JSON")] = "{}"
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = ()
     description: Annotated[Path | None, shown_as("FILE")] = None
+    hypotheses: Annotated[Path | None, shown_as("RUN")] = None
     collect: CollectConfig = field(default_factory=CollectConfig)
 
     def check(self) -> None:
@@ -151,7 +154,7 @@ def _encode(value: object) -> object:
     raise TypeError(f"A setting of type {type(value).__name__} cannot be written.")
 
 
-def load_config(path: Path, base: RunConfig) -> RunConfig:
+def load_config(path: Path, base: ConfigT) -> ConfigT:
     """Returns `base` with the settings of a JSON file in place of its own.
 
     Raises:

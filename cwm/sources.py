@@ -10,6 +10,7 @@ from cwm.config import SourceConfig
 from cwm.core.errors import ConfigError, CwmError, DataError
 from cwm.core.trajectories import Dataset, Split
 from cwm.execution.progress import Progress
+from cwm.providers.hypotheses.keeping import best_hypothesis
 from envs.collect import collect
 from envs.data import load_data
 from envs.registry import find
@@ -54,6 +55,9 @@ def obtain(config: SourceConfig, *, seed: int, progress: Progress) -> Source:
         dataset = collect(spec, config.collect, seed)
     if text is None and not dataset.description and spec is not None:
         text = spec.description
+    if config.hypotheses is not None:
+        known = dataset.description if text is None else text
+        text = with_hypotheses(known, best_hypothesis(config.hypotheses))
     if text is not None:
         dataset = replace(dataset, description=text)
     if not dataset.in_split("train"):
@@ -62,6 +66,12 @@ def obtain(config: SourceConfig, *, seed: int, progress: Progress) -> Source:
             "got none."
         )
     return Source(dataset=dataset, spec=spec)
+
+
+def with_hypotheses(description: str, hypotheses: str) -> str:
+    """Returns a description with rules that somebody has found in words."""
+    head = "## Hypotheses\nFound by experience; they may be incomplete or wrong.\n\n"
+    return f"{description.rstrip()}\n\n{head}{hypotheses.strip()}\n"
 
 
 def find_env(config: SourceConfig) -> EnvSpec:

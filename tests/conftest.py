@@ -20,6 +20,7 @@ PACKAGES = {
     "mujoco": "mujoco",
     "offline": "d3rlpy",
     "plot": "matplotlib",
+    "rl": "sb3_contrib",
 }
 """Marker of an extra -> a package that it brings."""
 

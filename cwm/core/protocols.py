@@ -200,6 +200,26 @@ class KeyedWorldModel(WorldModel, Protocol):
         ...
 
 
+@runtime_checkable
+class LikelihoodModel(Protocol):
+    """A model that says how probable what was observed next is."""
+
+    def log_probs(
+        self, observations: Values, actions: Values, next_observations: Values
+    ) -> FloatArray:
+        """Returns natural logarithms of `p(next observation | observation, action)`.
+
+        `[N]`; probabilities, not densities, so that each is at most 0. Minus infinity
+        for what cannot come next as far as the model knows.
+
+        Args:
+            observations: `N` observations; the transitions are independent.
+            actions: `N` actions.
+            next_observations: What was observed after each.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What an agent was told and has seen and done; what a prior or a value reads.

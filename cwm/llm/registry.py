@@ -172,14 +172,23 @@ def make_scoring_model(
         PrerequisiteError: As `make_chat_model`.
     """
     model = make_chat_model(text, base_url=base_url, service=service, local=local)
+    scorer = scoring_side(model)
+    if scorer is None:
+        raise ConfigError(
+            f"llm must be a model that gives log-probabilities, got {text!r}. Take "
+            "hf:ID_OR_FOLDER, gguf:FILE, or openai:MODEL at a server of vLLM's."
+        )
+    return scorer
+
+
+def scoring_side(model: ChatModel) -> ScoringModel | None:
+    """Returns a model as one that gives log-probabilities; `None` if it never does.
+
+    Of an endpoint it is found out at the first use.
+    """
     if isinstance(model, OpenAICompatibleModel):
         return EndpointScoringModel(model)
-    if isinstance(model, ScoringModel):
-        return model
-    raise ConfigError(
-        f"llm must be a model that gives log-probabilities, got {text!r}. Take "
-        "hf:ID_OR_FOLDER, gguf:FILE, or openai:MODEL at a server of vLLM's."
-    )
+    return model if isinstance(model, ScoringModel) else None
 
 
 def _unknown_scheme(name: str) -> str:

@@ -121,6 +121,8 @@ class LoadedModel:
         tokenizer: Its tokenizer.
         context_tokens: Longest prompt with its completion; `None` is no limit.
         end_ids: Tokens with which the model ends its turn, as far as its files say.
+        weights: Hash that tells models of one name apart; empty if only the name is
+            known.
     """
 
     name: str
@@ -128,10 +130,11 @@ class LoadedModel:
     tokenizer: Any
     context_tokens: int | None
     end_ids: frozenset[int]
+    weights: str = ""
 
     def fingerprint(self) -> str:
-        """Returns `""`: of a model in memory only the name is known."""
-        return ""
+        """Returns `weights`."""
+        return self.weights
 
     @classmethod
     def of(cls, name: str, model: Any, tokenizer: Any) -> "LoadedModel":

@@ -3,8 +3,9 @@
 Covers: folders, GGUF files and ids of the Hugging Face hub on one CPU or GPU, batches
     over threads, repeatable sampling, answers begun for the model, encoded prefixes
     kept between calls, log-probabilities.
-Does not cover: training, several devices, quantised computing (GGUF weights are
-    unpacked), models that read images, code that comes with a model.
+Does not cover: training (`adapters` does), several devices, quantised computing
+    (GGUF weights are unpacked), models that read images, code that comes with a
+    model.
 """
 
 import sys
@@ -31,6 +32,7 @@ from cwm.llm.local.rows import Prompt, Row
 from cwm.llm.local.scoring import TransformersScorer
 from cwm.llm.local.templates import ChatTemplate
 from cwm.llm.local.texts import CompletionReader
+from cwm.llm.local.tokenizing import TokenizedText, tokenize
 from cwm.llm.scoring import ScoringRequest, TokenLogProbs
 
 _BYTES_PER_MIB = 1024 * 1024
@@ -121,6 +123,16 @@ class TransformersModel:
     def encoding_counts(self) -> EncodingCounts:
         """How many tokens of prompts were computed, and how many known; loads it."""
         return self._loaded_engine().encoder.counts
+
+    @property
+    def config(self) -> LocalConfig:
+        """How it is run."""
+        return self._config
+
+    @property
+    def loaded(self) -> LoadedModel:
+        """Weights and tokenizer; loads them."""
+        return self._loaded_engine().loaded
 
     def load(self) -> None:
         """Reads the weights, if that has not been done.
@@ -252,6 +264,21 @@ class TransformersModel:
         return engine.scorer.score(
             requests, end_of_turn=end_of_turn, alone=engine.batcher.alone
         )
+
+    def tokenize(
+        self, requests: Sequence[ScoringRequest], *, end_of_turn: bool = True
+    ) -> list[list[TokenizedText]]:
+        """Returns the texts that `log_probs_batch` scores; loads the tokenizer.
+
+        Raises:
+            ValueError: If a continuation merges with the prompt's last token.
+            LLMError: If a text does not fit into the context.
+        """
+        engine = self._loaded_engine()
+        return [
+            tokenize(engine.loaded, engine.template, request, end_of_turn=end_of_turn)
+            for request in requests
+        ]
 
     def _room(self, loaded: LoadedModel, prompt: Prompt) -> int:
         limit = loaded.context_tokens

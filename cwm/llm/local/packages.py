@@ -13,10 +13,12 @@ REQUIREMENTS = {
     "transformers": "transformers>=5.0",
     "accelerate": "accelerate>=1.10",
     "gguf": "gguf>=0.17",
+    "peft": "peft>=0.17",
 }
 """Package -> what the extra asks for."""
 
 _FOR_GGUF = ("accelerate", "gguf")
+_FOR_TRAINING = ("peft",)
 
 Tensor: TypeAlias = Any
 """A `torch.Tensor`; torch need not be there when types are checked."""
@@ -46,17 +48,20 @@ class LazyPackage:
         return value
 
 
-def require_packages(*, gguf: bool) -> None:
+def require_packages(*, gguf: bool, training: bool = False) -> None:
     """Checks, without importing them, that the packages are there.
 
     Args:
         gguf: Whether a GGUF file is to be read.
+        training: Whether a model is to be trained, or was.
 
     Raises:
         PrerequisiteError: If one is missing; the message has the install line.
     """
     for package in REQUIREMENTS:
-        is_needed = gguf or package not in _FOR_GGUF
+        is_needed = (gguf or package not in _FOR_GGUF) and (
+            training or package not in _FOR_TRAINING
+        )
         if is_needed and importlib.util.find_spec(package) is None:
             raise _missing(package)
 

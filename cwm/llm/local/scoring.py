@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cwm.core.errors import ConfigError, LLMError
+from cwm.core.errors import ConfigError
 from cwm.llm.local.loading import LoadedModel
 from cwm.llm.local.packages import LazyPackage, memory_errors
 from cwm.llm.local.prefixes import PromptEncoder
 from cwm.llm.local.templates import ChatTemplate
+from cwm.llm.local.tokenizing import tokenize
 from cwm.llm.local.trees import TokenTree, tree_log_probs
 from cwm.llm.scoring import ScoringRequest, TokenLogProbs
 
@@ -94,41 +95,15 @@ class TransformersScorer:
         return [[self._result(text) for text in of_request] for of_request in texts]
 
     def _texts(self, request: ScoringRequest, end_of_turn: bool) -> list[_Text]:
-        prompt = self._template.prompt(request.messages)
-        prompt_ids = self._template.token_ids(prompt)
-        ending = self._template.end_of_turn if end_of_turn else ""
-        num_dropped = self._template.num_tokens_after_end if end_of_turn else 0
-        texts = []
-        for continuation in request.continuations:
-            ids = self._template.token_ids(prompt + continuation + ending)
-            if ids[: len(prompt_ids)] != prompt_ids:
-                raise ValueError(
-                    "The continuation must begin where a token of the prompt ends, "
-                    f"got {continuation[:20]!r} after {prompt[-20:]!r}. Move blanks "
-                    "from the end of the prompt to the continuation."
-                )
-            ids = ids[: len(ids) - num_dropped]
-            self._check_length(len(ids))
-            num_scored = len(ids) - len(prompt_ids)
-            texts.append(
-                _Text(
-                    token_ids=ids,
-                    start=len(prompt_ids),
-                    log_probs=np.zeros(num_scored, dtype=np.float32),
-                )
+        found = tokenize(self._loaded, self._template, request, end_of_turn=end_of_turn)
+        return [
+            _Text(
+                token_ids=text.token_ids,
+                start=text.start,
+                log_probs=np.zeros(text.num_scored, dtype=np.float32),
             )
-        return texts
-
-    def _check_length(self, num_tokens: int) -> None:
-        limit = self._loaded.context_tokens
-        # The last token is predicted and never read.
-        if limit is not None and num_tokens - 1 > limit:
-            raise LLMError(
-                f"The context of {self._loaded.name} is {limit} tokens, got a text of "
-                f"{num_tokens}.",
-                retryable=False,
-                is_about_prompt=True,
-            )
+            for text in found
+        ]
 
     def _groups(self, texts: Sequence[Sequence[_Text]]) -> list[list[_Text]]:
         """Returns the texts in groups, each of which shares one encoded beginning.
@@ -174,7 +149,8 @@ class TransformersScorer:
         for text in texts:
             path = tree.add(text.token_ids[shared:-1])[text.start - shared - 1 :]
             targets += zip(path, text.token_ids[text.start :], strict=True)
-        found = tree_log_probs(self._loaded.model, layers, tree, targets)
+        given = tree_log_probs(self._loaded.model, layers, tree, targets)
+        found = given.cpu().numpy()
         for text in texts:
             text.log_probs, found = np.split(found, [len(text.log_probs)])
 
@@ -194,7 +170,7 @@ class TransformersScorer:
         path = tree.add(one)
         targets = list(zip(path, one[1:], strict=False))
         try:
-            found = tree_log_probs(model, [], tree, targets)
+            found = tree_log_probs(model, [], tree, targets).cpu().numpy()
         except torch.OutOfMemoryError:
             raise
         except (ValueError, RuntimeError, TypeError) as error:

@@ -70,7 +70,7 @@ def tree_log_probs(
     layers: Layers,
     tree: TokenTree,
     targets: Sequence[tuple[int, int]],
-) -> npt.NDArray[np.float32]:
+) -> Tensor:
     """Returns the log-probabilities of tokens after nodes of a tree.
 
     One pass over the nodes, each of which sees the common beginning and the nodes
@@ -84,7 +84,8 @@ def tree_log_probs(
         targets: A node, and the token that follows it, for each number asked for.
 
     Returns:
-        `[targets]`, computed in `float32`.
+        `[targets]`, a tensor, computed in `float32`. Unless torch was told otherwise,
+        it has a gradient.
     """
     start = int(layers[0][0].shape[-2]) if layers else 0
     nodes = sorted({node for node, _ in targets})
@@ -94,19 +95,18 @@ def tree_log_probs(
         input_ids=torch.tensor([tree.tokens], device=device),
         position_ids=start + torch.tensor([tree.depths], device=device),
         attention_mask=_masks(model, tree, start),
-        past_key_values=cache_of(layers),
-        use_cache=True,
+        past_key_values=cache_of(layers) if layers else None,
+        use_cache=bool(layers),
         logits_to_keep=torch.tensor(nodes, device=device),
     )
     rows = torch.tensor([row_of[node] for node, _ in targets], device=device)
     tokens = torch.tensor([token for _, token in targets], device=device)
-    found = torch.cat(
+    return torch.cat(
         [
             _log_softmax_at(output.logits[0], rows[part], tokens[part])
             for part in torch.arange(len(targets), device=device).split(_ROWS_AT_ONCE)
         ]
     )
-    return np.asarray(found.cpu().numpy(), dtype=np.float32)
 
 
 def _log_softmax_at(logits: Tensor, rows: Tensor, tokens: Tensor) -> Tensor:

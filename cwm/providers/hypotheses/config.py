@@ -3,7 +3,12 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
+
+import tyro
+
+from cwm.core.errors import ConfigError
+from cwm.execution.options import shown_as
 
 Method: TypeAlias = Literal["metropolis", "metropolis-hastings", "importance"]
 """How hypotheses are drawn: by Metropolis steps as if the scientist drew symmetrically,
@@ -42,8 +47,8 @@ class InferenceConfig:
             takes the likeliest, as published.
         draws: Whether chains accept by a random number of their own, or all by the
             same one, as published.
-        temperature: Divides the log-likelihood; above 0. Above 1, worse hypotheses
-            are accepted more often.
+        likelihood_temperature: Divides the log-likelihood; above 0. Above 1, worse
+            hypotheses are accepted more often.
         length_penalty: Log-probability, in nats, that the prior takes away for each
             word of a hypothesis; at least 0, where 0 is the published flat prior.
         max_tokens: Longest hypothesis, in tokens; at least 1.
@@ -55,12 +60,12 @@ class InferenceConfig:
     chains: int = 1
     trajectories: int = 6
     subset: int = 5
-    trajectory_steps: int | None = None
+    trajectory_steps: Annotated[int | None, shown_as("INT")] = None
     worst: int = 1
     worst_by: Literal["total", "mean"] = "mean"
     resampling: bool = True
     draws: Literal["own", "shared"] = "own"
-    temperature: float = 1.0
+    likelihood_temperature: float = 1.0
     length_penalty: float = 0.0
     max_tokens: int = 96
 
@@ -71,20 +76,21 @@ class InferenceConfig:
         }
         for name, low in lowest.items():
             if getattr(self, name) < low:
-                raise ValueError(
+                raise ConfigError(
                     f"{name} must be at least {low}, got {getattr(self, name)}."
                 )
         if self.trajectory_steps is not None and self.trajectory_steps < 1:
-            raise ValueError(
+            raise ConfigError(
                 "trajectory_steps must be at least 1 or not given, got "
                 f"{self.trajectory_steps}."
             )
-        if not 0.0 < self.temperature < math.inf:
-            raise ValueError(
-                f"temperature must be positive and finite, got {self.temperature!r}."
+        if not 0.0 < self.likelihood_temperature < math.inf:
+            raise ConfigError(
+                "likelihood_temperature must be positive and finite, got "
+                f"{self.likelihood_temperature!r}."
             )
         if not 0.0 <= self.length_penalty < math.inf:
-            raise ValueError(
+            raise ConfigError(
                 "length_penalty must be at least 0 and finite, got "
                 f"{self.length_penalty!r}."
             )
@@ -145,21 +151,21 @@ class CuriosityConfig:
             ("count_exponent", 0.0),
         ):
             if not low <= getattr(self, name) < math.inf:
-                raise ValueError(
+                raise ConfigError(
                     f"{name} must be at least {low}, got {getattr(self, name)!r}."
                 )
         for name in ("learning_rate", "discount", "clip_range", "max_grad_norm"):
             if not 0.0 < getattr(self, name) < math.inf:
-                raise ValueError(
+                raise ConfigError(
                     f"{name} must be above 0, got {getattr(self, name)!r}."
                 )
         for name in ("discount", "gae_lambda", "smoothing"):
             if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(
+                raise ConfigError(
                     f"{name} must be from 0 to 1, got {getattr(self, name)!r}."
                 )
         if any(width < 1 for width in self.hidden_sizes):
-            raise ValueError(
+            raise ConfigError(
                 f"hidden_sizes must be at least 1 each, got {self.hidden_sizes}."
             )
 
@@ -176,19 +182,21 @@ class InductionConfig:
             from the curiosity rewards; needs the extra [rl]).
         inference: How hypotheses are found.
         curiosity: How the curious experimenter learns.
-        first: Hypotheses to begin from, one for each chain; empty lets the scientist
-            begin. An empty text is no hypothesis.
+        first: Hypothesis to begin from, one for each chain; if none is given, the
+            scientist begins. An empty text is no hypothesis.
     """
 
     env: str = "playground"
     experimenter: ExperimenterName = "ideal"
-    inference: InferenceConfig = field(default_factory=InferenceConfig)
+    inference: Annotated[InferenceConfig, tyro.conf.arg(name="")] = field(
+        default_factory=InferenceConfig
+    )
     curiosity: CuriosityConfig = field(default_factory=CuriosityConfig)
-    first: tuple[str, ...] = ()
+    first: Annotated[tuple[str, ...], tyro.conf.arg(metavar="TEXT")] = ()
 
     def __post_init__(self) -> None:
         if self.first and len(self.first) != self.inference.chains:
-            raise ValueError(
+            raise ConfigError(
                 f"first must have one hypothesis for each of the "
                 f"{self.inference.chains} chains, got {len(self.first)}."
             )

@@ -1,8 +1,8 @@
 """Bayesian inference over hypotheses: Metropolis, Metropolis-Hastings, importance.
 
-The target on the data `D` of a phase is `p(D | h)^(1 / temperature) p(h)`, with a flat
-prior `p(h)` if nothing else is set. Draws come from a scientist, who is shown `D`, the
-present hypothesis, and what that explains worst.
+The target on the data `D` of a phase is `p(D | h)^(1 / T) p(h)`, with the temperature
+`T` of the likelihood and a flat prior `p(h)` if nothing else is set. Draws come from a
+scientist, who is shown `D`, the present hypothesis, and what that explains worst.
 """
 
 from collections.abc import Callable, Sequence
@@ -307,7 +307,7 @@ class Inference:
 
     def _log_target(self, hypothesis: str | None, weighed: Weighed) -> float:
         prior = log_prior(hypothesis, self._config.length_penalty)
-        return weighed.total / self._config.temperature + prior
+        return weighed.total / self._config.likelihood_temperature + prior
 
     def _best(self, particles: Sequence[Particle]) -> Particle:
         return max(

@@ -1,4 +1,4 @@
-"""Files beside the journal: trajectories, and what an experimenter has learned."""
+"""Files beside the journal: trajectories, hypotheses, what an experimenter learned."""
 
 import gzip
 import hashlib
@@ -10,6 +10,10 @@ from cwm.core.errors import ConfigError, DataError
 from cwm.core.files import write_atomically
 from cwm.providers.hypotheses.roles import LearningExperimenter
 from cwm.providers.hypotheses.texts import TextTrajectory
+
+
+HYPOTHESES = "hypotheses.json"
+"""File with the best hypothesis of each phase, and who found it."""
 
 
 class RunFiles:
@@ -104,3 +108,23 @@ def all_trajectories(folder: Path) -> tuple[TextTrajectory, ...]:
     if not paths:
         raise DataError(f"{str(folder)!r} must be the folder of an induction run.")
     return tuple(one for path in paths for one in read_trajectories(path))
+
+
+def best_hypothesis(folder: Path) -> str:
+    """Returns the best hypothesis of a run.
+
+    Raises:
+        DataError: If there is no such run, its file cannot be read, or it has found
+            none.
+    """
+    path = folder / HYPOTHESES
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["best"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{str(folder)!r} must be the folder of a run of cwm.induce that is "
+            f"done, but {HYPOTHESES} cannot be read: {error!r}."
+        ) from error
+    if not isinstance(found, str) or not found.strip():
+        raise DataError(f"{str(folder)!r} has found no hypothesis.")
+    return found

@@ -259,9 +259,8 @@ class InductionLoop:
         self._show("")
 
     def _tell(self, phase: Phase) -> None:
-        means = ", ".join(
-            f"{name} {mean:.2f}" for name, mean in phase.best.weighed.by_type.items()
-        )
+        by_type = self._by_type(phase.best)
+        means = ", ".join(f"{name} {mean:.2f}" for name, mean in by_type.items())
         accepted = ""
         if phase.steps:
             accepted = f"{phase.num_accepted} of {len(phase.steps)} accepted, "
@@ -279,7 +278,7 @@ class InductionLoop:
             weighed = self._best.weighed
             measures["log-likelihood"] = f"{weighed.total:.1f}"
             measures["accepted"] = f"{self._num_accepted} of {self._num_proposals}"
-            measures |= {k: f"{v:.1f}" for k, v in weighed.by_type.items()}
+            measures |= {k: f"{v:.1f}" for k, v in self._by_type(self._best).items()}
         self._progress.update(
             Status(
                 completed=self._completed,
@@ -289,6 +288,12 @@ class InductionLoop:
                 measures=measures,
             )
         )
+
+    def _by_type(self, particle: Particle) -> dict[str, float]:
+        """Returns mean log-likelihoods in the world's order of types."""
+        found = particle.weighed.by_type
+        names = [name for name in self._world.types if name in found]
+        return {name: found[name] for name in [*names, *(set(found) - set(names))]}
 
 
 _SHOWN_CHARS = 100

@@ -70,6 +70,48 @@ def test_a_description_file_replaces_the_recorded_one(tmp_path: Path) -> None:
     assert obtained(config).dataset.description == "A hall."
 
 
+@pytest.mark.parametrize("own", [None, "A corridor in words."])
+def test_rules_that_were_found_are_added_to_the_description(
+    tmp_path: Path, own: str | None
+) -> None:
+    path, run, text = tmp_path / "c.npz", tmp_path / "run", tmp_path / "text.md"
+    save_dataset(corridor_dataset(), path)
+    run.mkdir()
+    (run / "hypotheses.json").write_text('{"best": "Walls stop you.\\n"}')
+    if own is not None:
+        text.write_text(own)
+    source = obtained(
+        SourceConfig(
+            data=str(path),
+            hypotheses=run,
+            description=None if own is None else text,
+        )
+    )
+    found = source.dataset.description
+    assert found.startswith(own or corridor_dataset().description)
+    assert found.endswith("incomplete or wrong.\n\nWalls stop you.\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "that is done, but hypotheses.json cannot be read"),
+        ("{", "cannot be read"),
+        ('{"best": null}', "has found no hypothesis"),
+        ('{"best": "  "}', "has found no hypothesis"),
+    ],
+)
+def test_a_run_without_rules_is_refused(
+    tmp_path: Path, content: str | None, expected: str
+) -> None:
+    path = tmp_path / "c.npz"
+    save_dataset(corridor_dataset(), path)
+    if content is not None:
+        (tmp_path / "hypotheses.json").write_text(content)
+    with pytest.raises(DataError, match=expected):
+        obtained(SourceConfig(data=str(path), hypotheses=tmp_path))
+
+
 def test_an_environment_that_nobody_has_is_not_at_hand() -> None:
     assert environment_of(corridor_dataset()) is None
 

@@ -5,7 +5,7 @@ import pytest
 
 from cwm.core.errors import ConfigError, PrerequisiteError
 from cwm.core.spaces import BoxSpec, DictSpec, DiscreteSpec
-from envs.registry import OWN, find, known_ids
+from envs.registry import OWN, SHORT_NAMES, find, known_ids
 from envs.spec import drop_sections, with_description
 from tests.support.toy_envs import toy
 
@@ -130,3 +130,12 @@ def test_a_fence_that_is_not_closed_hides_no_heading() -> None:
 def test_a_description_can_be_replaced() -> None:
     spec = with_description(find("CartPole-v1"), " A pole. \n")
     assert spec.description == "A pole."
+
+
+def test_short_names_stand_for_ids() -> None:
+    assert find("playground").id == "cwm/Playground-v0"
+    for name, env_id in SHORT_NAMES.items():
+        assert find(name).id == env_id
+    assert set(SHORT_NAMES) <= set(known_ids())
+    with pytest.raises(ConfigError, match="Nearest: playground, "):
+        find("playgrond")

@@ -44,7 +44,8 @@ def test_a_missing_package_is_named_with_the_install_line(
         TransformersModel.from_hub_or_folder("someone/some-model")
     assert str(caught.value) == (
         f"Local models need the package {package}, of the extra [local]. Run: pip "
-        "install 'torch>=2.8,<2.14' 'transformers>=5.0' 'accelerate>=1.10' 'gguf>=0.17'"
+        "install 'torch>=2.8,<2.14' 'transformers>=5.0' 'accelerate>=1.10' "
+        "'gguf>=0.17' 'peft>=0.17'"
     )
 
 
@@ -57,6 +58,16 @@ def test_some_packages_are_needed_for_gguf_files_only(
     require_packages(gguf=False)
     with pytest.raises(PrerequisiteError, match=f"need the package {package}"):
         TransformersModel.from_gguf("model.gguf")
+
+
+def test_one_package_is_needed_for_training_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in REQUIREMENTS:
+        monkeypatch.setitem(sys.modules, name, None if name == "peft" else sys)
+    require_packages(gguf=True)
+    with pytest.raises(PrerequisiteError, match="need the package peft"):
+        require_packages(gguf=False, training=True)
 
 
 def test_a_package_is_imported_at_the_first_look() -> None:

@@ -171,7 +171,7 @@ def test_when_a_hypothesis_was_accepted_is_counted_over_all_phases() -> None:
 
 def test_temperature_and_prior_change_what_is_accepted() -> None:
     """At an enormous temperature everything is; with a heavy prior, short texts win."""
-    hot = run(replace(CONFIG, temperature=1e9))
+    hot = run(replace(CONFIG, likelihood_temperature=1e9))
     assert all(step.is_accepted for one in hot for step in one.steps)
     heavy = replace(CONFIG, length_penalty=1e6, chains=1)
     outcomes = run(heavy, first=("short",))

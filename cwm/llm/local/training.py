@@ -1,0 +1,215 @@
+"""Gradient steps that make given answers more probable.
+
+Covers: the mean cross-entropy of the answers' tokens, those of the prompts left out;
+    AdamW; batches of any size in passes that fit into the memory; the same steps from
+    the same seed.
+Does not cover: which weights are trained (those that ask for a gradient; see
+    `adapters`), stopping early, going on after an interruption, several devices.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from cwm.core.errors import ConfigError
+from cwm.core.seeding import child_rng, child_seed
+from cwm.llm.local.packages import LazyPackage, memory_errors
+from cwm.llm.local.tokenizing import TokenizedText
+from cwm.llm.local.trees import TokenTree, tree_log_probs
+
+torch = LazyPackage("torch")
+
+_LESS_MEMORY = "Take smaller pass_tokens or shorter prompts."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """How low-rank adapters are trained.
+
+    Low-rank adaptation: to the output of a linear layer with weights `W`, whose input
+    is `x`, comes `alpha / rank * B A x`, where `A` and `B` have `rank` rows and columns
+    and `W` stays as it is (Hu et al., 2021, https://arxiv.org/abs/2106.09685, section
+    4.1).
+
+    Attributes:
+        rank: At least 1.
+        alpha: Above 0.
+        dropout: Share of `x` that is left out at random while training; at least 0
+            and below 1.
+        learning_rate: Of AdamW without weight decay, at the first step; above 0.
+        schedule: Whether it falls linearly, so that it would be 0 after the last step,
+            or is the same all the time.
+        batch_size: Texts of one gradient step, fewer in the last one of an epoch; at
+            least 1.
+        num_epochs: Passes over all texts, each in an order of its own; at least 1.
+        max_grad_norm: Longer gradients are shortened to this length; above 0.
+        pass_tokens: Most tokens that the model sees at once, apart from a single
+            longer text; at least 1. The gradients of a batch's passes are added up:
+            it decides memory and time, and not the result but for rounding and
+            dropout. What texts begin with counts once.
+        seed: Of the first weights, the orders and the dropout; at least 0.
+    """
+
+    rank: int = 16
+    alpha: float = 8.0
+    dropout: float = 0.05
+    learning_rate: float = 2e-4
+    schedule: Literal["linear", "constant"] = "linear"
+    batch_size: int = 16
+    num_epochs: int = 1
+    max_grad_norm: float = 1.0
+    pass_tokens: int = 1024
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        lowest = {"rank": 1, "batch_size": 1, "num_epochs": 1, "pass_tokens": 1}
+        for name, low in {**lowest, "seed": 0}.items():
+            if getattr(self, name) < low:
+                raise ValueError(
+                    f"{name} must be at least {low}, got {getattr(self, name)}."
+                )
+        for name in ("alpha", "learning_rate", "max_grad_norm"):
+            if not 0.0 < getattr(self, name) < math.inf:
+                raise ValueError(
+                    f"{name} must be positive and finite, got {getattr(self, name)!r}."
+                )
+        if not 0.0 <= self.dropout < 1.0:
+            raise ValueError(
+                f"dropout must be at least 0 and below 1, got {self.dropout!r}."
+            )
+        if self.schedule not in ("linear", "constant"):
+            raise ValueError(
+                f"schedule must be linear or constant, got {self.schedule!r}."
+            )
+
+
+class TrainingStep(NamedTuple):
+    """One gradient step.
+
+    Attributes:
+        number: From 1.
+        num_steps: Of the whole training.
+        loss: Mean of `-log p` of the answers' tokens in its batch before the step, in
+            nats.
+    """
+
+    number: int
+    num_steps: int
+    loss: float
+
+
+TrainingProgress: TypeAlias = Callable[[TrainingStep], None]
+"""Told of every step."""
+
+
+def batches(num_texts: int, config: TrainingConfig) -> list[list[int]]:
+    """Returns which texts each gradient step sees, all epochs one after the other."""
+    found = []
+    for epoch in range(config.num_epochs):
+        order = child_rng(config.seed, "training order", epoch).permutation(num_texts)
+        found += [
+            order[start : start + config.batch_size].tolist()
+            for start in range(0, num_texts, config.batch_size)
+        ]
+    return found
+
+
+def train(
+    model: Any,
+    texts: Sequence[TokenizedText],
+    config: TrainingConfig,
+    progress: TrainingProgress | None = None,
+) -> list[float]:
+    """Changes the weights that ask for a gradient, and returns the loss of each step.
+
+    Texts of a batch share what they begin with, as in scoring: it is computed once,
+    with one draw of the dropout for all of them.
+
+    Args:
+        model: A causal language model of transformers; in evaluation mode afterwards.
+        texts: Prompts with their answers; at least one.
+        config: How.
+        progress: Told of every step.
+
+    Raises:
+        ConfigError: If the loss is no longer finite.
+        LLMError: If the memory does not suffice.
+    """
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=0.0)
+    chosen = batches(len(texts), config)
+    losses: list[float] = []
+    model.train()
+    try:
+        with (
+            memory_errors(_LESS_MEMORY),
+            random_numbers(model.device, child_seed(config.seed, "training")),
+        ):
+            for number, indices in enumerate(chosen):
+                for group in optimizer.param_groups:
+                    group["lr"] = _learning_rate(config, number / len(chosen))
+                batch = [texts[index] for index in indices]
+                optimizer.zero_grad()
+                losses.append(_add_gradients(model, batch, config.pass_tokens))
+                _check_finite(losses)
+                torch.nn.utils.clip_grad_norm_(weights, config.max_grad_norm)
+                optimizer.step()
+                if progress is not None:
+                    progress(TrainingStep(number + 1, len(chosen), losses[-1]))
+    finally:
+        model.eval()
+    return losses
+
+
+@contextmanager
+def random_numbers(device: Any, seed: int) -> Iterator[None]:
+    """Lets torch draw from a seed, and restores its generators afterwards."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def _learning_rate(config: TrainingConfig, share_done: float) -> float:
+    if config.schedule == "constant":
+        return config.learning_rate
+    return config.learning_rate * (1.0 - share_done)
+
+
+def _add_gradients(
+    model: Any, batch: Sequence[TokenizedText], pass_tokens: int
+) -> float:
+    """Adds the gradient of a batch's loss to the weights, and returns the loss."""
+    num_scored = sum(text.num_scored for text in batch)
+    loss = 0.0
+    for tree, targets in _passes(batch, pass_tokens):
+        part = -tree_log_probs(model, [], tree, targets).sum() / num_scored
+        part.backward()
+        loss += float(part.detach())
+    return loss
+
+
+def _passes(
+    batch: Sequence[TokenizedText], pass_tokens: int
+) -> Iterator[tuple[TokenTree, list[tuple[int, int]]]]:
+    """Yields trees of texts, with the nodes and tokens of the answers."""
+    tree, targets = TokenTree(), list[tuple[int, int]]()
+    # In order, texts that begin alike are neighbours.
+    for text in sorted(batch, key=lambda text: text.token_ids):
+        # The last token is predicted and never read.
+        read = text.token_ids[:-1]
+        if targets and len(tree) + tree.num_new(read) > pass_tokens:
+            yield tree, targets
+            tree, targets = TokenTree(), []
+        path = tree.add(read)[text.start - 1 :]
+        targets += zip(path, text.token_ids[text.start :], strict=True)
+    yield tree, targets
+
+
+def _check_finite(losses: Sequence[float]) -> None:
+    if not math.isfinite(losses[-1]):
+        raise ConfigError(
+            f"learning_rate must be small enough for a finite loss, got {losses[-1]} "
+            f"at step {len(losses)}."
+        )

@@ -1,0 +1,199 @@
+"""Hypothesis induction through its command, with the stand-ins: no model, no torch."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cwm.core.journal import comparable, read_journal
+from cwm.induce import main
+from cwm.providers.hypotheses.config import PRESETS
+
+SHORT = ("--phases", "2", "--iterations", "2", "--evaluate", "likelihood")
+
+
+def induced(
+    capsys: pytest.CaptureFixture[str], *words: str, code: int = 0
+) -> dict[str, Any]:
+    assert main(["--json", "--quiet", *words]) == code
+    return json.loads(capsys.readouterr().out or "{}")
+
+
+def timeless(result: dict[str, Any]) -> dict[str, Any]:
+    return {
+        k: v for k, v in result.items() if k not in ("seconds", "made_with", "next")
+    }
+
+
+def test_rules_make_the_test_set_likelier_than_no_rules(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    result = induced(
+        capsys,
+        *("--env", "playground", "--phases", "4", "--evaluate", "ranking"),
+        *("--out", str(out)),
+    )
+    assert result["stand_ins"] == ["statistician", "scientist"]
+    difference = result["scores"]["difference_to_no_hypothesis"]
+    assert difference["best"]["low"] > 0
+    assert sum(result["counts"].values()) > 5 * 90
+    assert len(result["phases"]) == 5
+    assert result["reworded"]["world"] == "playground-reworded"
+    assert json.loads((out / "hypotheses.json").read_text())["best"] == result["best"]
+
+
+def test_the_door_is_about_27_objects(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = induced(
+        capsys,
+        *("--preset", "door_metropolis_pb", "--phases", "2"),
+        *("--evaluate", "likelihood", "--out", str(tmp_path / "run")),
+    )
+    assert result["counts"] == {"opened": 3 * 18, "closed": 3 * 9}
+    assert result["reworded"] is None
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = [
+        induced(capsys, *SHORT, "--seed", seed, "--out", str(tmp_path / name))
+        for seed, name in (("1", "a"), ("1", "b"), ("2", "c"))
+    ]
+    assert timeless(found[0]) == timeless(found[1])
+    assert found[0]["phases"] != found[2]["phases"]
+    one, other = (read_journal(tmp_path / n / "journal.jsonl").records for n in "ab")
+    assert comparable(one) == comparable(other)
+
+
+def test_a_killed_run_ends_as_if_it_had_never_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--phases", "6", "--evaluate", "likelihood", "--experimenter", "random")
+    whole = induced(capsys, *words, "--out", str(tmp_path / "whole"))
+    out = tmp_path / "killed"
+    for _ in range(3):
+        begun = (out / "config.json").exists()
+        how = ("--resume", str(out)) if begun else (*words, "--out", str(out))
+        _kill_soon(how, out / "journal.jsonl")
+    again = induced(capsys, "--resume", str(out))
+    assert timeless(again) == timeless(whole)
+    one, other = (
+        read_journal(folder / "journal.jsonl").records
+        for folder in (tmp_path / "whole", out)
+    )
+    assert comparable(one) == comparable(other)
+
+
+def _kill_soon(words: tuple[str, ...], journal: Path) -> None:
+    """Starts the command, and kills it when its journal has grown a little."""
+    size = journal.stat().st_size if journal.exists() else 0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cwm.induce", "--quiet", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while process.poll() is None:
+        if journal.exists() and journal.stat().st_size > size + 3_000:
+            os.kill(process.pid, signal.SIGKILL)
+            break
+        time.sleep(0.002)
+    process.wait()
+
+
+def test_a_run_in_words_says_who_did_what(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*SHORT, "--out", str(tmp_path / "run")]) == 0
+    shown = capsys.readouterr()
+    assert "Phase 2:" in shown.err
+    for text in (
+        "n-gram stand-in",
+        "template stand-in",
+        "are stand-ins, no language model",
+        "best hypothesis:",
+        "nats per transition",
+        "2 phases" if "2 phases" in shown.out else "phases: 2",
+    ):
+        assert text in shown.out
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_accepted_or_says_what_it_needs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], preset: str
+) -> None:
+    """Those with a language model that acts, or a policy that learns, need more."""
+    words = ["--preset", preset, "--quiet", "--json", "--evaluate", "none"]
+    phases = "0" if preset == "play_score_testset" else "1"
+    code = main([*words, "--phases", phases, "--out", str(tmp_path / "run")])
+    message = capsys.readouterr().err
+    experimenter = PRESETS[preset].experimenter
+    if experimenter == "llm":
+        assert (code, "needs a language model" in message) == (2, True)
+    elif experimenter == "curious" and code:
+        assert "[rl]" in message
+    else:
+        assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--env", "CartPole-v1"), "env must be one of playground"),
+        (("--preset", "no"), "No preset called 'no'"),
+        (("--phases", "-1"), "phases must be at least 0, got -1"),
+        (("--experimenter", "llm"), "experimenter llm needs a language model"),
+        (("--act-episodes", "3"), "act_episodes needs a language model"),
+        (("--base-url", "http://x"), "base_url needs a model of an endpoint"),
+        (("--env", "door", "--experimenter", "curriculum"), "door"),
+        (("--first", "a", "--first", "b"), "first must have one hypothesis for each"),
+        (("--resume", "nowhere"), "must be the folder of a run"),
+        (("--seed", "-1"), "seed must be at least 0"),
+        (("--llm", "scripted:none.json"), "cannot be read"),
+    ],
+)
+def test_wrong_settings_are_refused_before_anything_is_done(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    expected: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = main(["--quiet", "--phases", "1", *words])
+    except SystemExit as error:
+        code = int(error.code or 0)
+    assert code in (1, 2)
+    message = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert expected in message
+    assert not list(tmp_path.rglob("journal.jsonl"))
+
+
+def test_a_resumed_run_keeps_its_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "run")
+    induced(capsys, *SHORT, "--out", out)
+    assert main(["--quiet", "--resume", out, "--phases", "5"]) == 2
+    assert "keeps its settings" in capsys.readouterr().err
+
+
+def test_given_hypotheses_are_scored_without_any_search(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = induced(
+        capsys,
+        *("--phases", "0", "--first", "You are standing on the water."),
+        *("--evaluate", "likelihood", "--out", str(tmp_path / "run")),
+    )
+    assert result["best"] == "You are standing on the water."
+    assert [phase["num_proposed"] for phase in result["phases"]] == [0]
