@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from cwm.core.dataset_file import load_dataset
+
 ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.slow
@@ -243,6 +245,30 @@ def test_programs_with_unit_tests_are_scored(installed: Installed) -> None:
     assert "tree.json is the tree" in installed.command(
         "cwm.replay", "own/cells/coins/gif-mcts-0"
     )
+
+
+def test_rules_are_found_in_words(installed: Installed) -> None:
+    shown = installed.command(
+        "cwm.induce",
+        *("--env", "playground", "--phases", "4", "--out", "runs/rules"),
+    )
+    assert "are stand-ins, no language model" in shown
+    assert "best hypothesis:" in shown
+    assert (installed.work / "runs/rules/hypotheses.json").is_file()
+
+
+def test_rules_are_told_to_the_authors_of_programs(installed: Installed) -> None:
+    """A run's rules are in the description that another run works with."""
+    (installed.work / "answers.json").write_text('["No program."]')
+    installed.command(
+        "cwm.synthesize",
+        *("--env", "playground", "--hypotheses", "runs/rules", "--out", "runs/told"),
+        *("--llm", "scripted:answers.json", "--call-budget", "1"),
+        code=3,
+    )
+    found = json.loads((installed.work / "runs/rules/hypotheses.json").read_text())
+    told = load_dataset(installed.work / "runs/told/dataset.npz").description
+    assert found["best"].strip() in told
 
 
 def test_a_missing_extra_is_named_with_its_install_line(installed: Installed) -> None:

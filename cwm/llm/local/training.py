@@ -60,7 +60,7 @@ class TrainingConfig:
     batch_size: int = 16
     num_epochs: int = 1
     max_grad_norm: float = 1.0
-    pass_tokens: int = 1024
+    pass_tokens: int = 512
     seed: int = 0
 
     def __post_init__(self) -> None:

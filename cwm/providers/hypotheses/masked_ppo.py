@@ -141,7 +141,7 @@ class MaskedPPO:
                 yield
             finally:
                 torch.set_num_threads(num_threads)
-                np.random.set_state(old)  # noqa: NPY002
+                pass
 
     def begin(self) -> None:
         """Forgets the last rollout."""

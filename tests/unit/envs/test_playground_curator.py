@@ -45,6 +45,14 @@ def test_everything_grows_in_every_split(recorded: Dataset, split: str) -> None:
     assert any(trajectory.terminated[-1] for trajectory in trajectories)
 
 
+def test_validation_does_not_take_the_short_episodes(recorded: Dataset) -> None:
+    number = {
+        split: sum(t.policy == "oracle-hardest" for t in recorded.in_split(split))
+        for split in ("train", "validation")
+    }
+    assert number["train"] > number["validation"]
+
+
 def test_only_one_policy_does_what_is_not_legal(recorded: Dataset) -> None:
     idle = {name for name in POLICIES if types_of(recorded, name)["nothing"]}
     assert idle == {"any"}

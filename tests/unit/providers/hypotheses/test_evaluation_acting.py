@@ -100,14 +100,14 @@ def test_the_same_seed_gives_the_same_episodes() -> None:
     assert rows(0) != rows(1)
 
 
-def first_scenes(seed: int) -> list[str]:
-    """Returns what each of two rows sees first in each of three episodes."""
-    seen: list[str] = []
+def beginnings(seed: int) -> list[tuple[str, float]]:
+    """Returns the scene and the first random number of three episodes of two rows."""
+    seen: list[tuple[str, float]] = []
 
     def look(
         state: str, actions: Sequence[tuple[int, str]], rng: np.random.Generator
     ) -> None:
-        seen.append(f"{state} {rng.random()}")
+        seen.append((state, rng.random()))
 
     evaluate_acting(
         lambda goal, hypothesis: look,
@@ -122,16 +122,16 @@ def first_scenes(seed: int) -> list[str]:
 
 
 def test_every_row_begins_with_the_same_scenes_and_numbers() -> None:
-    seen = first_scenes(0)
+    seen = beginnings(0)
     assert seen[:3] == seen[3:]
-    assert len(set(seen)) == 3
+    assert len({scene for scene, _ in seen}) == 3
+    assert len({number for _, number in seen}) == 3
 
 
-def test_scenes_depend_on_the_seed() -> None:
-    texts = [
-        {state.rsplit(" ", 1)[0] for state in first_scenes(seed)} for seed in (0, 1)
-    ]
-    assert not texts[0] & texts[1]
+def test_scenes_and_numbers_depend_on_the_seed() -> None:
+    ours, others = (zip(*beginnings(seed), strict=True) for seed in (0, 1))
+    for one, other in zip(ours, others, strict=True):
+        assert not set(one) & set(other)
 
 
 def test_who_gives_up_has_not_reached_the_goal() -> None:

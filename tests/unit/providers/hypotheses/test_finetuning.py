@@ -422,3 +422,34 @@ def test_bfloat16_weights_can_be_trained() -> None:
     assert scores(tuned.model).sum() > scores(model).sum() + 10
     trained = [w for w in tuned.model.loaded.model.parameters() if w.requires_grad]
     assert {weight.dtype for weight in trained} == {torch.float32}
+
+
+@local
+@pytest.mark.slow
+def test_a_real_model_learns_what_changes(tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    prompts = HypothesisPrompts("playground")
+    seen = [episode(f"seen {number}") for number in range(8)]
+    held_out = transitions_of(episode(f"held out {number}") for number in range(4))
+    config = LocalConfig(device="cpu", num_threads=1)
+    model = TransformersModel.from_gguf(str(gguf_file()), config)
+    before = LanguageModelStatistician(model, prompts).log_probs(None, held_out)
+    tuned = finetune(model, prompts, seen, FinetuningConfig(max_transitions=64))
+    assert len(tuned.about.losses) == 4
+    after = tuned.statistician(prompts).log_probs(None, held_out)
+    assert after.mean() > before.mean() + 1.0
+    tuned.save(tmp_path)
+    loaded = load_tuned(tmp_path, model).statistician(prompts)
+    np.testing.assert_array_equal(loaded.log_probs(None, held_out), after)
+
+
+def episode(name: str) -> TextTrajectory:
+    """Returns 8 random steps in the Playground."""
+    env = find_world("playground").open()
+    rng = child_rng(0, name)
+    states, steps = [env.reset(seed=child_seed(0, name))], []
+    for _ in range(8):
+        actions = env.actions()
+        steps.append((actions[int(rng.integers(len(actions)))][0]))
+        states.append(env.step(steps[-1]))
+    raise NotImplementedError

