@@ -121,6 +121,8 @@ class WorldScores:
             "statistician": self.statistician,
             "is_stand_in": self.is_stand_in,
             "types": list(self.types),
+            # Who writes a mapping may sort it.
+            "rows": list(self.scores),
             "scores": {name: one.to_json() for name, one in self.scores.items()},
             "difference_to_no_hypothesis": differences,
             "chance": None if chance is None else chance.to_json(),
@@ -140,8 +142,8 @@ class WorldScores:
                 is_stand_in=bool(data["is_stand_in"]),
                 types=tuple(map(str, data["types"])),
                 scores={
-                    str(name): HypothesisScore.from_json(one)
-                    for name, one in data["scores"].items()
+                    str(name): HypothesisScore.from_json(data["scores"][name])
+                    for name in data["rows"]
                 },
             )
         except (KeyError, TypeError, AttributeError) as error:

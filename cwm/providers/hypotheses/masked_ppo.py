@@ -141,7 +141,7 @@ class MaskedPPO:
                 yield
             finally:
                 torch.set_num_threads(num_threads)
-                pass
+                np.random.set_state(old)  # noqa: NPY002
 
     def begin(self) -> None:
         """Forgets the last rollout."""

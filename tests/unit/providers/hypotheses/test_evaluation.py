@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from cwm.core.errors import DataError
@@ -134,11 +136,16 @@ def test_what_was_written_is_read_again() -> None:
     found = scores()
     data = found.to_json()
     assert WorldScores.from_json(data) == found
+    # A journal sorts names; rows stay in the order of tables.
+    again = WorldScores.from_json(json.loads(json.dumps(data, sort_keys=True)))
+    assert list(again.scores) == list(found.scores)
     assert list(data["difference_to_no_hypothesis"]) == [FIRST, BEST, SHUFFLED]
     with pytest.raises(DataError, match="Scores cannot be read"):
         WorldScores.from_json({"world": "door"})
     with pytest.raises(DataError, match="A score cannot be read"):
-        WorldScores.from_json(data | {"scores": {"a": {"hypothesis": None}}})
+        WorldScores.from_json(
+            data | {"scores": {"a": {"hypothesis": None}}, "rows": ["a"]}
+        )
 
 
 def test_shuffled_words_are_the_same_words_in_another_order() -> None:

