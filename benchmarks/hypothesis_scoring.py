@@ -69,7 +69,7 @@ class BenchmarkConfig:
     model: str = "smollm2"
     dtype: NumberType = "float32"
     env: str = "playground"
-    num_trajectories: int = 6
+    num_trajectories: int = 2
     seed: int = 0
     block_tokens: int = 32
     repeats: int = 3

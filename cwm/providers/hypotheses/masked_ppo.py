@@ -243,7 +243,8 @@ class MaskedPPO:
             DataError: If the file is none of its own, or of a policy of another form.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            # NumPy would leave a file open that is no archive after all.
+            with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as file:
                 arrays = dict(file)
             about = json.loads(str(arrays.pop(_ABOUT)))
             num_updates = int(about.pop("num_updates"))
