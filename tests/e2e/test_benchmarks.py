@@ -82,3 +82,23 @@ def test_the_tables_of_the_readme_come_from_the_results_file(name: str) -> None:
     assert tables
     for line in tables:
         assert line in readme
+
+
+@pytest.mark.rl
+def test_the_curious_experimenter_stands_beside_random_actions() -> None:
+    shown = run(
+        "benchmarks.curious_rl",
+        *("--repeats", "1", "--seeds", "1", "--phases", "2", "--last", "1"),
+        *("--output", ""),
+    )
+    assert "random" in shown
+
+
+def test_hypotheses_of_several_experimenters_are_one_table(tmp_path: Path) -> None:
+    shown = run(
+        "benchmarks.hypotheses",
+        *("--phases", "1", "--seeds", "0", "--experimenters", "random", "ideal"),
+        *("--evaluate", "likelihood", "--out", str(tmp_path / "runs")),
+    )
+    assert "| random | 1 |" in shown
+    assert "| ideal | 1 |" in shown
