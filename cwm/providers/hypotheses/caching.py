@@ -9,7 +9,7 @@ from cwm.core.protocols import FloatArray
 from cwm.providers.hypotheses.roles import Statistician
 from cwm.providers.hypotheses.texts import TextTransition
 
-DEFAULT_MAX_ENTRIES = 500_000
+DEFAULT_MAX_ENTRIES = 200_000
 """Some 50 hypotheses on the transitions of the published curious experimenter."""
 
 

@@ -126,6 +126,8 @@ def test_numbers_come_from_the_assignment_and_leave_others_alone() -> None:
     assert torch.equal(torch.get_rng_state(), old[0])
     assert np.array_equal(np.random.get_state()[1], old[1][1])  # noqa: NPY002
     assert torch.get_num_threads() == num_threads
+    torch.rand(3)
+    np.random.rand(3)  # noqa: NPY002
     assert one.learn(ones(first)) == figures
     assert set(figures) == {
         *("entropy", "policy_loss", "value_loss", "approximate_kl", "clip_fraction"),

@@ -440,7 +440,6 @@ def test_a_real_model_learns_what_changes(tmp_path: Path) -> None:
     tuned = finetune(model, prompts, seen, FinetuningConfig(max_transitions=64))
     assert len(tuned.about.losses) == 4
     after = tuned.statistician(prompts).log_probs(None, held_out)
-    print(before.mean(), after.mean(), tuned.about.losses)
     assert after.mean() > before.mean() + 1.0
     tuned.save(tmp_path)
     loaded = load_tuned(tmp_path, model).statistician(prompts)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from math import log
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from cwm.llm.chat import ChatMessage
 from cwm.providers.hypotheses.llm_experimenter import LanguageModelExperimenter
 from cwm.providers.hypotheses.roles import Assignment, Experimenter
-from cwm.providers.hypotheses.worlds import WORLDS
+from cwm.providers.hypotheses.worlds import WORLDS, TextStep
 from prompts.hypotheses import HypothesisPrompts
 from tests.support.recording_scorer import RecordingScorer
 
@@ -95,6 +96,29 @@ def test_in_the_playground_it_acts_until_the_time_is_over() -> None:
     for one in found:
         candidates = map(PLAYGROUND.candidates, one.states[:-1])
         assert all(c in some for c, some in zip(one.changes, candidates, strict=True))
+
+
+class Short:
+    """Ends with its second step."""
+
+    def reset(self, seed: int | None = None) -> str:
+        self._num_steps = 0
+        return "begin"
+
+    def actions(self) -> list[tuple[int, str]]:
+        return [(3, "go on")]
+
+    def step(self, action: int) -> TextStep:
+        self._num_steps += 1
+        return TextStep("on", "You go on.", "On.", "", self._num_steps == 2)
+
+
+def test_an_episode_ends_when_the_environment_says_so() -> None:
+    world = replace(PLAYGROUND, open=Short)
+    experimenter = LanguageModelExperimenter(RecordingScorer(), world)
+    (found,) = experimenter.collect(assignment(num_trajectories=1))
+    assert found.states == ("begin", "on", "on")
+    assert found.action_ids == (3, 3)
 
 
 def test_it_stops_after_so_many_steps() -> None:
