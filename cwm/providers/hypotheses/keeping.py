@@ -29,7 +29,7 @@ class RunFiles:
 
     def policy(self, phase: int) -> Path:
         """Returns the file with what was learned up to the end of a phase."""
-        return self._folder / "policies" / f"{phase:04d}.pt"
+        return self._folder / "policies" / f"{phase:04d}.npz"
 
     def keep(self, phase: int, trajectories: Sequence[TextTrajectory]) -> str:
         """Writes what was collected in a phase, and returns its digest.

@@ -9,7 +9,6 @@ are passed; the global generators of torch and NumPy are left as they were.
 import importlib
 import importlib.util
 import json
-import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cwm.core.errors import ConfigError, DataError, PrerequisiteError
+from cwm.core.files import write_atomically
 from cwm.core.protocols import FloatArray
 from cwm.core.seeding import child_seed
 from cwm.providers.hypotheses.config import CuriosityConfig
@@ -234,7 +234,7 @@ class MaskedPPO:
                 arrays[f"{_ADAM}{number}/{name}"] = tensor.numpy()
         content = BytesIO()
         np.savez(content, allow_pickle=False, **arrays)
-        _write_atomically(path, content.getvalue())
+        write_atomically(path, content.getvalue())
 
     def load(self, path: Path) -> None:
         """Goes on from what `save` wrote.
@@ -318,16 +318,3 @@ def _make_ppo(config: CuriosityConfig) -> Any:
     logger = importlib.import_module("stable_baselines3.common.logger")
     ppo.set_logger(logger.Logger(folder=None, output_formats=[]))
     return ppo
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    """Replaces the content of `path` in one step, durably."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
