@@ -74,10 +74,13 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(
     assert comparable(one) == comparable(other)
 
 
+@pytest.mark.parametrize(
+    "experimenter", ["random", pytest.param("curious", marks=pytest.mark.rl)]
+)
 def test_a_killed_run_ends_as_if_it_had_never_stopped(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], experimenter: str
 ) -> None:
-    words = ("--phases", "6", "--evaluate", "likelihood", "--experimenter", "random")
+    words = ("--phases", "5", "--evaluate", "none", "--experimenter", experimenter)
     whole = induced(capsys, *words, "--out", str(tmp_path / "whole"))
     out = tmp_path / "killed"
     for _ in range(3):

@@ -11,7 +11,6 @@ from cwm.core.files import write_atomically
 from cwm.providers.hypotheses.roles import LearningExperimenter
 from cwm.providers.hypotheses.texts import TextTrajectory
 
-
 HYPOTHESES = "hypotheses.json"
 """File with the best hypothesis of each phase, and who found it."""
 
