@@ -15,6 +15,7 @@ from cwm.cli import EXIT_DONE, run_command
 from cwm.config import load_config
 from cwm.core.errors import ConfigError, CwmError
 from cwm.execution.options import shown_as
+from cwm.finetuning import finetune_run
 from cwm.induction import (
     RUN_PRESETS,
     InductionFolder,
@@ -23,6 +24,7 @@ from cwm.induction import (
     make_cast,
     new_folder,
 )
+from cwm.providers.hypotheses.finetuning_config import FinetuningConfig
 from cwm.report.hypotheses import InductionReport
 from cwm.report.hypothesis_plots import write_induction_plot
 from cwm.report.live import make_progress
@@ -59,6 +61,10 @@ class Arguments:
         out: Folder of the run; a new one in ./runs if not given.
         resume: Folder of a run to continue; it ends as if it had never stopped. No
             setting may be given again.
+        finetune: Folder of a run that is done, whose statistician is a model on this
+            machine: no new run, but that model trained on what was collected there
+            (LoRA), scored beside the run's hypotheses.
+        finetuning: How it is trained; the defaults are the published ones.
         plot: File (.png) for a picture of the run; needs the extra [plot].
         json: Print the result as JSON instead of tables.
         quiet: Show no progress.
@@ -71,6 +77,8 @@ class Arguments:
     config: Annotated[Path | None, shown_as("FILE")] = None
     out: Annotated[Path | None, shown_as("FOLDER")] = None
     resume: Annotated[Path | None, shown_as("RUN")] = None
+    finetune: Annotated[Path | None, shown_as("RUN")] = None
+    finetuning: FinetuningConfig = field(default_factory=FinetuningConfig)
     plot: Annotated[Path | None, shown_as("FILE")] = None
     json: bool = False
     quiet: bool = False
@@ -79,7 +87,11 @@ class Arguments:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    return run_command(lambda: run(_parse(words)))
+    return run_command(lambda: _run(_parse(words)))
+
+
+def _run(arguments: Arguments) -> int:
+    return run(arguments) if arguments.finetune is None else tune(arguments)
 
 
 def _parse(words: list[str]) -> Arguments:
@@ -137,6 +149,37 @@ def run(arguments: Arguments) -> int:
                 )
             raise
         report = _plotted(report, arguments.plot)
+    if arguments.json:
+        sys.stdout.write(json.dumps(report.to_json(), indent=2) + "\n")
+    else:
+        report.show(sys.stdout)
+    return EXIT_DONE
+
+
+def tune(arguments: Arguments) -> int:
+    """Trains a run's model, shows what it is worth, and returns the exit code.
+
+    Raises:
+        CwmError: If a setting is wrong, or the training failed.
+    """
+    assert arguments.finetune is not None, "asked only then"
+    config = arguments.run
+    bare = replace(InductionRunConfig(), evaluation=config.evaluation)
+    if config != bare or arguments.resume or arguments.out or arguments.plot:
+        raise ConfigError(
+            "finetune takes everything but finetuning and evaluate from the run that "
+            "it names; no other setting may be given."
+        )
+    with (
+        closing(make_progress(sys.stderr, quiet=arguments.quiet)) as progress,
+        redirect_stdout(sys.stderr),  # Libraries print; the result stands alone.
+    ):
+        report = finetune_run(
+            InductionFolder(arguments.finetune),
+            arguments.finetuning,
+            evaluate=config.evaluation.evaluate,
+            progress=progress,
+        )
     if arguments.json:
         sys.stdout.write(json.dumps(report.to_json(), indent=2) + "\n")
     else:

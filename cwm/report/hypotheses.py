@@ -24,7 +24,8 @@ from cwm.report.hypothesis_tables import (
     top_table,
 )
 
-_FILE_WIDTH = 130
+FILE_WIDTH = 130
+"""Columns of a table that goes into a file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,17 +157,11 @@ class InductionReport:
 
     def show(self, stream: TextIO) -> None:
         """Writes the report for people."""
-        width = None if stream.isatty() else _FILE_WIDTH
+        width = None if stream.isatty() else FILE_WIDTH
         console = Console(file=stream, highlight=False, soft_wrap=True, width=width)
         for line in self.head():
             console.print(escape(line))
-        for scores in filter(None, (self.scores, self.reworded)):
-            console.print(likelihood_table(scores))
-            for line in difference_lines(scores):
-                console.print(escape(line))
-            if scores.chance is not None:
-                console.print(top_table(scores))
-                console.print(top_by_type_table(scores))
+        show_scores(console, [self.scores, self.reworded])
         console.print(found_table(self.counts, self.first_phases()))
         if self.acting:
             console.print(acting_table(self.acting))
@@ -201,6 +196,17 @@ class InductionReport:
         if self.next_commands:
             lines += ["next:", *(f"  {command}" for command in self.next_commands)]
         return lines
+
+
+def show_scores(console: Console, several: Sequence[WorldScores | None]) -> None:
+    """Writes the tables of what was scored, in one world after the other."""
+    for scores in filter(None, several):
+        console.print(likelihood_table(scores))
+        for line in difference_lines(scores):
+            console.print(escape(line))
+        if scores.chance is not None:
+            console.print(top_table(scores))
+            console.print(top_by_type_table(scores))
 
 
 def stand_in_lines(roles: Sequence[str]) -> list[str]:

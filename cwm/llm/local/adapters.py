@@ -113,7 +113,7 @@ class Adapter:
         return replace(
             self._base,
             name=name,
-            model=self._peft.get_base_model().eval(),
+            model=self._peft.get_base_model(),
             weights=found.hexdigest(),
         )
 

@@ -67,20 +67,20 @@ class TrainingConfig:
         lowest = {"rank": 1, "batch_size": 1, "num_epochs": 1, "pass_tokens": 1}
         for name, low in {**lowest, "seed": 0}.items():
             if getattr(self, name) < low:
-                raise ValueError(
+                raise ConfigError(
                     f"{name} must be at least {low}, got {getattr(self, name)}."
                 )
         for name in ("alpha", "learning_rate", "max_grad_norm"):
             if not 0.0 < getattr(self, name) < math.inf:
-                raise ValueError(
+                raise ConfigError(
                     f"{name} must be positive and finite, got {getattr(self, name)!r}."
                 )
         if not 0.0 <= self.dropout < 1.0:
-            raise ValueError(
+            raise ConfigError(
                 f"dropout must be at least 0 and below 1, got {self.dropout!r}."
             )
         if self.schedule not in ("linear", "constant"):
-            raise ValueError(
+            raise ConfigError(
                 f"schedule must be linear or constant, got {self.schedule!r}."
             )
 

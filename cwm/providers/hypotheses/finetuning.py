@@ -89,7 +89,7 @@ class Finetuning:
                 config=FinetuningConfig(**data["config"]),
                 losses=tuple(map(float, data["losses"])),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, ConfigError) as error:
             raise DataError(f"A fine-tuning cannot be read: {error!r}.") from error
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from cwm.core.errors import ConfigError
 from cwm.llm.local.training import TrainingConfig
 
 
@@ -29,7 +30,7 @@ class FinetuningConfig(TrainingConfig):
         # The class that `super` would look for is the one before it got its slots.
         TrainingConfig.__post_init__(self)
         if self.max_transitions is not None and self.max_transitions < 1:
-            raise ValueError(
+            raise ConfigError(
                 "max_transitions must be at least 1 or not given, got "
                 f"{self.max_transitions}."
             )
