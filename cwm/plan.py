@@ -58,11 +58,12 @@ from sandbox.limits import Limits
 DESCRIPTION = """\
 Acts in the real environment by planning in a world model, and reports how it went.
 
-A model is the folder of a run of cwm.synthesize, a Python file with a class
-Environment, true (the real simulator: what a perfect model would reach) or random (no
-model, random actions). docs/planning.md says what each column means.
+A model is the folder of a run of cwm.synthesize or cwm.induce, a Python file with a
+class Environment, true (the real simulator: what a perfect model would reach) or random
+(no model, random actions). docs/planning.md says what each column means.
 
   python -m cwm.plan runs/2026-01-01-CartPole-v1-1
+  python -m cwm.plan runs/2026-01-01-playground-hypotheses-1 --model-steps 500
   python -m cwm.plan world_model.py --env Pendulum-v1 --planner icem --reference
   python -m cwm.plan true --env Taxi-v4 --planner beam --episodes 100 --json
 
@@ -285,6 +286,7 @@ def plan(arguments: Arguments) -> int:
                 environment=EnvironmentRef.of(spec),
                 kind=model.kind,
                 source=model.source,
+                model=model.model,
                 planner=arguments.planner_config(name),
                 acting=arguments.acting(name),
                 tolerances=tolerances,
@@ -296,6 +298,9 @@ def plan(arguments: Arguments) -> int:
         )
         for setup in setups:
             _check_planner(setup, spec)
+            if setup.model is not None:
+                processes = min(arguments.workers, arguments.episodes)
+                setup.model.check(spec, num_processes=processes)
         pictures = arguments.pictures()
         pictures.check(spec, setups)
         rule = success_rule(spec)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cwm.config import SourceConfig
+from cwm.config import SourceConfig, config_from_json
 from cwm.core.dataset_file import load_dataset, save_dataset
 from cwm.core.errors import ConfigError, CwmError, PrerequisiteError
 from cwm.core.trajectories import Dataset, Split
@@ -21,6 +21,7 @@ from cwm.evaluation.published import published
 from cwm.evaluation.setups import (
     EnvironmentRef,
     ModelKind,
+    OpenableModel,
     Setup,
     plain_env,
     usual_tolerances,
@@ -35,8 +36,12 @@ from cwm.evaluation.timing import within_seconds
 from cwm.execution.progress import Progress, Status
 from cwm.execution.provenance import environment_report
 from cwm.programs.tolerances import Tolerances
+from cwm.providers.hypotheses.induced_model import read_induced
+from cwm.providers.hypotheses.keeping import HYPOTHESES
+from cwm.providers.hypotheses.making import RoleConfig
 from cwm.report.planning import PlanningReport, PlanningRow
 from cwm.sources import environment_of, find_env, read_text
+from cwm.synthesis.run_folder import RunFolder
 from envs.collect import varies
 from envs.snapshots import open_with_snapshots
 from envs.spec import EnvSpec
@@ -64,15 +69,17 @@ class NamedModel:
     """A world model as the user named it.
 
     Attributes:
-        name: What the user typed.
+        name: What the user typed; for rules in words also who believes them.
         kind: What it is.
         source: The program, if it is one.
+        model: The rules in words, if it is such a run's.
         dataset: What it was made from, if it is a run's.
     """
 
     name: str
     kind: ModelKind
     source: str = ""
+    model: OpenableModel | None = None
     dataset: Dataset | None = None
 
 
@@ -83,8 +90,9 @@ def read_model(word: str) -> NamedModel:
         word: `true`, `random`, the folder of a run, or a Python file.
 
     Raises:
-        ConfigError: If it is a folder without a program.
-        DataError: If a file cannot be read.
+        ConfigError: If it is a folder without a program or rules, or the settings of
+            a run are wrong.
+        DataError: If a file cannot be read, or a run has found no rules.
     """
     if word == TRUE:
         return NamedModel(name=word, kind="true")
@@ -94,9 +102,11 @@ def read_model(word: str) -> NamedModel:
     if not path.is_dir():
         return NamedModel(name=word, kind="program", source=read_text(path))
     if not (path / RUN_PROGRAM).is_file():
+        if (path / HYPOTHESES).is_file():
+            return _read_rules(path)
         raise ConfigError(
             "A model must be true, random, a Python file or the folder of a run with "
-            f"{RUN_PROGRAM}, got {word!r}, a folder without one."
+            f"{RUN_PROGRAM} or {HYPOTHESES}, got {word!r}, a folder without one."
         )
     dataset = None
     if (path / RUN_DATASET).is_file():
@@ -107,6 +117,16 @@ def read_model(word: str) -> NamedModel:
         source=read_text(path / RUN_PROGRAM),
         dataset=dataset,
     )
+
+
+def _read_rules(path: Path) -> NamedModel:
+    """Returns the model that a run of `cwm.induce` has made."""
+    run = RunFolder(path)
+    settings = run.read_json(run.config).get("roles", {})
+    name = str(run.config)
+    roles = config_from_json(settings, RoleConfig(), name=name, prefix="roles.")
+    model = read_induced(path, roles)
+    return NamedModel(name=model.name, kind="other", model=model)
 
 
 def environment_for(source: SourceConfig, models: Sequence[NamedModel]) -> EnvSpec:
@@ -120,6 +140,8 @@ def environment_for(source: SourceConfig, models: Sequence[NamedModel]) -> EnvSp
     if source.set or source.env_kwargs != "{}":
         raise ConfigError("set and env_kwargs need env.")
     for model in models:
+        if model.model is not None:
+            return EnvironmentRef(id=model.model.environment_id).find()
         if model.dataset is None:
             continue
         spec = environment_of(model.dataset)
@@ -225,7 +247,10 @@ def _settings(setup: Setup) -> dict[str, Any]:
     acting = asdict(setup.acting)
     if math.isinf(acting["replan_error"]):
         acting["replan_error"] = None  # JSON has no infinity.
-    return {"kind": setup.kind, "planner": planner, "acting": acting}
+    settings = {"kind": setup.kind, "planner": planner, "acting": acting}
+    if setup.model is not None:
+        settings["model"] = setup.model.to_json()
+    return settings
 
 
 def _title(setup: Setup) -> str:

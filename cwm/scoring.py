@@ -1,4 +1,4 @@
-"""Scoring programs beside doing nothing and the true simulator.
+"""Scoring programs and other models beside doing nothing and the true simulator.
 
 The only place where the true environment and programs meet: for the ceiling row,
 after the search.
@@ -7,14 +7,16 @@ after the search.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cwm.core.codec import decode_columns, select_rows
-from cwm.core.errors import PrerequisiteError
+from cwm.core.errors import ConfigError, PrerequisiteError
 from cwm.core.predictions import Predictions
 from cwm.core.proposals import Task
+from cwm.core.protocols import LikelihoodModel
 from cwm.core.trajectories import (
     SPLIT_TITLES,
     SPLITS,
@@ -22,7 +24,14 @@ from cwm.core.trajectories import (
     Split,
     TransitionBatch,
 )
+from cwm.evaluation.model_predictions import (
+    BatchLikelihood,
+    batch_likelihood,
+    step_predictions,
+)
+from cwm.evaluation.setups import OpenableModel
 from cwm.execution.executors import ThreadExecutor
+from cwm.execution.progress import Progress, Status
 from cwm.programs.accuracy import SplitScore
 from cwm.programs.evaluation import (
     NUM_DRAWS,
@@ -36,7 +45,7 @@ from cwm.programs.memorised import drop_evidence
 from cwm.programs.tolerances import Tolerances
 from cwm.programs.unit_tests import parse_unit_tests
 from cwm.report.audits import ProgramAudit
-from cwm.report.files import FileScore, FilesReport
+from cwm.report.files import FileScore, ModelScore
 from cwm.report.scores import (
     DO_NOTHING,
     PROGRAM,
@@ -294,27 +303,88 @@ def _rows(predictions: Predictions, rows: NDArray[np.intp]) -> Predictions:
 
 
 def score_files(
-    texts: Mapping[str, str], evaluator: ProgramEvaluator, source: Source
-) -> FilesReport:
+    texts: Mapping[str, str],
+    evaluator: ProgramEvaluator,
+    dataset: Dataset,
+    *,
+    is_alone: bool = True,
+) -> tuple[FileScore, ...]:
     """Returns how programs do, several of them running at a time.
 
     Args:
         texts: Programs by the name of their file.
         evaluator: On the same transitions.
-        source: The transitions, and the environment if it is at hand.
+        dataset: The transitions.
+        is_alone: Whether a single program needs no name.
     """
-    is_alone = len(texts) == 1
+    is_alone = is_alone and len(texts) == 1
 
     def score(item: tuple[str, str]) -> FileScore:
         path, text = item
         evaluation = evaluator.evaluate(text, needs_audit=always)
         name = PROGRAM if is_alone else path
-        row = program_row(text, evaluation, evaluator, source.dataset, name=name)
+        row = program_row(text, evaluation, evaluator, dataset, name=name)
         return FileScore(path=path, evaluation=evaluation, row=row)
 
     executor = ThreadExecutor(num_workers=NUM_WORKERS)
-    return FilesReport(
-        dataset=source.dataset,
-        files=tuple(executor.map(score, texts.items())),
-        baselines=baseline_rows(source),
+    return tuple(executor.map(score, texts.items()))
+
+
+def score_model(
+    model: OpenableModel, source: Source, *, seed: int, progress: Progress
+) -> ModelScore:
+    """Returns how a model does that is no program.
+
+    Args:
+        model: The model; it runs in this process.
+        source: The transitions, and their environment.
+        seed: Seed of models that draw.
+        progress: Is told of each split.
+
+    Raises:
+        ConfigError: If it is no model of this environment.
+        PrerequisiteError: If a package that it needs is missing.
+        CwmError: If whoever it asks has no answer.
+    """
+    dataset, spec = source.dataset, spec_of(source)
+    splits = table_splits(dataset)
+    likelihoods: dict[str, BatchLikelihood] = {}
+    progress.phase(f"Scoring {model.name}")
+    with model.open(spec) as opened:
+        for split, batch in splits.items():
+            if isinstance(opened, LikelihoodModel):
+                # First: what it asks for in large batches, it need not ask in steps.
+                tell = partial(_tell, progress, SPLIT_TITLES[split], len(batch))
+                likelihoods[split] = batch_likelihood(opened, batch, on_rows=tell)
+        row = score_row(
+            model.name,
+            partial(
+                step_predictions,
+                opened,
+                num_draws=NUM_DRAWS if dataset.is_stochastic else 1,
+                seed=seed,
+            ),
+            splits,
+            Tolerances.from_batch(dataset.batch("train")),
+        )
+    return ModelScore(settings=model.to_json(), row=row, likelihoods=likelihoods)
+
+
+def spec_of(source: Source) -> EnvSpec:
+    """Returns the environment of transitions.
+
+    Raises:
+        ConfigError: If it is not at hand.
+    """
+    if source.spec is None:
+        raise ConfigError(
+            f"The environment of the data, {source.dataset.environment_id!r}, must be "
+            "at hand to open a model that is no program, and it cannot be made here."
+        )
+    return source.spec
+
+
+def _tell(progress: Progress, title: str, total: int, number: int) -> None:
+    progress.update(
+        Status(completed=number, total=total, unit="transitions", activity=title)
     )

@@ -254,8 +254,8 @@ class _WorldCell:
 
     def _episodes(self, setup: Setup, path: Path) -> tuple[EpisodeRecord, ...]:
         total = self.task.episodes
-        names = {"random": "random actions", "true": "oracle", "program": "acting"}
-        self.progress.phase(names[setup.kind])
+        names = {"random": "random actions", "true": "oracle"}
+        self.progress.phase(names.get(setup.kind, "acting"))
 
         def tell(episode: EpisodeRecord) -> None:
             done = Status(completed=episode.index + 1, total=total, unit="episodes")

@@ -62,7 +62,8 @@ def follow(setup: Setup, episode: EpisodeResult, *, max_steps: int) -> Drift:
         max_steps: Steps to follow, at most.
 
     Raises:
-        ConfigError: If the environment cannot be a model.
+        ConfigError: If the environment cannot be a model, or a model that opens itself
+            is none of this environment.
         SandboxUnavailable: If programs cannot be run here.
     """
     spec = setup.environment.find()
@@ -116,6 +117,9 @@ def _opened(
             env = stack.enter_context(closing(open_with_snapshots(spec, setup.seed)))
             env.reset(episode.seed)
             yield true, true.state_of(env, first)
+            return
+        if setup.model is not None:
+            yield stack.enter_context(setup.model.open(spec)), first
             return
         assert setup.kind == "program", "random actions have no model"
         # The session is all that is asked of it.

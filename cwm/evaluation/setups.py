@@ -1,15 +1,17 @@
 """One row of an evaluation: an environment, a world model and a planner, opened.
 
-Covers: the true environment, programs in the sandbox, and random actions; everything
-is described by plain data, so that another process can open the same.
+Covers: the true environment, programs in the sandbox, models that open themselves, and
+random actions; everything is described by plain data, so that another process can open
+the same.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from cwm.core.errors import ConfigError
+from cwm.core.protocols import WorldModel
 from cwm.core.seeding import child_rng, child_seed
 from cwm.core.trajectories import Trajectory, batch_trajectories
 from cwm.evaluation.deciders import SandboxSettings, open_decider
@@ -28,8 +30,9 @@ from planners.registry import PlannerConfig, new_planner
 from sandbox.isolation import Level
 from sandbox.limits import Limits
 
-ModelKind: TypeAlias = Literal["program", "true", "random"]
-"""A program's source, the environment itself, or no model and no planner."""
+ModelKind: TypeAlias = Literal["program", "true", "random", "other"]
+"""A program's source, the environment itself, no model and no planner, or a model that
+opens itself."""
 
 NUM_TOLERANCE_STEPS = 1_000
 """Random steps that set tolerances where there are no data."""
@@ -59,6 +62,48 @@ class EnvironmentRef:
         return find(self.id, kwargs=self.kwargs, changes=self.changes)
 
 
+class OpenableModel(Protocol):
+    """A world model as plain data that can be pickled; any process can open it.
+
+    It starts from observations.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is called in tables; names of stand-ins say that they are some."""
+        ...
+
+    @property
+    def environment_id(self) -> str:
+        """The environment that it is a model of."""
+        ...
+
+    def check(self, spec: EnvSpec, *, num_processes: int = 1) -> None:
+        """Makes sure, before the work, that it can be opened.
+
+        Args:
+            spec: The environment that it is to be a model of.
+            num_processes: Processes that open it.
+
+        Raises:
+            ConfigError: If it cannot.
+        """
+        ...
+
+    def open(self, spec: EnvSpec) -> AbstractContextManager[WorldModel]:
+        """Returns the model of an environment, to be entered; its exit closes it.
+
+        Raises:
+            ConfigError: If it is no model of this environment.
+            PrerequisiteError: If a package that it needs is missing.
+        """
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns all that decides what it predicts, as plain data."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Setup:
     """What acts how in which environment.
@@ -68,6 +113,7 @@ class Setup:
         environment: The environment.
         kind: What the world model is.
         source: The program, if it is one.
+        model: The model that opens itself, if it is one.
         planner: The planner.
         acting: How plans are carried out.
         tolerances: How far predictions may be off.
@@ -81,12 +127,20 @@ class Setup:
     environment: EnvironmentRef
     kind: ModelKind
     source: str = ""
+    model: OpenableModel | None = None
     planner: PlannerConfig
     acting: ActingConfig
     tolerances: Tolerances
     seed: int
     isolation: Level = "kernel"
     limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if (self.kind == "other") != (self.model is not None):
+            raise ValueError(
+                "model must be given for the kind other, and for no other, got "
+                f"{self.kind!r} with {self.model!r}."
+            )
 
     def episode_seed(self, index: int) -> int:
         """Returns the seed of an episode."""
@@ -103,8 +157,9 @@ def open_actor(setup: Setup) -> Iterator[Actor]:
     """Yields who acts; its environment, model and program are closed afterwards.
 
     Raises:
-        ConfigError: If the planner cannot choose such actions, or the environment
-            cannot be a model.
+        ConfigError: If the planner cannot choose such actions, the environment cannot
+            be a model, or a model that opens itself is none of this environment.
+        PrerequisiteError: If a package that such a model needs is missing.
         SandboxUnavailable: If programs cannot be run here.
     """
     spec = setup.environment.find()
@@ -119,13 +174,17 @@ def open_actor(setup: Setup) -> Iterator[Actor]:
             model = stack.enter_context(closing(TrueModel(spec, setup.seed)))
             # The same way to save as that of the model.
             env = open_with_snapshots(spec, setup.seed)
-            decider = _true_decider(setup, spec, model)
+            stack.callback(env.close)
+            decider = _model_decider(setup, spec, model)
             state_of = model.state_of
         else:
             env = plain_env(spec)
+            stack.callback(env.close)
             if setup.kind == "program":
                 decider = _program_decider(setup, spec)
-        stack.callback(env.close)
+            elif setup.model is not None:
+                other = stack.enter_context(setup.model.open(spec))
+                decider = _model_decider(setup, spec, other)
         if decider is not None:
             stack.enter_context(decider)
         yield Actor(
@@ -139,7 +198,7 @@ def open_actor(setup: Setup) -> Iterator[Actor]:
         )
 
 
-def _true_decider(setup: Setup, spec: EnvSpec, model: TrueModel) -> Decider:
+def _model_decider(setup: Setup, spec: EnvSpec, model: WorldModel) -> Decider:
     try:
         return ModelDecider(new_planner(setup.planner, spec.action_space), model)
     except ValueError as error:
