@@ -45,6 +45,7 @@ from cwm.report.live import make_progress
 from cwm.report.pictures import Pictures
 from cwm.report.planning import PlanningReport
 from envs.spec import EnvSpec
+from planners.planner import TooFewModelSteps
 from planners.registry import (
     PRESETS,
     PlannerConfig,
@@ -304,12 +305,18 @@ def plan(arguments: Arguments) -> int:
         pictures = arguments.pictures()
         pictures.check(spec, setups)
         rule = success_rule(spec)
-        rows = PlanningRun(
+        run = PlanningRun(
             setups=setups,
             num_episodes=arguments.episodes,
             num_workers=arguments.workers,
             decision_seconds=arguments.decision_seconds,
-        ).run(rule, progress)
+        )
+        try:
+            rows = run.run(rule, progress)
+        except TooFewModelSteps as error:
+            raise ConfigError(
+                f"{error} Give more --model-steps or a shorter --horizon."
+            ) from error
         files = []
         if arguments.save_transitions is not None:
             path = arguments.save_transitions

@@ -18,7 +18,7 @@ from cwm.core.spaces import SpaceSpec, Value
 from planners.actions import BoxActions, ListedActions
 from planners.base import BasePlanner
 from planners.guidance import Guidance
-from planners.planner import NoLegalAction, Plan, PlanningConfig
+from planners.planner import NoLegalAction, Plan, PlanningConfig, TooFewModelSteps
 from planners.simulator import Simulator
 
 
@@ -122,10 +122,10 @@ class ExhaustivePlanner(BasePlanner[ExhaustiveConfig]):
         branches = number * self._settings.num_samples
         steps = sum(branches**depth for depth in range(1, horizon + 1))
         if steps > self._planning.max_model_steps:
-            raise ValueError(
-                f"Planner 'exhaustive' takes {steps} steps for {number} actions, "
-                f"{self._settings.num_samples} samples and a horizon of {horizon}; "
-                f"max_model_steps is {self._planning.max_model_steps}."
+            raise TooFewModelSteps(
+                f"max_model_steps must be at least {steps} for planner 'exhaustive' "
+                f"with {number} actions, {self._settings.num_samples} samples and a "
+                f"horizon of {horizon}, got {self._planning.max_model_steps}."
             )
 
 

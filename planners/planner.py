@@ -90,6 +90,10 @@ class Plan:
             )
 
 
+class TooFewModelSteps(ValueError):  # noqa: N818 - what it is, not a fault
+    """A planner that looks at everything may not take as many steps as that takes."""
+
+
 class NoLegalAction(ValueError):  # noqa: N818 - a state's property, not a fault
     """There is nothing to plan: the state has no legal action."""
 
