@@ -29,9 +29,9 @@ from gymnasium import spaces
 from benchmarks.recording import append_record, print_table
 from cwm.llm.local.packages import LazyPackage
 from cwm.providers.hypotheses.config import PUBLISHED_CURIOSITY, CuriosityConfig
-from cwm.providers.hypotheses.curious import CuriousExperimenter
-from cwm.providers.hypotheses.experimenters import RandomExperimenter
-from cwm.providers.hypotheses.rewards import RareTypes, make_reward
+from cwm.providers.hypotheses.experimenters.curious import CuriousExperimenter
+from cwm.providers.hypotheses.experimenters.rewards import RareTypes, make_reward
+from cwm.providers.hypotheses.experimenters.scripted import RandomExperimenter
 from cwm.providers.hypotheses.roles import Assignment
 from cwm.providers.hypotheses.texts import TextTrajectory, count_types
 from cwm.providers.hypotheses.worlds import find_world

@@ -33,10 +33,12 @@ from cwm.core.protocols import FloatArray
 from cwm.core.seeding import child_seed
 from cwm.llm.local.config import LocalConfig, NumberType
 from cwm.llm.local.model import TransformersModel
-from cwm.providers.hypotheses.caching import CachedStatistician
-from cwm.providers.hypotheses.experimenters import RandomExperimenter
+from cwm.providers.hypotheses.experimenters.scripted import RandomExperimenter
 from cwm.providers.hypotheses.roles import Assignment, Statistician
-from cwm.providers.hypotheses.statistician import LanguageModelStatistician
+from cwm.providers.hypotheses.statisticians.caching import CachedStatistician
+from cwm.providers.hypotheses.statisticians.language_model import (
+    LanguageModelStatistician,
+)
 from cwm.providers.hypotheses.texts import TextTransition, transitions_of
 from cwm.providers.hypotheses.worlds import TextWorld, find_world
 from prompts.hypotheses import HypothesisPrompts

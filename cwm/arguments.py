@@ -9,7 +9,7 @@ import tyro
 
 from cwm.config import PRESETS, RunConfig, load_config
 from cwm.core.errors import ConfigError
-from cwm.synthesis.run_folder import open_run_folder
+from cwm.execution.run_folder import open_run_folder
 
 ArgumentsT = TypeVar("ArgumentsT")
 

@@ -15,18 +15,18 @@ from cwm.llm.local.model import TransformersModel
 from cwm.llm.local.packages import require_packages
 from cwm.llm.local.training import TrainingStep
 from cwm.llm.registry import make_chat_model
-from cwm.providers.hypotheses.caching import CachedStatistician
-from cwm.providers.hypotheses.evaluation import WorldScores, evaluate_hypotheses
-from cwm.providers.hypotheses.finetuning import (
+from cwm.providers.hypotheses.evaluation.scores import WorldScores, evaluate_hypotheses
+from cwm.providers.hypotheses.finetuning.config import FinetuningConfig
+from cwm.providers.hypotheses.finetuning.tuned import (
     ABOUT_FILE,
     TunedModel,
     finetune,
     load_tuned,
     read_about,
 )
-from cwm.providers.hypotheses.finetuning_config import FinetuningConfig
-from cwm.providers.hypotheses.keeping import all_trajectories
 from cwm.providers.hypotheses.making import RoleConfig
+from cwm.providers.hypotheses.search.keeping import all_trajectories
+from cwm.providers.hypotheses.statisticians.caching import CachedStatistician
 from cwm.providers.hypotheses.worlds import REWORDED, TextWorld, find_world
 from cwm.report.finetuning import FinetuningReport
 from prompts.hypotheses import HypothesisPrompts

@@ -24,7 +24,7 @@ from cwm.induction import (
     make_cast,
     new_folder,
 )
-from cwm.providers.hypotheses.finetuning_config import FinetuningConfig
+from cwm.providers.hypotheses.finetuning.config import FinetuningConfig
 from cwm.report.hypotheses import InductionReport
 from cwm.report.hypothesis_plots import write_induction_plot
 from cwm.report.live import make_progress

@@ -16,27 +16,27 @@ from cwm.core.errors import ConfigError
 from cwm.core.journal import Journal
 from cwm.execution.progress import Progress
 from cwm.execution.provenance import environment_report
-from cwm.providers.hypotheses.acting import ActingRow, evaluate_acting
+from cwm.execution.run_folder import RunFolder, create_run_folder
 from cwm.providers.hypotheses.config import PRESETS, InductionConfig
-from cwm.providers.hypotheses.evaluation import (
+from cwm.providers.hypotheses.evaluation.acting import ActingRow, evaluate_acting
+from cwm.providers.hypotheses.evaluation.goals import goal_env
+from cwm.providers.hypotheses.evaluation.scores import (
     WorldScores,
     evaluate_hypotheses,
     evaluate_reworded,
     named_hypotheses,
 )
-from cwm.providers.hypotheses.experimenters import make_experimenter
-from cwm.providers.hypotheses.goals import goal_env
-from cwm.providers.hypotheses.inference import Inference
-from cwm.providers.hypotheses.keeping import HYPOTHESES, RunFiles
-from cwm.providers.hypotheses.loop import InductionLoop, Phase
+from cwm.providers.hypotheses.experimenters.rewards import make_reward
+from cwm.providers.hypotheses.experimenters.scripted import make_experimenter
 from cwm.providers.hypotheses.making import RoleConfig, Roles
-from cwm.providers.hypotheses.recording import JournalRecorder, Recorder
-from cwm.providers.hypotheses.rewards import make_reward
 from cwm.providers.hypotheses.roles import Experimenter, Scientist, Statistician
-from cwm.providers.hypotheses.weighing import Weighed, weigh
+from cwm.providers.hypotheses.search.inference import Inference
+from cwm.providers.hypotheses.search.keeping import HYPOTHESES, RunFiles
+from cwm.providers.hypotheses.search.loop import InductionLoop, Phase
+from cwm.providers.hypotheses.search.recording import JournalRecorder, Recorder
+from cwm.providers.hypotheses.search.weighing import Weighed, weigh
 from cwm.providers.hypotheses.worlds import TextWorld, find_world
 from cwm.report.hypotheses import InductionReport, PhaseReport
-from cwm.synthesis.run_folder import RunFolder, create_run_folder
 
 RUNS = Path("runs")
 """Where runs go that are given no folder."""

@@ -33,6 +33,7 @@ from cwm.evaluation.parallel import run_episodes
 from cwm.evaluation.setups import EnvironmentRef, Setup
 from cwm.execution.options import shown_as
 from cwm.execution.progress import Progress
+from cwm.execution.run_folder import RunFolder
 from cwm.programs.accuracy import strict_matches
 from cwm.programs.evaluation import open_sandbox
 from cwm.programs.runner import ProgramRunner
@@ -43,7 +44,6 @@ from cwm.report.scores import PROGRAM
 from cwm.session import new_session, reopened_session
 from cwm.sources import environment_of, obtain
 from cwm.synthesis.candidates import Candidate
-from cwm.synthesis.run_folder import RunFolder
 from envs.collect import CollectConfig
 from envs.spec import EnvSpec
 from planners.registry import PlannerConfig, default_planner

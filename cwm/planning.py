@@ -35,13 +35,13 @@ from cwm.evaluation.summary import (
 from cwm.evaluation.timing import within_seconds
 from cwm.execution.progress import Progress, Status
 from cwm.execution.provenance import environment_report
+from cwm.execution.run_folder import RunFolder
 from cwm.programs.tolerances import Tolerances
-from cwm.providers.hypotheses.induced_model import read_induced
-from cwm.providers.hypotheses.keeping import HYPOTHESES
 from cwm.providers.hypotheses.making import RoleConfig
+from cwm.providers.hypotheses.models.induced import read_induced
+from cwm.providers.hypotheses.search.keeping import HYPOTHESES
 from cwm.report.planning import PlanningReport, PlanningRow
 from cwm.sources import environment_of, find_env, read_text
-from cwm.synthesis.run_folder import RunFolder
 from envs.collect import varies
 from envs.snapshots import open_with_snapshots
 from envs.spec import EnvSpec

@@ -20,6 +20,7 @@ from cwm.core.proposals import Proposer
 from cwm.core.seeding import child_rng
 from cwm.execution.progress import Progress
 from cwm.execution.provenance import environment_report
+from cwm.execution.run_folder import RunFolder, create_run_folder
 from cwm.llm.chat import Closable
 from cwm.programs.program_runs import ProgramTestConfig, open_test_sandbox
 from cwm.programs.program_tests import ProgramTestEvaluator
@@ -31,7 +32,6 @@ from cwm.synthesis.candidates import Candidate
 from cwm.synthesis.config import BudgetConfig, SynthesisConfig, TreeConfig
 from cwm.synthesis.loop import SynthesisLoop
 from cwm.synthesis.results import SynthesisResult
-from cwm.synthesis.run_folder import RunFolder, create_run_folder
 from cwm.synthesis.search import ProgramSearch
 from mcts.export import write_graphml
 from mcts.registry import new_search

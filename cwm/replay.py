@@ -14,10 +14,10 @@ from cwm.cli import EXIT_DONE, EXIT_FAILED, run_command
 from cwm.config import RunConfig, load_config
 from cwm.core.dataset_file import load_dataset
 from cwm.core.journal import read_journal
+from cwm.execution.run_folder import RunFolder, open_run_folder
 from cwm.program_synthesis import is_program_run, recorded_search
 from cwm.session import make_search
 from cwm.synthesis.replay import replay
-from cwm.synthesis.run_folder import RunFolder, open_run_folder
 from cwm.synthesis.search import ProgramSearch
 
 DESCRIPTION = """\

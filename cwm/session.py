@@ -18,6 +18,7 @@ from cwm.core.trajectories import Dataset
 from cwm.execution.budget import Resource
 from cwm.execution.progress import Progress
 from cwm.execution.provenance import environment_report
+from cwm.execution.run_folder import RunFolder, create_run_folder, open_run_folder
 from cwm.llm.chat import Closable
 from cwm.programs.unit_tests import load_unit_tests
 from cwm.proposers.starting import StartingFrom
@@ -30,7 +31,6 @@ from cwm.synthesis import records
 from cwm.synthesis.candidates import Candidate
 from cwm.synthesis.loop import SynthesisLoop
 from cwm.synthesis.results import SynthesisResult
-from cwm.synthesis.run_folder import RunFolder, create_run_folder, open_run_folder
 from cwm.synthesis.search import ProgramSearch
 from mcts.export import write_graphml
 from mcts.registry import new_search

@@ -10,7 +10,7 @@ from cwm.config import SourceConfig
 from cwm.core.errors import ConfigError, CwmError, DataError
 from cwm.core.trajectories import Dataset, Split
 from cwm.execution.progress import Progress
-from cwm.providers.hypotheses.keeping import best_hypothesis
+from cwm.providers.hypotheses.search.keeping import best_hypothesis
 from envs.collect import collect
 from envs.data import load_data
 from envs.registry import find

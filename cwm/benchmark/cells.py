@@ -32,6 +32,7 @@ from cwm.evaluation.summary import (
 from cwm.execution.isolated_jobs import Note
 from cwm.execution.locks import locked
 from cwm.execution.progress import Progress, Status
+from cwm.execution.run_folder import RunFolder
 from cwm.program_synthesis import ProgramRunConfig, solve
 from cwm.programs.program_runs import open_test_sandbox
 from cwm.programs.tolerances import Tolerances
@@ -44,7 +45,6 @@ from cwm.suites.data_sets import content_digest, task_data
 from cwm.suites.human_eval import load_human_eval
 from cwm.suites.own_tasks import load_own_task
 from cwm.suites.problems import Problem
-from cwm.synthesis.run_folder import RunFolder
 from envs.spec import EnvSpec
 from planners.registry import PlannerConfig, default_planner
 from sandbox.errors import SandboxUnavailable

@@ -13,10 +13,10 @@ from cwm.core.dataset_file import save_dataset
 from cwm.core.errors import ConfigError
 from cwm.core.names import slug
 from cwm.execution.progress import Progress
+from cwm.execution.run_folder import RunFolder
 from cwm.report.comparisons import ComparisonReport, SearchRow, best_strict
 from cwm.session import result_in
 from cwm.sources import obtain
-from cwm.synthesis.run_folder import RunFolder
 from mcts.registry import SearchName
 
 STAND_INS = ("scripted:", "replay:")

@@ -24,6 +24,7 @@ from cwm.evaluation.direct_prediction import (
 from cwm.evaluation.metric_rows import Measure, MetricRow
 from cwm.evaluation.nearest import NEAREST_NEIGHBOUR, nearest_neighbour
 from cwm.evaluation.program_steps import seconds_per_step, surviving
+from cwm.execution.run_folder import open_run_folder
 from cwm.llm.chat import ChatModel
 from cwm.programs.evaluation import NUM_DRAWS, Evaluation, ProgramEvaluator, always
 from cwm.programs.tolerances import Tolerances
@@ -43,7 +44,6 @@ from cwm.scoring import (
 )
 from cwm.sources import Source, environment_of, read_text
 from cwm.synthesis import records
-from cwm.synthesis.run_folder import open_run_folder
 
 LANGUAGE_MODEL = "language model, asked directly"
 

@@ -7,7 +7,7 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.markup import escape
 
-from cwm.providers.hypotheses.evaluation import WorldScores
+from cwm.providers.hypotheses.evaluation.scores import WorldScores
 from cwm.report.hypotheses import FILE_WIDTH, show_scores
 
 

@@ -7,15 +7,15 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.markup import escape
 
-from cwm.providers.hypotheses.acting import ActingRow
-from cwm.providers.hypotheses.evaluation import (
+from cwm.providers.hypotheses.evaluation.acting import ActingRow
+from cwm.providers.hypotheses.evaluation.likelihoods import Difference
+from cwm.providers.hypotheses.evaluation.scores import (
     BEST,
     NO_HYPOTHESIS,
     SHUFFLED,
     WorldScores,
 )
-from cwm.providers.hypotheses.likelihoods import Difference
-from cwm.providers.hypotheses.weighing import Weighed
+from cwm.providers.hypotheses.search.weighing import Weighed
 from cwm.report.hypothesis_tables import (
     acting_table,
     found_table,

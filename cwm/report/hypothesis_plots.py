@@ -5,8 +5,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from cwm.providers.hypotheses.evaluation import NO_HYPOTHESIS
-from cwm.providers.hypotheses.ranking import TOP
+from cwm.providers.hypotheses.evaluation.ranking import TOP
+from cwm.providers.hypotheses.evaluation.scores import NO_HYPOTHESIS
 from cwm.report.hypotheses import InductionReport, PhaseReport
 from cwm.report.hypothesis_tables import CHANCE
 from cwm.report.plots import COLOURS, FONT_SIZE, MARKERS, new_figure, save_figure

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from cwm.providers.hypotheses.acting import ActingRow
-from cwm.providers.hypotheses.evaluation import WorldScores
-from cwm.providers.hypotheses.ranking import TOP, Ranking
+from cwm.providers.hypotheses.evaluation.acting import ActingRow
+from cwm.providers.hypotheses.evaluation.ranking import TOP, Ranking
+from cwm.providers.hypotheses.evaluation.scores import WorldScores
 
 CHANCE = "random order"
 """Name of the row of candidates in random order."""

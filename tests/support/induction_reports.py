@@ -1,13 +1,13 @@
 """A report of hypothesis induction on the door, with numbers worked out by hand."""
 
-from cwm.providers.hypotheses.acting import ActingRow
-from cwm.providers.hypotheses.evaluation import (
+from cwm.providers.hypotheses.evaluation.acting import ActingRow
+from cwm.providers.hypotheses.evaluation.scores import (
     WorldScores,
     evaluate_hypotheses,
     named_hypotheses,
 )
+from cwm.providers.hypotheses.search.weighing import Weighed
 from cwm.providers.hypotheses.texts import TextTransition
-from cwm.providers.hypotheses.weighing import Weighed
 from cwm.providers.hypotheses.worlds import WORLDS
 from cwm.report.hypotheses import InductionReport, PhaseReport
 from envs.door import OPENED

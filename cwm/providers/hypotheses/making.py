@@ -10,13 +10,17 @@ from cwm.llm.local.config import LocalConfig
 from cwm.llm.registry import make_chat_model, scoring_side
 from cwm.llm.scoring import ScoringModel
 from cwm.llm.service_config import ServiceConfig
-from cwm.providers.hypotheses.caching import CachedStatistician
-from cwm.providers.hypotheses.llm_experimenter import LanguageModelExperimenter
-from cwm.providers.hypotheses.ngram import NGramStatistician
+from cwm.providers.hypotheses.experimenters.language_model import (
+    LanguageModelExperimenter,
+)
 from cwm.providers.hypotheses.roles import Scientist
-from cwm.providers.hypotheses.scientist import LanguageModelScientist
-from cwm.providers.hypotheses.statistician import LanguageModelStatistician
-from cwm.providers.hypotheses.template_scientist import TemplateScientist
+from cwm.providers.hypotheses.scientists.language_model import LanguageModelScientist
+from cwm.providers.hypotheses.scientists.templates import TemplateScientist
+from cwm.providers.hypotheses.statisticians.caching import CachedStatistician
+from cwm.providers.hypotheses.statisticians.language_model import (
+    LanguageModelStatistician,
+)
+from cwm.providers.hypotheses.statisticians.ngram import NGramStatistician
 from cwm.providers.hypotheses.worlds import TextWorld
 from prompts.hypotheses import HypothesisPrompts
 

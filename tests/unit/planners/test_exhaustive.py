@@ -65,7 +65,7 @@ def test_budget_that_is_too_small_is_refused_with_both_numbers() -> None:
         PlanningConfig(horizon=4, max_model_steps=119),
         ExhaustiveConfig(),
     )
-    with pytest.raises(ValueError, match="at least 120 .* got 119"):
+    with pytest.raises(ValueError, match=r"at least 120 .* got 119"):
         small.plan(TableModel({}), 0, np.random.default_rng(0))
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from cwm.core.errors import LLMError
 from cwm.core.protocols import FloatArray
-from cwm.providers.hypotheses.caching import CachedStatistician
 from cwm.providers.hypotheses.roles import Statistician
+from cwm.providers.hypotheses.statisticians.caching import CachedStatistician
 from cwm.providers.hypotheses.texts import TextTransition
 
 A, B, C = (TextTransition("s", "a", change) for change in ("one", "two!", "three"))

@@ -12,10 +12,10 @@ import pytest
 from cwm.core.errors import ConfigError, DataError, PrerequisiteError
 from cwm.core.protocols import FloatArray
 from cwm.providers.hypotheses.config import CuriosityConfig
-from cwm.providers.hypotheses.curious import CuriousExperimenter, _Seat
-from cwm.providers.hypotheses.experimenters import RandomExperimenter
-from cwm.providers.hypotheses.masked_ppo import MaskedPPO, Rollout
-from cwm.providers.hypotheses.rewards import RareTypes, make_reward
+from cwm.providers.hypotheses.experimenters.curious import CuriousExperimenter, _Seat
+from cwm.providers.hypotheses.experimenters.masked_ppo import MaskedPPO, Rollout
+from cwm.providers.hypotheses.experimenters.rewards import RareTypes, make_reward
+from cwm.providers.hypotheses.experimenters.scripted import RandomExperimenter
 from cwm.providers.hypotheses.roles import (
     Assignment,
     LearningExperimenter,

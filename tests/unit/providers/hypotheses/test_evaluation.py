@@ -3,7 +3,7 @@ import json
 import pytest
 
 from cwm.core.errors import DataError
-from cwm.providers.hypotheses.evaluation import (
+from cwm.providers.hypotheses.evaluation.scores import (
     BEST,
     FIRST,
     NO_HYPOTHESIS,
@@ -13,7 +13,7 @@ from cwm.providers.hypotheses.evaluation import (
     evaluate_reworded,
     named_hypotheses,
 )
-from cwm.providers.hypotheses.shuffled import shuffled
+from cwm.providers.hypotheses.evaluation.shuffled import shuffled
 from cwm.providers.hypotheses.texts import TextTransition
 from cwm.providers.hypotheses.worlds import WORLDS, TextWorld
 from envs.door import OPENED

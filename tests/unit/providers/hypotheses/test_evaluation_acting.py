@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cwm.core.errors import ConfigError, DataError
-from cwm.providers.hypotheses.acting import (
+from cwm.providers.hypotheses.evaluation.acting import (
     ORACLE,
     RANDOM,
     ActingPolicy,
@@ -13,8 +13,8 @@ from cwm.providers.hypotheses.acting import (
     random_policy,
     wilson_interval,
 )
-from cwm.providers.hypotheses.goals import GOALS, goal_env
-from cwm.providers.hypotheses.text_oracle import TextOracle
+from cwm.providers.hypotheses.evaluation.goals import GOALS, goal_env
+from cwm.providers.hypotheses.evaluation.text_oracle import TextOracle
 from cwm.providers.hypotheses.worlds import WORLDS
 
 ROW = ActingRow(

@@ -5,7 +5,7 @@ import pytest
 
 from cwm.core.errors import DataError, InternalError
 from cwm.core.protocols import FloatArray
-from cwm.providers.hypotheses.likelihoods import (
+from cwm.providers.hypotheses.evaluation.likelihoods import (
     Likelihood,
     likelihood,
     paired_difference,

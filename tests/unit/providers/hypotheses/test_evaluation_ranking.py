@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cwm.core.errors import DataError
-from cwm.providers.hypotheses.ranking import Ranking, rank
+from cwm.providers.hypotheses.evaluation.ranking import Ranking, rank
 from cwm.providers.hypotheses.texts import TextTrajectory, transitions_of
 from cwm.providers.hypotheses.worlds import WORLDS
 from tests.support.table_statistician import TableStatistician

@@ -7,7 +7,7 @@ import pytest
 
 from cwm.core.errors import ConfigError
 from cwm.providers.hypotheses.config import ExperimenterName, InductionConfig
-from cwm.providers.hypotheses.experimenters import make_experimenter, play
+from cwm.providers.hypotheses.experimenters.scripted import make_experimenter, play
 from cwm.providers.hypotheses.roles import Assignment, Experimenter
 from cwm.providers.hypotheses.texts import TextTrajectory, count_types
 from cwm.providers.hypotheses.worlds import DoorInWords, PlaygroundInWords, find_world

@@ -20,8 +20,9 @@ from cwm.llm.local.model import TransformersModel
 from cwm.llm.local.tokenizing import TokenizedText
 from cwm.llm.local.training import TrainingStep, batches
 from cwm.llm.scoring import ScoringRequest
-from cwm.providers.hypotheses.experimenters import play
-from cwm.providers.hypotheses.finetuning import (
+from cwm.providers.hypotheses.experimenters.scripted import play
+from cwm.providers.hypotheses.finetuning.config import FinetuningConfig
+from cwm.providers.hypotheses.finetuning.tuned import (
     ABOUT_FILE,
     TunedModel,
     choose_transitions,
@@ -29,8 +30,7 @@ from cwm.providers.hypotheses.finetuning import (
     load_tuned,
     read_about,
 )
-from cwm.providers.hypotheses.finetuning_config import FinetuningConfig
-from cwm.providers.hypotheses.statistician import (
+from cwm.providers.hypotheses.statisticians.language_model import (
     LanguageModelStatistician,
     chat_messages,
 )

@@ -9,9 +9,9 @@ import pytest
 
 from cwm.core.errors import ConfigError, DataError
 from cwm.core.protocols import LikelihoodModel, WorldModel
-from cwm.providers.hypotheses.induced_model import InducedModel, read_induced
 from cwm.providers.hypotheses.making import RoleConfig, Roles
-from cwm.providers.hypotheses.readings import PlaygroundReading
+from cwm.providers.hypotheses.models.induced import InducedModel, read_induced
+from cwm.providers.hypotheses.models.readings import PlaygroundReading
 from cwm.providers.hypotheses.worlds import find_world
 from envs.registry import find
 

@@ -10,12 +10,12 @@ import pytest
 from cwm.core.errors import ConfigError
 from cwm.core.seeding import child_rng, child_seed
 from cwm.providers.hypotheses.config import InferenceConfig
-from cwm.providers.hypotheses.inference import Inference
-from cwm.providers.hypotheses.particles import PhaseOutcome
 from cwm.providers.hypotheses.roles import Evidence, Proposal
+from cwm.providers.hypotheses.search.inference import Inference
+from cwm.providers.hypotheses.search.particles import PhaseOutcome
+from cwm.providers.hypotheses.search.weighing import Weighed, log_prior, worst_of
+from cwm.providers.hypotheses.search.weights import effective_size, resample
 from cwm.providers.hypotheses.texts import TextTrajectory, transitions_of
-from cwm.providers.hypotheses.weighing import Weighed, log_prior, worst_of
-from cwm.providers.hypotheses.weights import effective_size, resample
 from tests.support.stand_in_roles import HashScientist, HashStatistician, trajectory
 
 SEED = 5

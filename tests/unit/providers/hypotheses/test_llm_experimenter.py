@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from cwm.llm.chat import ChatMessage
-from cwm.providers.hypotheses.llm_experimenter import LanguageModelExperimenter
+from cwm.providers.hypotheses.experimenters.language_model import (
+    LanguageModelExperimenter,
+)
 from cwm.providers.hypotheses.roles import Assignment, Experimenter
 from cwm.providers.hypotheses.worlds import WORLDS, TextStep
 from prompts.hypotheses import HypothesisPrompts

@@ -17,12 +17,12 @@ from cwm.providers.hypotheses.config import (
     InductionConfig,
     InferenceConfig,
 )
-from cwm.providers.hypotheses.inference import Inference
-from cwm.providers.hypotheses.keeping import RunFiles, all_trajectories
-from cwm.providers.hypotheses.loop import InductionLoop, Phase
-from cwm.providers.hypotheses.recording import JournalRecorder
-from cwm.providers.hypotheses.rewards import make_reward
+from cwm.providers.hypotheses.experimenters.rewards import make_reward
 from cwm.providers.hypotheses.roles import Assignment
+from cwm.providers.hypotheses.search.inference import Inference
+from cwm.providers.hypotheses.search.keeping import RunFiles, all_trajectories
+from cwm.providers.hypotheses.search.loop import InductionLoop, Phase
+from cwm.providers.hypotheses.search.recording import JournalRecorder
 from cwm.providers.hypotheses.texts import TextTrajectory
 from cwm.providers.hypotheses.worlds import WORLDS
 from tests.support.stand_in_roles import (

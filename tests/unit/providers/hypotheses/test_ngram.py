@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cwm.providers.hypotheses.ngram import (
+from cwm.providers.hypotheses.statisticians.ngram import (
     COMMON_CHARS,
     END,
     RARE,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cwm.providers.hypotheses.regularities import MAX_INSTANCES, find_rules
+from cwm.providers.hypotheses.scientists.regularities import MAX_INSTANCES, find_rules
 from cwm.providers.hypotheses.texts import TextTrajectory
 from cwm.providers.hypotheses.worlds import WORLDS
 

@@ -10,7 +10,11 @@ import pytest
 from cwm.core.errors import DataError
 from cwm.core.protocols import FloatArray
 from cwm.providers.hypotheses.config import CuriosityConfig, RewardName
-from cwm.providers.hypotheses.rewards import CuriosityReward, RareTypes, make_reward
+from cwm.providers.hypotheses.experimenters.rewards import (
+    CuriosityReward,
+    RareTypes,
+    make_reward,
+)
 from cwm.providers.hypotheses.texts import TextTrajectory, TextTransition
 
 

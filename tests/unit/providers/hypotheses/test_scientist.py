@@ -10,7 +10,7 @@ from cwm.core.errors import ConfigError, LLMError
 from cwm.llm.chat import ChatCompletion, ChatMessage
 from cwm.llm.local.config import LocalConfig
 from cwm.providers.hypotheses.roles import Evidence, Proposal
-from cwm.providers.hypotheses.scientist import LanguageModelScientist
+from cwm.providers.hypotheses.scientists.language_model import LanguageModelScientist
 from cwm.providers.hypotheses.texts import TextTrajectory
 from prompts.hypotheses import HypothesisPrompts
 from tests.support.recording_scorer import RecordingScorer

@@ -8,7 +8,9 @@ import pytest
 
 from cwm.llm.local.config import LocalConfig
 from cwm.llm.scoring import ScoringRequest, TokenLogProbs
-from cwm.providers.hypotheses.statistician import LanguageModelStatistician
+from cwm.providers.hypotheses.statisticians.language_model import (
+    LanguageModelStatistician,
+)
 from cwm.providers.hypotheses.texts import TextTransition, transitions_of
 from cwm.providers.hypotheses.worlds import WORLDS
 from prompts.hypotheses import HypothesisPrompts

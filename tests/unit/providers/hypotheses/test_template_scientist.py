@@ -7,10 +7,10 @@ from math import exp, inf, sqrt
 import numpy as np
 import pytest
 
-from cwm.providers.hypotheses.ngram import NGramStatistician
-from cwm.providers.hypotheses.regularities import find_rules
 from cwm.providers.hypotheses.roles import Evidence, Proposal, Scientist
-from cwm.providers.hypotheses.template_scientist import TemplateScientist
+from cwm.providers.hypotheses.scientists.regularities import find_rules
+from cwm.providers.hypotheses.scientists.templates import TemplateScientist
+from cwm.providers.hypotheses.statisticians.ngram import NGramStatistician
 from cwm.providers.hypotheses.texts import TextTrajectory, transitions_of
 from cwm.providers.hypotheses.worlds import WORLDS
 

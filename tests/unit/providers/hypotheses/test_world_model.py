@@ -5,14 +5,14 @@ import pytest
 
 from cwm.core.errors import ConfigError, CwmError
 from cwm.core.protocols import KeyedWorldModel, LikelihoodModel, ModelError
-from cwm.providers.hypotheses.readings import (
+from cwm.providers.hypotheses.models.readings import (
     DoorReading,
     PlaygroundReading,
     WordsState,
     reading_of,
 )
+from cwm.providers.hypotheses.models.world_model import HypothesisWorldModel
 from cwm.providers.hypotheses.texts import TextTransition
-from cwm.providers.hypotheses.world_model import HypothesisWorldModel
 from cwm.providers.hypotheses.worlds import WORLDS
 from envs.door import CLOSED, OBJECTS, OPENED, Door
 from envs.playground.episodes import held_out_episodes

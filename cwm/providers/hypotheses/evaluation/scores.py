@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from cwm.core.errors import DataError
-from cwm.providers.hypotheses.likelihoods import (
+from cwm.providers.hypotheses.evaluation.likelihoods import (
     Difference,
     Likelihood,
     likelihood,
     paired_difference,
 )
-from cwm.providers.hypotheses.ranking import Ranking, rank
+from cwm.providers.hypotheses.evaluation.ranking import Ranking, rank
+from cwm.providers.hypotheses.evaluation.shuffled import shuffled
 from cwm.providers.hypotheses.roles import Statistician
-from cwm.providers.hypotheses.shuffled import shuffled
 from cwm.providers.hypotheses.texts import TextTrajectory
 from cwm.providers.hypotheses.worlds import REWORDED, TextWorld, find_world
 

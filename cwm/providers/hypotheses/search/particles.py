@@ -6,7 +6,7 @@ from typing import Any
 
 from cwm.core.errors import DataError
 from cwm.providers.hypotheses.roles import Proposal
-from cwm.providers.hypotheses.weighing import Weighed
+from cwm.providers.hypotheses.search.weighing import Weighed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

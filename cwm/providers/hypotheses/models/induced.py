@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from cwm.core.errors import ConfigError, DataError
-from cwm.providers.hypotheses.keeping import HYPOTHESES, best_hypothesis
 from cwm.providers.hypotheses.making import RoleConfig, Roles
-from cwm.providers.hypotheses.readings import Reading, reading_of
-from cwm.providers.hypotheses.world_model import Choice, HypothesisWorldModel
+from cwm.providers.hypotheses.models.readings import Reading, reading_of
+from cwm.providers.hypotheses.models.world_model import Choice, HypothesisWorldModel
+from cwm.providers.hypotheses.search.keeping import HYPOTHESES, best_hypothesis
 from cwm.providers.hypotheses.worlds import REWORDED, WORLDS, TextWorld, find_world
 from envs.playground.scenes import DEFAULT_GOAL
 from envs.spec import EnvSpec

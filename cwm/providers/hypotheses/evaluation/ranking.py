@@ -12,7 +12,10 @@ import numpy as np
 
 from cwm.core.errors import DataError
 from cwm.core.protocols import FloatArray
-from cwm.providers.hypotheses.likelihoods import checked_log_probs, means_by_type
+from cwm.providers.hypotheses.evaluation.likelihoods import (
+    checked_log_probs,
+    means_by_type,
+)
 from cwm.providers.hypotheses.roles import Statistician
 from cwm.providers.hypotheses.texts import TextTrajectory, TextTransition
 

@@ -8,7 +8,7 @@ from cwm.core.protocols import FloatArray
 from cwm.core.seeding import child_rng, child_seed
 from cwm.llm.scoring import ScoringModel
 from cwm.providers.hypotheses.roles import Assignment
-from cwm.providers.hypotheses.statistician import chat_messages
+from cwm.providers.hypotheses.statisticians.language_model import chat_messages
 from cwm.providers.hypotheses.texts import TextTrajectory
 from cwm.providers.hypotheses.worlds import TextEnv, TextStep, TextWorld
 from prompts.hypotheses import HypothesisPrompts

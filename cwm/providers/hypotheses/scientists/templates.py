@@ -2,7 +2,7 @@
 
 Covers: a stand-in for tests, rehearsals and machines without torch, with exact
     probabilities of what it proposes.
-Does not cover: finding rules, which is `cwm.providers.hypotheses.regularities`.
+Does not cover: finding rules; see `regularities` beside it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,8 +13,8 @@ import numpy as np
 
 from cwm.core.protocols import FloatArray
 from cwm.core.seeding import child_rng
-from cwm.providers.hypotheses.regularities import find_rules
 from cwm.providers.hypotheses.roles import Evidence, Proposal
+from cwm.providers.hypotheses.scientists.regularities import find_rules
 
 Rules = frozenset[str]
 """A hypothesis of this scientist's: its lines, whose order says nothing."""

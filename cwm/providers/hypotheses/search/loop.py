@@ -20,17 +20,17 @@ from cwm.core.protocols import FloatArray
 from cwm.core.seeding import child_seed
 from cwm.execution.progress import Progress, Status
 from cwm.providers.hypotheses.config import InductionConfig
-from cwm.providers.hypotheses.inference import Inference
-from cwm.providers.hypotheses.keeping import RunFiles, digest_of
-from cwm.providers.hypotheses.particles import Particle, PhaseOutcome, Step
-from cwm.providers.hypotheses.recording import Recorder
-from cwm.providers.hypotheses.rewards import CuriosityReward
+from cwm.providers.hypotheses.experimenters.rewards import CuriosityReward
 from cwm.providers.hypotheses.roles import (
     Assignment,
     Experimenter,
     LearningExperimenter,
     Statistician,
 )
+from cwm.providers.hypotheses.search.inference import Inference
+from cwm.providers.hypotheses.search.keeping import RunFiles, digest_of
+from cwm.providers.hypotheses.search.particles import Particle, PhaseOutcome, Step
+from cwm.providers.hypotheses.search.recording import Recorder
 from cwm.providers.hypotheses.texts import TextTrajectory, count_types
 from cwm.providers.hypotheses.worlds import TextWorld
 

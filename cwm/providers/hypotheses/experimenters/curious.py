@@ -2,7 +2,7 @@
 
 The RL experimenter of WorldLLM: a policy acts for a fixed number of steps, the search
 for hypotheses goes on with what it collected, and the policy learns once from the
-curiosity rewards (`cwm.providers.hypotheses.rewards`) for that.
+curiosity rewards (`cwm.providers.hypotheses.experimenters.rewards`) for that.
 
 What differs from the original: features go in as they are; every environment has random
 numbers of its own; by default, an episode that the time limit cuts off is not taken
@@ -19,7 +19,7 @@ from cwm.core.errors import ConfigError
 from cwm.core.protocols import FloatArray
 from cwm.core.seeding import child_seed
 from cwm.providers.hypotheses.config import CuriosityConfig
-from cwm.providers.hypotheses.masked_ppo import MaskedPPO, Rollout
+from cwm.providers.hypotheses.experimenters.masked_ppo import MaskedPPO, Rollout
 from cwm.providers.hypotheses.roles import Assignment
 from cwm.providers.hypotheses.texts import TextTrajectory
 from cwm.providers.hypotheses.worlds import PlaygroundInWords, TextStep, TextWorld

@@ -15,23 +15,23 @@ from cwm.core.errors import ConfigError
 from cwm.core.protocols import FloatArray
 from cwm.core.seeding import child_rng, child_seed
 from cwm.providers.hypotheses.config import InferenceConfig
-from cwm.providers.hypotheses.particles import (
-    Particle,
-    PhaseOutcome,
-    Step,
-    proposal_from_json,
-    proposal_to_json,
-)
-from cwm.providers.hypotheses.recording import NoRecorder, Recorder
 from cwm.providers.hypotheses.roles import (
     Evidence,
     Proposal,
     Scientist,
     Statistician,
 )
+from cwm.providers.hypotheses.search.particles import (
+    Particle,
+    PhaseOutcome,
+    Step,
+    proposal_from_json,
+    proposal_to_json,
+)
+from cwm.providers.hypotheses.search.recording import NoRecorder, Recorder
+from cwm.providers.hypotheses.search.weighing import Weighed, log_prior, weigh, worst_of
+from cwm.providers.hypotheses.search.weights import effective_size, resample
 from cwm.providers.hypotheses.texts import TextTrajectory
-from cwm.providers.hypotheses.weighing import Weighed, log_prior, weigh, worst_of
-from cwm.providers.hypotheses.weights import effective_size, resample
 
 
 class Inference:

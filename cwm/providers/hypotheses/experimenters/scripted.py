@@ -11,7 +11,7 @@ from typing import TypeAlias, cast
 from cwm.core.errors import ConfigError
 from cwm.core.seeding import child_rng, child_seed
 from cwm.providers.hypotheses.config import InductionConfig
-from cwm.providers.hypotheses.curious import CuriousExperimenter
+from cwm.providers.hypotheses.experimenters.curious import CuriousExperimenter
 from cwm.providers.hypotheses.roles import Assignment, Experimenter
 from cwm.providers.hypotheses.texts import TextTrajectory
 from cwm.providers.hypotheses.worlds import (

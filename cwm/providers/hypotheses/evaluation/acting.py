@@ -14,9 +14,9 @@ import numpy as np
 
 from cwm.core.errors import DataError
 from cwm.core.seeding import child_rng, child_seed
-from cwm.providers.hypotheses.goals import GOALS, GoalEnv
-from cwm.providers.hypotheses.likelihoods import CONFIDENCE
-from cwm.providers.hypotheses.text_oracle import TextOracle
+from cwm.providers.hypotheses.evaluation.goals import GOALS, GoalEnv
+from cwm.providers.hypotheses.evaluation.likelihoods import CONFIDENCE
+from cwm.providers.hypotheses.evaluation.text_oracle import TextOracle
 
 NUM_EPISODES = 50
 """As published."""

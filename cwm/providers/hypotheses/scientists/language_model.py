@@ -12,7 +12,7 @@ from cwm.llm.chat import ChatMessage, ChatModel
 from cwm.llm.notices import warn
 from cwm.llm.scoring import ScoringModel, ScoringRequest, log_probs_of_all
 from cwm.providers.hypotheses.roles import Evidence, Proposal
-from cwm.providers.hypotheses.statistician import chat_messages
+from cwm.providers.hypotheses.statisticians.language_model import chat_messages
 from prompts.hypotheses import HypothesisPrompts
 
 T = TypeVar("T")

@@ -22,8 +22,8 @@ from cwm.llm.local.adapters import Adapter
 from cwm.llm.local.model import TransformersModel
 from cwm.llm.local.training import TrainingProgress
 from cwm.llm.scoring import ScoringRequest
-from cwm.providers.hypotheses.finetuning_config import FinetuningConfig
-from cwm.providers.hypotheses.statistician import (
+from cwm.providers.hypotheses.finetuning.config import FinetuningConfig
+from cwm.providers.hypotheses.statisticians.language_model import (
     LanguageModelStatistician,
     chat_messages,
 )

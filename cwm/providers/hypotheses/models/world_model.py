@@ -8,7 +8,7 @@ import numpy as np
 from cwm.core.errors import ConfigError
 from cwm.core.protocols import FloatArray, ModelError, StepResult, Values
 from cwm.core.spaces import Value
-from cwm.providers.hypotheses.readings import Reading, WordsState
+from cwm.providers.hypotheses.models.readings import Reading, WordsState
 from cwm.providers.hypotheses.roles import Statistician
 from cwm.providers.hypotheses.texts import TextTransition
 

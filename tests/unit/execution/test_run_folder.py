@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from cwm.core.errors import ConfigError, DataError
-from cwm.synthesis.run_folder import RunFolder, create_run_folder, open_run_folder
+from cwm.execution.run_folder import RunFolder, create_run_folder, open_run_folder
 
 TODAY = date(2026, 1, 31)
 

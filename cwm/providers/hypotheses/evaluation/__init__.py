@@ -1,0 +1,1 @@
+"""What hypotheses are worth: likelihood, ranks, controls, acting."""

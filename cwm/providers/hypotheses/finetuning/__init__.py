@@ -1,0 +1,1 @@
+"""The comparison: the statistician itself trained on what was collected."""

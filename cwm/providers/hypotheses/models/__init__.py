@@ -1,0 +1,1 @@
+"""Hypotheses as world models that planners can ask."""

@@ -1,0 +1,1 @@
+"""Who draws hypotheses from what happened."""

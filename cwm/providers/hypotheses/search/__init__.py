@@ -1,0 +1,1 @@
+"""The search for hypotheses: phases, chains, records."""
