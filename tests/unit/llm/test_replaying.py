@@ -6,13 +6,13 @@ import pytest
 
 from cwm.core.errors import DataError, LLMError
 from cwm.core.journal import Journal
+from cwm.execution.run_folder import RunFolder
 from cwm.llm import replaying
 from cwm.llm.caching import cached
 from cwm.llm.chat import ChatCompletion, ChatMessage
 from cwm.llm.replaying import ReplayChatModel
 from cwm.llm.scripted import ScriptedChatModel
 from cwm.synthesis import records
-from cwm.synthesis.run_folder import RunFolder
 from tests.support.openai_client import new_model
 from tests.support.openai_server import OpenAIServer, answer, models
 from tests.support.recorded_answers import record_answers

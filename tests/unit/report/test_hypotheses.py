@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from cwm.providers.hypotheses.evaluation import (
+from cwm.providers.hypotheses.evaluation.likelihoods import Difference
+from cwm.providers.hypotheses.evaluation.scores import (
     BEST,
     NO_HYPOTHESIS,
     SHUFFLED,
     evaluate_hypotheses,
 )
-from cwm.providers.hypotheses.likelihoods import Difference
 from cwm.providers.hypotheses.worlds import WORLDS
 from cwm.report.hypotheses import (
     difference_lines,

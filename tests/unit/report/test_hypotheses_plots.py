@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cwm.providers.hypotheses.evaluation import evaluate_hypotheses
+from cwm.providers.hypotheses.evaluation.scores import evaluate_hypotheses
 from cwm.providers.hypotheses.worlds import WORLDS
 from cwm.report.hypothesis_plots import draw_induction, write_induction_plot
 from cwm.report.hypothesis_tables import CHANCE
