@@ -137,10 +137,8 @@ def show(lines: Sequence[dict[str, Any]]) -> str:
     for name, group in groups.items():
         cells = [
             *(_spread([_mean(one, row) for one in group]) for row in (NONE, BEST)),
-            *(
-                _spread([_mean(one, row) - _mean(one, NONE) for one in group])
-                for row in (BEST, SHUFFLED)
-            ),
+            _spread([_mean(one, BEST) - _mean(one, NONE) for one in group]),
+            _spread([_shuffled(one) - _mean(one, NONE) for one in group]),
         ]
         text.append(f"| {name} | {len(group)} | {' | '.join(cells)} |")
     text += ["", "| experimenter | transitions | " + " | ".join(RARE) + " |"]
@@ -165,6 +163,12 @@ NUM_TRANSITIONS = 168
 
 def _mean(line: dict[str, Any], row: str) -> float:
     return float(line["scores"][row]["total"]) / NUM_TRANSITIONS
+
+
+def _shuffled(line: dict[str, Any]) -> float:
+    """Returns the mean over the rows of shuffled words."""
+    rows = [name for name in line["scores"] if name.startswith(SHUFFLED)]
+    return statistics.fmean(_mean(line, row) for row in rows)
 
 
 def _spread(values: Sequence[float]) -> str:

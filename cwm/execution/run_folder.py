@@ -162,6 +162,11 @@ def open_run_folder(path: Path) -> RunFolder:
     folder = RunFolder(path)
     # The settings are written last, when everything else that a run needs is there.
     missing = [f.name for f in (folder.config, folder.dataset) if not f.is_file()]
+    if missing and (path / "trajectories").is_dir():
+        raise ConfigError(
+            f"{str(path)!r} is a run of cwm.induce. Continue it, or show it again, "
+            f"with: python -m cwm.induce --resume {path}"
+        )
     if missing:
         raise ConfigError(
             f"{str(path)!r} must be the folder of a run, but it has no "

@@ -40,6 +40,8 @@ class PhaseReport:
         counts: Type -> transitions of it that the experimenter brought.
         data: How well the hypothesis explains what the phase looked at.
         test: How well it explains the test set; `None` if that was not asked.
+        effective_size: Of the importance weights of its proposals, from 1 to their
+            number; `None` for chains.
     """
 
     phase: int
@@ -49,6 +51,7 @@ class PhaseReport:
     counts: Mapping[str, int]
     data: Weighed | None = None
     test: Weighed | None = None
+    effective_size: float | None = None
 
     @property
     def acceptance(self) -> float | None:
@@ -66,6 +69,7 @@ class PhaseReport:
             "counts": dict(self.counts),
             "data": _weighed_json(self.data),
             "test": _weighed_json(self.test),
+            "effective_size": self.effective_size,
         }
 
 
@@ -191,6 +195,13 @@ class InductionReport:
             f"{accepted:,} of them accepted, and {transitions:,} transitions; in "
             f"{self.seconds:.1f} s"
         ]
+        sizes = [p.effective_size for p in self.phases if p.effective_size is not None]
+        if sizes:
+            lines.append(
+                f"importance sampling: effective sample size {min(sizes):.1f} to "
+                f"{max(sizes):.1f} of {self.phases[-1].num_proposed} proposals a "
+                "phase; accepted are those that were drawn again"
+            )
         lines += _tie_lines([self.scores, self.reworded])
         lines += self.files
         if self.next_commands:

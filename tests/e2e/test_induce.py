@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cwm import replay
 from cwm.core.journal import comparable, read_journal
 from cwm.induce import main
 from cwm.providers.hypotheses.config import PRESETS
@@ -59,6 +61,9 @@ def test_the_door_is_about_27_objects(
     )
     assert result["counts"] == {"opened": 3 * 18, "closed": 3 * 9}
     assert result["reworded"] is None
+    found = json.loads((tmp_path / "run" / "hypotheses.json").read_text())
+    looked_at = [phase["looked_at"] for phase in found["phases"]]
+    assert looked_at == [{"opened": 18, "closed": 9}] * 3
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(
@@ -80,13 +85,16 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(
 def test_a_killed_run_ends_as_if_it_had_never_stopped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], experimenter: str
 ) -> None:
-    words = ("--phases", "5", "--evaluate", "none", "--experimenter", experimenter)
+    words = ("--phases", "5", "--experimenter", experimenter)
+    words += ("--evaluate", "likelihood")
     whole = induced(capsys, *words, "--out", str(tmp_path / "whole"))
     out = tmp_path / "killed"
+    num_killed = 0
     for _ in range(3):
         begun = (out / "config.json").exists()
         how = ("--resume", str(out)) if begun else (*words, "--out", str(out))
-        _kill_soon(how, out / "journal.jsonl")
+        num_killed += _is_killed(how, out / "journal.jsonl")
+    assert num_killed >= 2
     again = induced(capsys, "--resume", str(out))
     assert timeless(again) == timeless(whole)
     one, other = (
@@ -96,8 +104,8 @@ def test_a_killed_run_ends_as_if_it_had_never_stopped(
     assert comparable(one) == comparable(other)
 
 
-def _kill_soon(words: tuple[str, ...], journal: Path) -> None:
-    """Starts the command, and kills it when its journal has grown a little."""
+def _is_killed(words: tuple[str, ...], journal: Path) -> bool:
+    """Starts the command, kills it when its journal has grown, and says if it did."""
     size = journal.stat().st_size if journal.exists() else 0
     process = subprocess.Popen(
         [sys.executable, "-m", "cwm.induce", "--quiet", *words],
@@ -109,7 +117,7 @@ def _kill_soon(words: tuple[str, ...], journal: Path) -> None:
             os.kill(process.pid, signal.SIGKILL)
             break
         time.sleep(0.002)
-    process.wait()
+    return process.wait() == -signal.SIGKILL
 
 
 def test_a_run_in_words_says_who_did_what(
@@ -124,7 +132,7 @@ def test_a_run_in_words_says_who_did_what(
         "are stand-ins, no language model",
         "best hypothesis:",
         "nats per transition",
-        "2 phases" if "2 phases" in shown.out else "phases: 2",
+        "phases: 2, with 4 proposals",
     ):
         assert text in shown.out
 
@@ -161,6 +169,10 @@ def test_every_preset_is_accepted_or_says_what_it_needs(
         (("--resume", "nowhere"), "must be the folder of a run"),
         (("--seed", "-1"), "seed must be at least 0"),
         (("--llm", "scripted:none.json"), "cannot be read"),
+        (("--env", "door", "--experimenter", "all"), "subset must be at least 27"),
+        (("--subset", "9"), "subset must be at most trajectories, got 9 of 6"),
+        (("--finetuning.rank", "3"), "finetuning needs finetune"),
+        (("--plot", "picture.txt"), "plot must end in .png"),
     ],
 )
 def test_wrong_settings_are_refused_before_anything_is_done(
@@ -186,8 +198,54 @@ def test_a_resumed_run_keeps_its_settings(
 ) -> None:
     out = str(tmp_path / "run")
     induced(capsys, *SHORT, "--out", out)
-    assert main(["--quiet", "--resume", out, "--phases", "5"]) == 2
-    assert "keeps its settings" in capsys.readouterr().err
+    for words, expected in (
+        (("--phases", "5"), "keeps its settings"),
+        (("--preset", "reference"), "--preset is for a new run"),
+        (("--config", "a.json"), "--config is for a new run"),
+    ):
+        assert main(["--quiet", "--resume", out, *words]) == 2
+        assert expected in capsys.readouterr().err
+    assert replay.main([out]) == 2
+    assert "is a run of cwm.induce" in capsys.readouterr().err
+
+
+def test_a_run_that_is_shown_again_took_as_long_as_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "run")
+    first = induced(capsys, *SHORT, "--out", out)
+    again = induced(capsys, "--resume", out)
+    assert first["seconds"] > 0
+    assert again["seconds"] == pytest.approx(first["seconds"], abs=0.01)
+    assert again["made_with"] == first["made_with"]
+
+
+def test_weights_of_importance_are_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (*SHORT, "--method", "importance", "--out", str(tmp_path / "run"))
+    assert main(["--quiet", *words]) == 0
+    assert "effective sample size" in capsys.readouterr().out
+
+
+@pytest.mark.plot
+def test_a_picture_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "run.png"
+    words = (*SHORT, "--plot", str(path), "--out", str(tmp_path / "run"))
+    assert main(["--quiet", *words]) == 0
+    assert path.stat().st_size > 1_000
+    assert f"picture: {path}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_picture_without_its_package_is_refused_before_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if find_spec("matplotlib"):
+        pytest.skip("Matplotlib is here")
+    out = tmp_path / "run"
+    assert main(["--quiet", "--plot", "a.png", "--out", str(out)]) == 1
+    assert "[plot]" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_given_hypotheses_are_scored_without_any_search(

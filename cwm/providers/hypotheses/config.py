@@ -195,6 +195,14 @@ class InductionConfig:
     first: Annotated[tuple[str, ...], tyro.conf.arg(metavar="TEXT")] = ()
 
     def __post_init__(self) -> None:
+        inference = self.inference
+        # The others bring as many as they do.
+        is_told = self.experimenter not in ("all", "curious")
+        if is_told and inference.subset > inference.trajectories:
+            raise ConfigError(
+                "subset must be at most trajectories, got "
+                f"{inference.subset} of {inference.trajectories}."
+            )
         if self.first and len(self.first) != self.inference.chains:
             raise ConfigError(
                 f"first must have one hypothesis for each of the "
@@ -227,12 +235,16 @@ def _published(
     smoothing: float = 0.0,
     method: Method = "metropolis",
     trajectories: int = PUBLISHED_INFERENCE.trajectories,
+    subset: int = PUBLISHED_INFERENCE.subset,
 ) -> InductionConfig:
     return InductionConfig(
         env=env,
         experimenter=experimenter,
         inference=replace(
-            PUBLISHED_INFERENCE, method=method, trajectories=trajectories
+            PUBLISHED_INFERENCE,
+            method=method,
+            trajectories=trajectories,
+            subset=subset,
         ),
         curiosity=replace(PUBLISHED_CURIOSITY, reward=reward, smoothing=smoothing),
     )
@@ -247,7 +259,7 @@ PRESETS: Mapping[str, InductionConfig] = {
     ),
     "door_is_rb": _published("random", env="door", method="importance"),
     "door_metropolis_llm": _published("llm", env="door"),
-    "door_metropolis_pb": _published("all", env="door", trajectories=27),
+    "door_metropolis_pb": _published("all", env="door", trajectories=27, subset=27),
     "door_metropolis_rb": _published("random", env="door"),
     "play_is_cp": _published("curriculum", method="importance"),
     "play_metropolis_alp": _published("curious"),
@@ -261,7 +273,9 @@ PRESETS: Mapping[str, InductionConfig] = {
     "play_metropolis_pb": _published("hardest"),
     "play_metropolis_rb": _published("random"),
     "play_score_testset": InductionConfig(
-        inference=replace(PUBLISHED_INFERENCE, phases=0), first=("",)
+        experimenter="hardest",
+        inference=replace(PUBLISHED_INFERENCE, phases=0),
+        first=("",),
     ),
 }
 """Settings by name; those with an underscore have the names of the original's files."""

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
+
+import numpy as np
 
 from cwm.core.errors import DataError
+from cwm.core.protocols import FloatArray
 
 
 class TextTransition(NamedTuple):
@@ -19,6 +22,30 @@ class TextTransition(NamedTuple):
     state: str
     action: str
     change: str
+
+
+class ToldStep(Protocol):
+    """One step, as an environment tells it."""
+
+    @property
+    def state(self) -> str:
+        """What is seen after it."""
+        ...
+
+    @property
+    def action(self) -> str:
+        """What was done."""
+        ...
+
+    @property
+    def change(self) -> str:
+        """What came of it."""
+        ...
+
+    @property
+    def type(self) -> str:
+        """Name of the transition's type."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +79,25 @@ class TextTrajectory:
                 f"{len(self.actions)} actions, {len(self.changes)} changes, "
                 f"{len(self.types)} types, {len(self.action_ids)} numbers."
             )
+
+    @classmethod
+    def from_steps(
+        cls, begin: str, steps: Sequence[ToldStep], action_ids: Iterable[int]
+    ) -> Self:
+        """Returns what was told from a reset on.
+
+        Args:
+            begin: What is seen after the reset.
+            steps: `T` steps.
+            action_ids: `T` numbers of the actions.
+        """
+        return cls(
+            states=(begin, *(step.state for step in steps)),
+            actions=tuple(step.action for step in steps),
+            changes=tuple(step.change for step in steps),
+            types=tuple(step.type for step in steps),
+            action_ids=tuple(action_ids),
+        )
 
     def __len__(self) -> int:
         """Returns the number of transitions."""
@@ -106,6 +152,22 @@ def transitions_of(trajectories: Iterable[TextTrajectory]) -> list[TextTransitio
     return [one for trajectory in trajectories for one in trajectory.transitions]
 
 
+def types_of(trajectories: Iterable[TextTrajectory]) -> list[str]:
+    """Returns the types of all transitions of some trajectories, in order."""
+    return [name for trajectory in trajectories for name in trajectory.types]
+
+
+def means_by_type(values: FloatArray, types: Sequence[str]) -> dict[str, float]:
+    """Returns the mean of the values of each type that occurs, the first one first.
+
+    Args:
+        values: `[N]`.
+        types: `[N]`, the type of each.
+    """
+    names = np.array(types, dtype=str)
+    return {name: float(values[names == name].mean()) for name in dict.fromkeys(types)}
+
+
 def count_types(
     trajectories: Iterable[TextTrajectory], types: Sequence[str]
 ) -> dict[str, int]:
@@ -116,7 +178,6 @@ def count_types(
         types: Names of types; each is in the result, others are added behind.
     """
     counts = dict.fromkeys(types, 0)
-    for trajectory in trajectories:
-        for name in trajectory.types:
-            counts[name] = counts.get(name, 0) + 1
+    for name in types_of(trajectories):
+        counts[name] = counts.get(name, 0) + 1
     return counts

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from cwm.core.dataset_file import save_dataset
 from cwm.core.errors import ConfigError, DataError
 from cwm.core.trajectories import Dataset
 from cwm.execution.progress import SilentProgress
+from cwm.providers.hypotheses.search.keeping import FoundRules
 from cwm.sources import (
     Source,
     environment_of,
@@ -76,8 +78,10 @@ def test_rules_that_were_found_are_added_to_the_description(
 ) -> None:
     path, run, text = tmp_path / "c.npz", tmp_path / "run", tmp_path / "text.md"
     save_dataset(corridor_dataset(), path)
+    environment = corridor_dataset().environment_id
     run.mkdir()
-    (run / "hypotheses.json").write_text('{"best": "Walls stop you.\\n"}')
+    rules = {"best": "Walls stop you.\n", "environment": environment}
+    (run / "hypotheses.json").write_text(json.dumps(rules))
     if own is not None:
         text.write_text(own)
     source = obtained(
@@ -97,8 +101,9 @@ def test_rules_that_were_found_are_added_to_the_description(
     [
         (None, "that is done, but hypotheses.json cannot be read"),
         ("{", "cannot be read"),
-        ('{"best": null}', "has found no hypothesis"),
-        ('{"best": "  "}', "has found no hypothesis"),
+        ('{"best": "x"}', "cannot be read"),
+        ('{"best": null, "environment": "a"}', "has found no hypothesis"),
+        ('{"best": "  ", "environment": "a"}', "has found no hypothesis"),
     ],
 )
 def test_a_run_without_rules_is_refused(
@@ -110,6 +115,25 @@ def test_a_run_without_rules_is_refused(
         (tmp_path / "hypotheses.json").write_text(content)
     with pytest.raises(DataError, match=expected):
         obtained(SourceConfig(data=str(path), hypotheses=tmp_path))
+
+
+def test_rules_of_another_environment_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.npz"
+    save_dataset(corridor_dataset(), path)
+    rules = {"best": "Grow.", "environment": "cwm/Playground-v0"}
+    (tmp_path / "hypotheses.json").write_text(json.dumps(rules))
+    with pytest.raises(ConfigError, match="got some about cwm/Playground-v0"):
+        obtained(SourceConfig(data=str(path), hypotheses=tmp_path))
+    # Before anything is collected.
+    with pytest.raises(ConfigError, match="must be about CartPole-v1"):
+        obtained(SourceConfig(env="CartPole-v1", hypotheses=tmp_path))
+
+
+def test_rules_of_one_playground_are_about_the_others() -> None:
+    rules = FoundRules(text="Grow.", environment="cwm/Playground-v0")
+    rules.check("cwm/PlaygroundSymbolic-v0")
+    with pytest.raises(ConfigError):
+        rules.check("cwm/Door-v0")
 
 
 def test_an_environment_that_nobody_has_is_not_at_hand() -> None:

@@ -11,13 +11,14 @@ from typing import Any, Self
 import numpy as np
 from scipy import stats
 
-from cwm.core.errors import DataError, InternalError
-from cwm.core.protocols import FloatArray
+from cwm.core.errors import DataError
 from cwm.providers.hypotheses.roles import Statistician
+from cwm.providers.hypotheses.statisticians.checking import checked_log_probs
 from cwm.providers.hypotheses.texts import (
     TextTrajectory,
-    TextTransition,
+    means_by_type,
     transitions_of,
+    types_of,
 )
 
 CONFIDENCE = 0.95
@@ -100,31 +101,8 @@ def likelihood(
     )
     return Likelihood(
         log_probs=tuple(log_probs.tolist()),
-        types=tuple(name for one in trajectories for name in one.types),
+        types=tuple(types_of(trajectories)),
     )
-
-
-def checked_log_probs(
-    statistician: Statistician,
-    hypothesis: str | None,
-    transitions: Sequence[TextTransition],
-) -> FloatArray:
-    """Returns log-probabilities of transitions, `[N]`, each at most about 0.
-
-    Raises:
-        InternalError: If they are of another number, or one is not a number: any
-            comparison with it would be false, and the best rank its own.
-    """
-    log_probs = np.asarray(
-        statistician.log_probs(hypothesis, transitions), dtype=np.float64
-    )
-    if log_probs.shape != (len(transitions),) or np.isnan(log_probs).any():
-        raise InternalError(
-            f"log_probs must be {len(transitions)} numbers, got the shape "
-            f"{log_probs.shape} with {int(np.isnan(log_probs).sum())} NaN. This is a "
-            f"bug in the statistician {statistician.name}."
-        )
-    return log_probs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,14 +145,3 @@ def paired_difference(one: Likelihood, other: Likelihood) -> Difference:
     error = float(differences.std(ddof=1)) / number**0.5
     reach = error * float(stats.t.ppf((1 + CONFIDENCE) / 2, number - 1))
     return Difference(mean=mean, low=mean - reach, high=mean + reach)
-
-
-def means_by_type(values: FloatArray, types: Sequence[str]) -> dict[str, float]:
-    """Returns the mean of the values of each type that occurs.
-
-    Args:
-        values: `[N]`.
-        types: `[N]`.
-    """
-    names = np.array(types, dtype=str)
-    return {name: float(values[names == name].mean()) for name in dict.fromkeys(types)}

@@ -146,7 +146,7 @@ class _Seat:
 
     def begin(self, seed: int | None = None) -> None:
         """Begins an episode."""
-        self._states = [self._env.reset(seed=seed)]
+        self._begin = self._env.reset(seed=seed)
         self._steps: list[TextStep] = []
         self._numbers: list[int] = []
 
@@ -166,7 +166,6 @@ class _Seat:
     def step(self, action: int) -> bool:
         """Acts; returns whether the episode is over."""
         step = self._env.step(action)
-        self._states.append(step.state)
         self._steps.append(step)
         self._numbers.append(action)
         if step.is_over:
@@ -179,10 +178,4 @@ class _Seat:
         return [*self._finished, *([self._trajectory()] if is_begun else [])]
 
     def _trajectory(self) -> TextTrajectory:
-        return TextTrajectory(
-            states=tuple(self._states),
-            actions=tuple(step.action for step in self._steps),
-            changes=tuple(step.change for step in self._steps),
-            types=tuple(step.type for step in self._steps),
-            action_ids=tuple(self._numbers),
-        )
+        return TextTrajectory.from_steps(self._begin, self._steps, self._numbers)

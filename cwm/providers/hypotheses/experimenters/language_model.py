@@ -7,10 +7,11 @@ import numpy as np
 from cwm.core.protocols import FloatArray
 from cwm.core.seeding import child_rng, child_seed
 from cwm.llm.scoring import ScoringModel
+from cwm.providers.hypotheses.experimenters.scripted import play
 from cwm.providers.hypotheses.roles import Assignment
 from cwm.providers.hypotheses.statisticians.language_model import chat_messages
 from cwm.providers.hypotheses.texts import TextTrajectory
-from cwm.providers.hypotheses.worlds import TextEnv, TextStep, TextWorld
+from cwm.providers.hypotheses.worlds import TextWorld
 from prompts.hypotheses import HypothesisPrompts
 
 
@@ -63,12 +64,16 @@ class LanguageModelExperimenter:
         """
         env = self._world.open()
         rng = child_rng(assignment.seed, "actions")
+
+        def choose(state: str, actions: Sequence[tuple[int, str]]) -> int:
+            return self.policy(state, actions, rng, hypothesis=assignment.hypothesis)
+
         return tuple(
-            self._play(
+            play(
                 env,
-                child_seed(assignment.seed, "episode", number),
-                hypothesis=assignment.hypothesis,
-                rng=rng,
+                choose,
+                max_steps=self._max_steps,
+                seed=child_seed(assignment.seed, "episode", number),
             )
             for number in range(assignment.num_trajectories)
         )
@@ -113,31 +118,6 @@ class LanguageModelExperimenter:
         log_probs = np.array([one.total for one in found], dtype=np.float64)
         weights = np.exp(log_probs - log_probs.max())
         return np.asarray(weights / weights.sum(), dtype=np.float64)
-
-    def _play(
-        self,
-        env: TextEnv,
-        seed: int,
-        *,
-        hypothesis: str | None,
-        rng: np.random.Generator,
-    ) -> TextTrajectory:
-        states, steps, numbers = [env.reset(seed=seed)], list[TextStep](), list[int]()
-        while len(steps) < self._max_steps and not (steps and steps[-1].is_over):
-            actions = env.actions()
-            if not actions:
-                break
-            number = self.policy(states[-1], actions, rng, hypothesis=hypothesis)
-            steps.append(env.step(number))
-            states.append(steps[-1].state)
-            numbers.append(number)
-        return TextTrajectory(
-            states=tuple(states),
-            actions=tuple(step.action for step in steps),
-            changes=tuple(step.change for step in steps),
-            types=tuple(step.type for step in steps),
-            action_ids=tuple(numbers),
-        )
 
 
 def _different(actions: Sequence[tuple[int, str]]) -> dict[str, int]:

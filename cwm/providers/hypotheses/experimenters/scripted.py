@@ -23,8 +23,9 @@ from cwm.providers.hypotheses.worlds import (
 )
 from envs.playground.policies import DrawNumber, Policy, curriculum, hardest, ideal
 
-Choose: TypeAlias = Callable[[], int | None]
-"""Returns the next action; `None` for nothing more."""
+Choose: TypeAlias = Callable[[str, Sequence[tuple[int, str]]], int | None]
+"""Maps what is seen and the legal actions, numbers and words, to the next action;
+`None` for nothing more."""
 
 PlanPolicies: TypeAlias = Callable[[Assignment, DrawNumber], Sequence[Policy]]
 """Returns a policy for each trajectory; takes the source of their randomness."""
@@ -35,9 +36,11 @@ def play(
 ) -> TextTrajectory:
     """Returns an episode, or the part of it up to where the chooser stops.
 
+    It ends, too, where no action is legal.
+
     Args:
         env: Is reset first.
-        choose: Who acts.
+        choose: Who acts; always has an action to choose from.
         max_steps: Most actions; at least 1.
         seed: Of the reset; `None` lets the environment go on with its numbers.
 
@@ -46,23 +49,18 @@ def play(
     """
     if max_steps < 1:
         raise ValueError(f"max_steps must be at least 1, got {max_steps}.")
-    states = [env.reset(seed=seed)]
+    begin = state = env.reset(seed=seed)
     steps: list[TextStep] = []
     numbers: list[int] = []
     while len(steps) < max_steps and not (steps and steps[-1].is_over):
-        action = choose()
+        actions = env.actions()
+        action = choose(state, actions) if actions else None
         if action is None:
             break
         steps.append(env.step(action))
-        states.append(steps[-1].state)
         numbers.append(action)
-    return TextTrajectory(
-        states=tuple(states),
-        actions=tuple(step.action for step in steps),
-        changes=tuple(step.change for step in steps),
-        types=tuple(step.type for step in steps),
-        action_ids=tuple(numbers),
-    )
+        state = steps[-1].state
+    return TextTrajectory.from_steps(begin, steps, numbers)
 
 
 def _scene_seeds(assignment: Assignment) -> list[int | None]:
@@ -85,9 +83,8 @@ class RandomExperimenter:
         env = self._world.open()
         rng = child_rng(assignment.seed, "random actions")
 
-        def choose() -> int | None:
-            actions = env.actions()
-            return actions[int(rng.integers(len(actions)))][0] if actions else None
+        def choose(state: str, actions: Sequence[tuple[int, str]]) -> int:
+            return actions[int(rng.integers(len(actions)))][0]
 
         return tuple(
             play(env, choose, max_steps=self._world.max_steps, seed=seed)
@@ -133,7 +130,10 @@ def _followed(
     env: PlaygroundInWords, policy: Policy, max_steps: int, seed: int | None
 ) -> TextTrajectory:
     return play(
-        env, lambda: policy.action(env.env.scene), max_steps=max_steps, seed=seed
+        env,
+        lambda state, actions: policy.action(env.env.scene),
+        max_steps=max_steps,
+        seed=seed,
     )
 
 

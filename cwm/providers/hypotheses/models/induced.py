@@ -15,7 +15,7 @@ from cwm.core.errors import ConfigError, DataError
 from cwm.providers.hypotheses.making import RoleConfig, Roles
 from cwm.providers.hypotheses.models.readings import Reading, reading_of
 from cwm.providers.hypotheses.models.world_model import Choice, HypothesisWorldModel
-from cwm.providers.hypotheses.search.keeping import HYPOTHESES, best_hypothesis
+from cwm.providers.hypotheses.search.keeping import HYPOTHESES, read_rules
 from cwm.providers.hypotheses.worlds import REWORDED, WORLDS, TextWorld, find_world
 from envs.playground.scenes import DEFAULT_GOAL
 from envs.spec import EnvSpec
@@ -122,7 +122,7 @@ def read_induced(folder: Path, roles: RoleConfig) -> InducedModel:
             none.
         ConfigError: If it took place in a world that is none of ours.
     """
-    hypothesis = best_hypothesis(folder)
+    hypothesis = read_rules(folder).text
     data = json.loads((folder / HYPOTHESES).read_text(encoding="utf-8"))
     world, statistician = data.get("world"), data.get("statistician")
     for name, value in (("world", world), ("statistician", statistician)):

@@ -5,8 +5,10 @@ The target on the data `D` of a phase is `p(D | h)^(1 / T) p(h)`, with the tempe
 scientist, who is shown `D`, the present hypothesis, and what that explains worst.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -170,11 +172,11 @@ class Inference:
         log_draws = self._log_draws(phase, iteration)
         steps = []
         for chain, particle in enumerate(particles):
-            log_ratio = float(
-                self._log_target(proposals[chain].hypothesis, found[chain])
-                - self._log_target(particle.hypothesis, particle.weighed)
-                + corrections[chain]
-            )
+            new = self._log_target(proposals[chain].hypothesis, found[chain])
+            old = self._log_target(particle.hypothesis, particle.weighed)
+            log_ratio = -math.inf
+            if new > -math.inf and corrections[chain] > -math.inf:
+                log_ratio = float(new - old + corrections[chain])
             steps.append(
                 Step(
                     chain=chain,
@@ -196,7 +198,7 @@ class Inference:
         """Returns `log q(h | h') - log q(h' | h)` for each chain.
 
         From no hypothesis there is none: nobody draws that, and the chain has to get
-        away from it.
+        away from it. Minus infinity where there is no way back.
         """
         moved = [i for i, one in enumerate(particles) if one.proposal is not None]
         olds = [one for p in particles if (one := p.proposal) is not None]
@@ -204,7 +206,11 @@ class Inference:
         if moved:
             there = [proposals[i] for i in moved], [forward[i] for i in moved]
             back = olds, [backward[i] for i in moved]
-            corrections[moved] = self._log_q(*back) - self._log_q(*there)
+            to, fro = self._log_q(*there), self._log_q(*back)
+            found = np.full(len(moved), -np.inf)
+            is_possible = np.isfinite(to) & np.isfinite(fro)
+            np.subtract(fro, to, out=found, where=is_possible)
+            corrections[moved] = found
         return corrections
 
     def _sample(
@@ -225,21 +231,19 @@ class Inference:
                 for one, weighed in zip(proposals, found, strict=True)
             ]
         )
-        log_weights = targets
-        if self._scientist.has_log_probs:
-            log_weights = targets - self._log_q(proposals, evidence)
+        log_weights = None
         drawn = [int(np.argmax(targets))] * config.chains
         if config.resampling:
+            log_weights = targets - self._log_q(proposals, evidence)
             rng = child_rng(self._seed, "resample", phase)
             drawn = resample(log_weights, config.chains, rng)
         best = max(drawn, key=lambda index: targets[index])
-        has_weights = self._scientist.has_log_probs
         steps = tuple(
             Step(
                 chain=index % config.chains,
                 proposal=one,
                 weighed=found[index],
-                log_ratio=float(log_weights[index]) if has_weights else None,
+                log_ratio=None if log_weights is None else float(log_weights[index]),
                 is_accepted=index in drawn,
             )
             for index, one in enumerate(proposals)
@@ -254,7 +258,7 @@ class Inference:
             particles=tuple(particles[index] for index in drawn),
             best=particles[best],
             steps=steps,
-            effective_size=effective_size(log_weights) if has_weights else None,
+            effective_size=None if log_weights is None else effective_size(log_weights),
         )
 
     def _evidence(
@@ -278,32 +282,40 @@ class Inference:
             for index in range(len(evidence))
         ]
 
-        def make() -> dict[str, Any]:
-            drawn = self._scientist.propose(evidence, seeds=seeds)
-            return {"proposals": [proposal_to_json(one) for one in drawn]}
+        def make(one: Evidence, seed: int) -> dict[str, Any]:
+            (drawn,) = self._scientist.propose([one], seeds=[seed])
+            return {"proposal": proposal_to_json(drawn)}
 
-        recorded = self._recorder.obtain("proposed", make)
-        return [proposal_from_json(one) for one in recorded["proposals"]]
+        # One record each: what was paid for is kept, whatever becomes of the next.
+        recorded = [
+            self._recorder.obtain("proposed", partial(make, one, seed))
+            for one, seed in zip(evidence, seeds, strict=True)
+        ]
+        return [proposal_from_json(one["proposal"]) for one in recorded]
 
     def _weigh(
         self, proposals: Sequence[Proposal | None], data: Sequence[TextTrajectory]
     ) -> list[Weighed]:
+        def make(text: str | None) -> dict[str, Any]:
+            (found,) = weigh(self._statistician, [text], data)
+            return {"log_likelihood": found.to_json()}
+
         texts = [None if one is None else one.hypothesis for one in proposals]
-
-        def make() -> dict[str, Any]:
-            found = weigh(self._statistician, texts, data)
-            return {"log_likelihoods": [one.to_json() for one in found]}
-
-        recorded = self._recorder.obtain("weighed", make)
-        return [Weighed.from_json(one) for one in recorded["log_likelihoods"]]
+        recorded = [
+            self._recorder.obtain("weighed", partial(make, text)) for text in texts
+        ]
+        return [Weighed.from_json(one["log_likelihood"]) for one in recorded]
 
     def _log_q(
         self, proposals: Sequence[Proposal], evidence: Sequence[Evidence]
     ) -> FloatArray:
         def make() -> dict[str, Any]:
-            return {"log_q": self._scientist.log_probs(proposals, evidence).tolist()}
+            found = self._scientist.log_probs(proposals, evidence).tolist()
+            # JSON has no infinity.
+            return {"log_q": [None if one == -math.inf else one for one in found]}
 
-        return np.array(self._recorder.obtain("log_q", make)["log_q"], dtype=float)
+        recorded = self._recorder.obtain("log_q", make)["log_q"]
+        return np.array([-math.inf if one is None else one for one in recorded])
 
     def _log_target(self, hypothesis: str | None, weighed: Weighed) -> float:
         prior = log_prior(hypothesis, self._config.length_penalty)

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cwm.core.errors import ConfigError, DataError
@@ -109,16 +110,47 @@ def all_trajectories(folder: Path) -> tuple[TextTrajectory, ...]:
     return tuple(one for path in paths for one in read_trajectories(path))
 
 
-def best_hypothesis(folder: Path) -> str:
-    """Returns the best hypothesis of a run.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundRules:
+    """What a run has found.
+
+    Attributes:
+        text: The best hypothesis.
+        environment: Id of the environment that it is about.
+    """
+
+    text: str
+    environment: str
+
+    def check(self, environment: str) -> None:
+        """Refuses another environment; all variants of the Playground are one.
+
+        Raises:
+            ConfigError: If it is another one.
+        """
+        both = {self.environment, environment}
+        are_playgrounds = all(name.startswith(_PLAYGROUND) for name in both)
+        if len(both) > 1 and not are_playgrounds:
+            raise ConfigError(
+                f"hypotheses must be about {environment}, got some about "
+                f"{self.environment}."
+            )
+
+
+_PLAYGROUND = "cwm/Playground"
+
+
+def read_rules(folder: Path) -> FoundRules:
+    """Returns what a run has found.
 
     Raises:
         DataError: If there is no such run, its file cannot be read, or it has found
-            none.
+            nothing.
     """
     path = folder / HYPOTHESES
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["best"]
+        data = json.loads(path.read_text(encoding="utf-8"))
+        found, environment = data["best"], str(data["environment"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{str(folder)!r} must be the folder of a run of cwm.induce that is "
@@ -126,4 +158,4 @@ def best_hypothesis(folder: Path) -> str:
         ) from error
     if not isinstance(found, str) or not found.strip():
         raise DataError(f"{str(folder)!r} has found no hypothesis.")
-    return found
+    return FoundRules(text=found, environment=environment)

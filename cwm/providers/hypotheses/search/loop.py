@@ -31,7 +31,12 @@ from cwm.providers.hypotheses.search.inference import Inference
 from cwm.providers.hypotheses.search.keeping import RunFiles, digest_of
 from cwm.providers.hypotheses.search.particles import Particle, PhaseOutcome, Step
 from cwm.providers.hypotheses.search.recording import Recorder
-from cwm.providers.hypotheses.texts import TextTrajectory, count_types
+from cwm.providers.hypotheses.texts import (
+    TextTrajectory,
+    count_types,
+    means_by_type,
+    types_of,
+)
 from cwm.providers.hypotheses.worlds import TextWorld
 
 
@@ -224,7 +229,9 @@ class InductionLoop:
             return {
                 "phase": number,
                 "learning": figures,
-                "rewards": _means_by_type(rewards, trajectories),
+                "rewards": means_by_type(
+                    np.concatenate([np.zeros(0), *rewards]), types_of(trajectories)
+                ),
                 "reward_state": self._reward.to_json(),
             }
 
@@ -303,11 +310,3 @@ def _short(text: str) -> str:
     if not text:
         return "no hypothesis"
     return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}..."
-
-
-def _means_by_type(
-    rewards: Sequence[FloatArray], trajectories: Sequence[TextTrajectory]
-) -> dict[str, float]:
-    values = np.concatenate([np.zeros(0), *rewards])
-    types = np.array([name for one in trajectories for name in one.types], dtype=str)
-    return {str(name): float(values[types == name].mean()) for name in np.unique(types)}

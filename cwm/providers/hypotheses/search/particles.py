@@ -49,16 +49,6 @@ class Step:
     log_ratio: float | None
     is_accepted: bool
 
-    def to_json(self) -> dict[str, Any]:
-        """Returns it as plain data."""
-        return {
-            "chain": self.chain,
-            "proposal": proposal_to_json(self.proposal),
-            "log_likelihood": self.weighed.to_json(),
-            "log_ratio": self.log_ratio,
-            "is_accepted": self.is_accepted,
-        }
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseOutcome:

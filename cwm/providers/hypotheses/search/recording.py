@@ -42,12 +42,16 @@ class JournalRecorder:
 
     A run that goes on makes the same decisions in the same order, and takes what they
     need from here until nothing more is recorded.
+
+    Attributes:
+        seconds: Time that the results took so far, those of earlier commands included.
     """
 
     def __init__(self, journal: Journal) -> None:
         """Makes it; results are taken from the journal's first record on."""
         self._journal = journal
         self._num_taken = 0
+        self.seconds = 0.0
 
     def obtain(self, kind: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Returns the next result; see `Recorder`.
@@ -66,10 +70,12 @@ class JournalRecorder:
                     "not of a run with these settings."
                 )
             self._num_taken += 1
+            self.seconds += float(record.clock.get("seconds", 0.0))
             return record.body
         start = perf_counter()
         made = make()
         seconds = perf_counter() - start
+        self.seconds += seconds
         return self._journal.append(kind, made, {"seconds": round(seconds, 6)}).body
 
     def num_recorded(self, kind: str) -> int:

@@ -9,7 +9,13 @@ import numpy as np
 from cwm.core.errors import DataError
 from cwm.core.protocols import FloatArray
 from cwm.providers.hypotheses.roles import Statistician
-from cwm.providers.hypotheses.texts import TextTrajectory, transitions_of
+from cwm.providers.hypotheses.statisticians.checking import checked_log_probs
+from cwm.providers.hypotheses.texts import (
+    TextTrajectory,
+    means_by_type,
+    transitions_of,
+    types_of,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +66,16 @@ def weigh(
     """Returns how well each hypothesis explains all trajectories together.
 
     The same hypothesis is weighed once.
+
+    Raises:
+        CwmError: If the statistician has no answer.
     """
     known: dict[str | None, Weighed] = {}
     for hypothesis in hypotheses:
         if hypothesis not in known:
-            log_probs = statistician.log_probs(hypothesis, transitions_of(trajectories))
+            log_probs = checked_log_probs(
+                statistician, hypothesis, transitions_of(trajectories)
+            )
             known[hypothesis] = summarise(log_probs, trajectories)
     return [known[hypothesis] for hypothesis in hypotheses]
 
@@ -77,13 +88,9 @@ def summarise(log_probs: FloatArray, trajectories: Sequence[TextTrajectory]) -> 
         trajectories: With `N` transitions together.
     """
     ends = np.cumsum([len(one) for one in trajectories])[:-1]
-    types = np.array([name for one in trajectories for name in one.types], dtype=str)
     return Weighed(
         by_trajectory=tuple(float(p.sum()) for p in np.split(log_probs, ends)),
-        by_type={
-            str(name): float(log_probs[types == name].mean())
-            for name in dict.fromkeys(types.tolist())
-        },
+        by_type=means_by_type(log_probs, types_of(trajectories)),
     )
 
 

@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cwm.core.errors import ConfigError
+from cwm.core.errors import ConfigError, InternalError
+from cwm.core.journal import Journal
 from cwm.core.seeding import child_rng, child_seed
 from cwm.providers.hypotheses.config import InferenceConfig
 from cwm.providers.hypotheses.roles import Evidence, Proposal
 from cwm.providers.hypotheses.search.inference import Inference
 from cwm.providers.hypotheses.search.particles import PhaseOutcome
+from cwm.providers.hypotheses.search.recording import JournalRecorder
 from cwm.providers.hypotheses.search.weighing import Weighed, log_prior, worst_of
 from cwm.providers.hypotheses.search.weights import effective_size, resample
 from cwm.providers.hypotheses.texts import TextTrajectory, transitions_of
@@ -198,7 +201,17 @@ def test_published_importance_sampling_takes_the_likeliest() -> None:
     config = InferenceConfig(
         method="importance", phases=3, iterations=5, resampling=False
     )
-    for outcome in run(config)[1:]:
+    inference = Inference(
+        config,
+        statistician=HashStatistician(),
+        # Weights are not needed, and are not asked for.
+        scientist=HashScientist(has_log_probs=False),
+        seed=SEED,
+    )
+    before = inference.begin(data_of(0))
+    for phase in (1, 2, 3):
+        outcome = inference.advance(before, data_of(phase), phase=phase)
+        assert outcome.effective_size is None
         likeliest = max(outcome.steps, key=lambda step: step.weighed.total)
         assert outcome.best.hypothesis == likeliest.proposal.hypothesis
 
@@ -307,3 +320,38 @@ def test_a_run_is_the_same_whatever_came_before() -> None:
     other = run(CONFIG, seed=SEED + 1)
     assert any(a.best != b.best for a, b in zip(first, other, strict=True))
     assert any(a.best != b.best for a, b in pairwise(first))
+
+
+def test_a_scorer_that_says_nothing_of_a_transition_is_a_bug_of_ours() -> None:
+    """With NaN, every step would be refused for ever."""
+
+    class Broken(HashStatistician):
+        def log_probs(self, hypothesis, transitions):  # type: ignore[no-untyped-def]
+            return np.full(len(transitions), np.nan)
+
+    inference = Inference(
+        CONFIG, statistician=Broken(), scientist=HashScientist(), seed=SEED
+    )
+    with pytest.raises(InternalError, match="NaN"):
+        inference.begin(data_of(0))
+
+
+def test_a_step_without_a_way_back_is_not_made_and_can_be_recorded(
+    tmp_path: Path,
+) -> None:
+    class OneWay(HashScientist):
+        def log_probs(self, proposals, evidence):  # type: ignore[no-untyped-def]
+            return np.full(len(proposals), -np.inf)
+
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        inference = Inference(
+            replace(CONFIG, method="metropolis-hastings"),
+            statistician=HashStatistician(),
+            scientist=OneWay(),
+            seed=SEED,
+            recorder=JournalRecorder(journal),
+        )
+        before = inference.begin(data_of(0))
+        outcome = inference.advance(before, data_of(1), phase=1)
+    assert not any(step.is_accepted for step in outcome.steps)
+    assert "Infinity" not in (tmp_path / "journal.jsonl").read_text()
