@@ -44,7 +44,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "unfinished" / "config.json").write_text("{}")
     (folder / "hopeless").mkdir()
     (folder / "hopeless" / "config.json").write_text('{"roles": {}}')
-    (folder / "hopeless" / "hypotheses.json").write_text('{"best": null}')
+    (folder / "hopeless" / "hypotheses.json").write_text(
+        '{"best": null, "environment": "cwm/Playground-v0"}'
+    )
     (folder / "heavy").mkdir()
     (folder / "heavy" / "config.json").write_text('{"roles": {"llm": "hf:nowhere"}}')
     (folder / "heavy" / "hypotheses.json").write_bytes(
