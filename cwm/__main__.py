@@ -10,6 +10,7 @@ COMMANDS = {
     "plan": "act in an environment by planning in a program, and compare planners",
     "evaluate": "score a program file on recorded or fresh transitions",
     "collect": "record transitions of an environment",
+    "induce": "find rules of a world in words (WorldLLM)",
     "benchmark": "run suites of tasks, report on them and compare results",
     "replay": "rebuild a run's search tree from its journal and check it",
 }

@@ -1,9 +1,10 @@
 """Log-probabilities from an endpoint, where it gives the right ones.
 
 An endpoint that repeats the prompt (`echo`) with log-probabilities can score texts.
-Not all do it right: some shift the numbers by one token, some leave them out. So the
-first use compares: a token that the endpoint writes itself, with the log-probability
-that it states then, must get the same when it is part of the prompt.
+Not all do it right: some shift the numbers by one token, some leave them out. So
+`check`, or else the first use, compares: a token that the endpoint writes itself, with
+the log-probability that it states then, must get the same when it is part of the
+prompt, and the tokens beside it must not.
 
 Covers: vLLM, which also says which tokens its chat template makes of messages.
 Does not cover: servers without `/tokenize` for messages; the hosted ones, which give no
@@ -11,24 +12,31 @@ Does not cover: servers without `/tokenize` for messages; the hosted ones, which
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from cwm.core.errors import ConfigError, LLMError
 from cwm.llm.chat import ChatMessage
+from cwm.llm.deadlines import BoundedCalls
+from cwm.llm.failures import Asked
 from cwm.llm.openai_compatible import OpenAICompatibleModel
 from cwm.llm.requests import ends_with_assistant
 from cwm.llm.retrying import ServiceError
 from cwm.llm.scoring import TokenLogProbs
+from cwm.llm.servers import is_other_model
 
 PROBES: Final = (
-    "1, 2, 3, 4, 5, 6, 7, 8, 9,",
-    "Monday, Tuesday, Wednesday, Thursday,",
-    "one two three one two three one two three one two",
+    "cat cat, dog dog, bird bird, fish",
+    "yes yes, no no, up up, down",
+    "one one, two two, three three, four",
 )
-"""Texts whose next token every language model is nearly sure of."""
+"""Texts whose last word nobody expects, and whose next token every language model is
+nearly sure of: numbers that are shifted by one token cannot be the same."""
+
+TAIL: Final = " seventeen"
+"""What nobody expects after that, for the same reason."""
 
 TOLERANCE: Final = 0.3
 """Largest difference, in nats, between a token written and the same token read: 16-bit
@@ -36,6 +44,16 @@ numbers and batches of other sizes give some 0.05."""
 
 _MISSING: Final = (404, 405, 501)
 """Status of an address that a server does not have."""
+
+_REFUSED: Final = (400, 422)
+"""Status of a request in a form that a server does not know."""
+
+_BLANKS: Final = " ▁Ġ"
+"""How vocabularies write the blank before a word."""
+
+_HINT: Final = (
+    "Take hf:ID_OR_FOLDER, gguf:FILE, or openai:MODEL at a server of vLLM's."
+)
 
 
 class EndpointScoringModel:
@@ -56,6 +74,34 @@ class EndpointScoringModel:
         """The model's id."""
         return self._model.name
 
+    def check(self) -> None:
+        """Makes sure that the endpoint gives the right log-probabilities.
+
+        Makes three requests, rarely up to seven, and none once it has succeeded. Not
+        looked at: whether the model's template takes all kinds of messages.
+
+        Raises:
+            ConfigError: If it gives none or wrong ones, or cannot say which tokens a
+                conversation has.
+            LLMError: If the endpoint fails.
+        """
+        with self._lock:
+            if self._is_checked:
+                return
+            if not any(map(self._is_right, PROBES)):
+                raise ConfigError(
+                    f"{self._model.endpoint} gives log-probabilities of prompts that "
+                    "cannot be compared with those of the tokens that it writes. "
+                    f"{_HINT}"
+                )
+            self._tokens(
+                [ChatMessage("user", PROBES[0])],
+                is_open=False,
+                begins_turn=True,
+                unknown=(*_MISSING, *_REFUSED),
+            )
+            self._is_checked = True
+
     def log_probs(
         self,
         messages: Sequence[ChatMessage],
@@ -74,10 +120,7 @@ class EndpointScoringModel:
             ValueError: If a continuation merges with the conversation's last token.
             LLMError: If the endpoint fails, or a text does not fit into its context.
         """
-        with self._lock:
-            if not self._is_checked:
-                self._check()
-                self._is_checked = True
+        self.check()
         begun = ends_with_assistant(messages)
         prompt, _ = self._tokens(messages, is_open=begun, begins_turn=not begun)
         return [
@@ -126,7 +169,12 @@ class EndpointScoringModel:
         )
 
     def _tokens(
-        self, messages: Sequence[ChatMessage], *, is_open: bool, begins_turn: bool
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        is_open: bool,
+        begins_turn: bool,
+        unknown: Sequence[int] = _MISSING,
     ) -> tuple[tuple[int, ...], tuple[str, ...]]:
         """Returns the tokens of a conversation and how they read.
 
@@ -134,6 +182,10 @@ class EndpointScoringModel:
             messages: The conversation.
             is_open: Whether the last message goes on.
             begins_turn: Whether the assistant's turn is begun after it.
+            unknown: Statuses that say that the endpoint does not know such a request.
+
+        Raises:
+            ConfigError: If the endpoint cannot say it.
         """
         service = self._model.service
         parameters = {
@@ -143,22 +195,18 @@ class EndpointScoringModel:
             "continue_final_message": is_open,
             "return_token_strs": True,
         }
-        try:
-            body = service.call(
-                lambda asked, calls: service.endpoint.beside(
-                    "/tokenize", parameters, asked=asked, calls=calls
-                )
-            )
-        except ServiceError as error:
-            if error.status not in _MISSING:
-                raise
-            body = None
+        body = self._body(
+            lambda asked, calls: service.endpoint.beside(
+                "/tokenize", parameters, asked=asked, calls=calls
+            ),
+            unknown,
+        )
         found = body if isinstance(body, Mapping) else {}
         ids, tokens = found.get("tokens"), found.get("token_strs")
         if not isinstance(ids, list) or not isinstance(tokens, list):
             raise ConfigError(
                 f"{self._model.endpoint} must say which tokens a conversation has "
-                "(/tokenize, as vLLM does) to give log-probabilities."
+                f"(/tokenize, as vLLM does) to give log-probabilities. {_HINT}"
             )
         return tuple(map(int, ids)), tuple(map(str, tokens))
 
@@ -168,27 +216,35 @@ class EndpointScoringModel:
         values = choice["logprobs"]["token_logprobs"]
         return list(values)
 
-    def _check(self) -> None:
+    def _is_right(self, probe: str) -> bool:
         """Compares a token written with the same token read.
 
+        Returns:
+            Whether it has the same log-probability, and the tokens beside it have
+            not; `False` if that cannot be told with this text.
+
         Raises:
-            ConfigError: If they differ, or there is nothing to compare.
+            ConfigError: If it has another.
         """
-        for probe in PROBES:
-            written = self._complete(probe, echo=False)["logprobs"]
-            token, expected = written["tokens"][0], written["token_logprobs"][0]
-            read = self._complete(probe + token, echo=True)["logprobs"]
-            places = [i for i, t in enumerate(read["tokens"][:-1]) if t == token]
-            if not places:
-                continue
-            found = read["token_logprobs"][places[-1]]
-            if found is None or abs(found - expected) > TOLERANCE:
-                raise ConfigError(
-                    f"{self._model.endpoint} gives wrong log-probabilities of prompts: "
-                    f"{token!r} after {probe!r} has {expected:.2f} when it is written "
-                    f"and {found} when it is read, as with llama-cpp-python's server, "
-                    "which shifts them by one token. Use vLLM, or hf:ID_OR_FOLDER."
-                )
+        written = self._complete(probe, echo=False)["logprobs"]
+        token, expected = written["tokens"][0], written["token_logprobs"][0]
+        read = self._complete(probe + token + TAIL, echo=True)["logprobs"]
+        tokens, values = read["tokens"], read["token_logprobs"]
+        place = _place_before_tail(tokens, token)
+        if expected is None or place is None or not 0 < place < len(values) - 1:
+            return False
+        before, found, after = values[place - 1 : place + 2]
+        if found is None or abs(found - expected) > TOLERANCE:
+            raise ConfigError(
+                f"{self._model.endpoint} gives wrong log-probabilities of prompts: "
+                f"{token!r} after {probe!r} has {expected:.2f} when it is written "
+                f"and {found} when it is read, as with llama-cpp-python's server, "
+                f"which shifts them by one token. {_HINT}"
+            )
+        return all(
+            beside is not None and abs(beside - expected) > TOLERANCE
+            for beside in (before, after)
+        )
 
     def _complete(self, prompt: str | list[int], *, echo: bool) -> Any:
         """Returns the one choice of a completion with log-probabilities.
@@ -205,10 +261,11 @@ class EndpointScoringModel:
             "logprobs": 1,
             "echo": echo,
         }
-        body = service.call(
+        body = self._body(
             lambda asked, calls: service.endpoint.complete_text(
                 parameters, asked=asked, calls=calls
-            )
+            ),
+            _MISSING,
         )
         try:
             choice = body["choices"][0]
@@ -217,6 +274,36 @@ class EndpointScoringModel:
         except (KeyError, IndexError, TypeError):
             pass
         raise ConfigError(
-            f"{self._model.endpoint} gives no log-probabilities of prompts. Use vLLM, "
-            "or hf:ID_OR_FOLDER."
+            f"{self._model.endpoint} gives no log-probabilities of prompts. {_HINT}"
         )
+
+    def _body(
+        self, ask: Callable[[Asked, BoundedCalls], Any], unknown: Sequence[int]
+    ) -> Any:
+        """Returns an answer; `None` if the endpoint does not know such a request."""
+        try:
+            return self._model.service.call(ask)
+        except ServiceError as error:
+            if error.status not in unknown or self._lacks_model():
+                raise
+            return None
+
+    def _lacks_model(self) -> bool:
+        """Whether the endpoint's list of models has not this one."""
+        server = self._model.service.server()
+        listed = () if server is None else server.model_ids
+        return bool(listed) and all(
+            is_other_model(self._model.model, one) for one in listed
+        )
+
+
+def _place_before_tail(tokens: Sequence[str], token: str) -> int | None:
+    """Returns where a token stands with `TAIL` after it; `None` if nowhere.
+
+    The text may have been divided into tokens in another way than it was written.
+    """
+    for place, one in enumerate(tokens):
+        rest = "".join(tokens[place + 1 :]).lstrip(_BLANKS)
+        if one == token and rest.startswith(TAIL.strip()):
+            return place
+    return None

@@ -158,7 +158,8 @@ def make_scoring_model(
 ) -> ScoringModel:
     """Returns the model that a text names, as one that gives log-probabilities.
 
-    Whether an endpoint gives the right ones is found out at the first use.
+    Whether an endpoint gives the right ones is found out by its `check`, or at the
+    first use.
 
     Args:
         text: As for `make_chat_model`.
@@ -184,7 +185,7 @@ def make_scoring_model(
 def scoring_side(model: ChatModel) -> ScoringModel | None:
     """Returns a model as one that gives log-probabilities; `None` if it never does.
 
-    Of an endpoint it is found out at the first use.
+    Of an endpoint it is found out by its `check`, or at the first use.
     """
     if isinstance(model, OpenAICompatibleModel):
         return EndpointScoringModel(model)

@@ -98,6 +98,31 @@ class BatchScoringModel(ScoringModel, Protocol):
         ...
 
 
+@runtime_checkable
+class Checkable(Protocol):
+    """A model of which it has to be found out whether it gives log-probabilities."""
+
+    def check(self) -> None:
+        """Makes sure that it gives the right ones, at the first call that succeeds.
+
+        Raises:
+            ConfigError: If it does not.
+            LLMError: If there is no answer.
+        """
+        ...
+
+
+def check_scoring(model: ScoringModel) -> None:
+    """Makes sure that a model gives log-probabilities, if that is not known of it.
+
+    Raises:
+        ConfigError: If it gives none.
+        LLMError: If there is no answer.
+    """
+    if isinstance(model, Checkable):
+        model.check()
+
+
 def log_probs_of_all(
     model: ScoringModel,
     requests: Sequence[ScoringRequest],

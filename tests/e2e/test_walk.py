@@ -77,7 +77,15 @@ def cartpole(installed: Installed) -> dict[str, object]:
 
 def test_the_map_of_commands_names_those_that_are_there(installed: Installed) -> None:
     shown = installed.command("cwm")
-    commands = ("synthesize", "plan", "evaluate", "collect", "replay", "benchmark")
+    commands = (
+        "synthesize",
+        "plan",
+        "evaluate",
+        "collect",
+        "replay",
+        "benchmark",
+        "induce",
+    )
     for name in commands:
         assert f"cwm.{name}" in shown
         assert "usage: python -m cwm." in installed.command(f"cwm.{name}", "--help")

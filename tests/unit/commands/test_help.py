@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cwm import collect, evaluate, replay, synthesize
+from cwm import collect, evaluate, induce, replay, synthesize
 from cwm.arguments import parse
 from cwm.benchmark import command as benchmark
 from cwm.synthesize import Arguments
@@ -13,6 +13,7 @@ MAINS: dict[str, Callable[[list[str]], int]] = {
     "evaluate": evaluate.main,
     "collect": collect.main,
     "replay": replay.main,
+    "induce": induce.main,
     "benchmark run": lambda words: benchmark.main(["run", *words]),
     "benchmark report": lambda words: benchmark.main(["report", *words]),
     "benchmark compare": lambda words: benchmark.main(["compare", *words]),

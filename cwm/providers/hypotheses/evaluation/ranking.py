@@ -12,12 +12,14 @@ import numpy as np
 
 from cwm.core.errors import DataError
 from cwm.core.protocols import FloatArray
-from cwm.providers.hypotheses.evaluation.likelihoods import (
-    checked_log_probs,
-    means_by_type,
-)
 from cwm.providers.hypotheses.roles import Statistician
-from cwm.providers.hypotheses.texts import TextTrajectory, TextTransition
+from cwm.providers.hypotheses.statisticians.checking import checked_log_probs
+from cwm.providers.hypotheses.texts import (
+    TextTrajectory,
+    TextTransition,
+    means_by_type,
+    types_of,
+)
 
 TOP = (1, 3, 5, 10)
 """The published numbers of best candidates among which the truth is looked for."""
@@ -157,7 +159,7 @@ def rank(
         num_better=tuple(better for better, _, _ in places),
         num_tied=tuple(tied for _, tied, _ in places),
         num_candidates=tuple(number for _, _, number in places),
-        types=tuple(name for one in trajectories for name in one.types),
+        types=tuple(types_of(trajectories)),
     )
 
 

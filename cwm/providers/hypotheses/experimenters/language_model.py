@@ -6,7 +6,7 @@ import numpy as np
 
 from cwm.core.protocols import FloatArray
 from cwm.core.seeding import child_rng, child_seed
-from cwm.llm.scoring import ScoringModel
+from cwm.llm.scoring import ScoringModel, check_scoring
 from cwm.providers.hypotheses.experimenters.scripted import play
 from cwm.providers.hypotheses.roles import Assignment
 from cwm.providers.hypotheses.statisticians.language_model import chat_messages
@@ -55,6 +55,15 @@ class LanguageModelExperimenter:
     def name(self) -> str:
         """The model's id, as one that acts."""
         return f"llm ({self._model.name})"
+
+    def check(self) -> None:
+        """Makes sure that the model gives log-probabilities, before it is paid for.
+
+        Raises:
+            ConfigError: If it gives none.
+            LLMError: If there is no answer.
+        """
+        check_scoring(self._model)
 
     def collect(self, assignment: Assignment) -> tuple[TextTrajectory, ...]:
         """Returns `num_trajectories` episodes, each from a seed of its own.

@@ -6,7 +6,12 @@ import numpy as np
 
 from cwm.core.protocols import FloatArray
 from cwm.llm.chat import ChatMessage
-from cwm.llm.scoring import ScoringModel, ScoringRequest, log_probs_of_all
+from cwm.llm.scoring import (
+    ScoringModel,
+    ScoringRequest,
+    check_scoring,
+    log_probs_of_all,
+)
 from cwm.providers.hypotheses.texts import TextTransition
 from prompts.hypotheses import HypothesisPrompts
 from prompts.render import Prompt
@@ -46,6 +51,15 @@ class LanguageModelStatistician:
     def name(self) -> str:
         """The model's id."""
         return self._model.name
+
+    def check(self) -> None:
+        """Makes sure that the model gives log-probabilities, before it is paid for.
+
+        Raises:
+            ConfigError: If it gives none.
+            LLMError: If there is no answer.
+        """
+        check_scoring(self._model)
 
     def log_probs(
         self, hypothesis: str | None, transitions: Sequence[TextTransition]
