@@ -144,6 +144,18 @@ class Positioned(Protocol):
 
 
 @runtime_checkable
+class KnowsContext(Protocol):
+    """A chat model that can say what fits into its context."""
+
+    def room(self, messages: Sequence[ChatMessage]) -> int | None:
+        """Returns how many tokens an answer to a conversation may have.
+
+        Below 1 if the conversation itself is too long; `None` if nothing ever is.
+        """
+        ...
+
+
+@runtime_checkable
 class Closable(Protocol):
     """A chat model that can be told to give up."""
 

@@ -51,9 +51,7 @@ _REFUSED: Final = (400, 422)
 _BLANKS: Final = " ▁Ġ"
 """How vocabularies write the blank before a word."""
 
-_HINT: Final = (
-    "Take hf:ID_OR_FOLDER, gguf:FILE, or openai:MODEL at a server of vLLM's."
-)
+_HINT: Final = "Take hf:ID_OR_FOLDER, gguf:FILE, or openai:MODEL at a server of vLLM's."
 
 
 class EndpointScoringModel:

@@ -206,7 +206,7 @@ class TransformersModel:
         )
         engine = self._loaded_engine()
         prompt = Prompt(engine.template.token_ids(engine.template.prompt(messages)))
-        room = self._room(engine.loaded, prompt)
+        room = self._checked_room(engine.loaded, prompt)
         is_continued = messages[-1].role == "assistant"
         reader = CompletionReader(
             engine.loaded.tokenizer,
@@ -280,19 +280,31 @@ class TransformersModel:
             for request in requests
         ]
 
-    def _room(self, loaded: LoadedModel, prompt: Prompt) -> int:
-        limit = loaded.context_tokens
-        num_tokens = len(prompt.token_ids)
-        if limit is None:
+    def room(self, messages: Sequence[ChatMessage]) -> int | None:
+        """Returns how many tokens an answer may have; see `KnowsContext`.
+
+        Loads the tokenizer.
+
+        Raises:
+            LLMError: If the template refuses the messages.
+        """
+        engine = self._loaded_engine()
+        prompt = Prompt(engine.template.token_ids(engine.template.prompt(messages)))
+        return _room(engine.loaded, prompt)
+
+    def _checked_room(self, loaded: LoadedModel, prompt: Prompt) -> int:
+        room = _room(loaded, prompt)
+        if room is None:
             return sys.maxsize
-        if num_tokens >= limit:
+        if room < 1:
             raise LLMError(
-                f"The context of {self.name} is {limit} tokens, got a prompt of "
-                f"{num_tokens}. Take a model with a longer one, or show it less.",
+                f"The context of {self.name} is {loaded.context_tokens} tokens, got a "
+                f"prompt of {len(prompt.token_ids)}. Take a model with a longer one, "
+                "or show it less.",
                 retryable=False,
                 is_about_prompt=True,
             )
-        return limit - num_tokens
+        return room
 
     def _loaded_engine(self) -> _Engine:
         # Closing must not wait until a model is read that nobody wants any more.
@@ -335,6 +347,12 @@ def _engine(source: ModelSource | LoadedModel, config: LocalConfig) -> _Engine:
             block_tokens=config.scoring_block_tokens or (512 if is_cpu else 4096),
         ),
     )
+
+
+def _room(loaded: LoadedModel, prompt: Prompt) -> int | None:
+    """Returns how many tokens may follow a prompt; `None` without a limit."""
+    limit = loaded.context_tokens
+    return None if limit is None else limit - len(prompt.token_ids)
 
 
 def _generator(seed: int | None, index: int) -> np.random.Generator:

@@ -43,8 +43,8 @@ class InferenceConfig:
             hypothesis explains worst; at least 0.
         worst_by: Whether the log-likelihood of a trajectory is summed, as published,
             or divided by its length, when the worst are chosen.
-        resampling: Whether importance draws hypotheses again by their weights; else it
-            takes the likeliest, as published.
+        picks: Whether importance goes on from hypotheses that are resampled by their
+            weights, or from the likeliest one, as published.
         draws: Whether chains accept by a random number of their own, or all by the
             same one, as published.
         likelihood_temperature: Divides the log-likelihood; above 0. Above 1, worse
@@ -63,7 +63,7 @@ class InferenceConfig:
     trajectory_steps: Annotated[int | None, shown_as("INT")] = None
     worst: int = 1
     worst_by: Literal["total", "mean"] = "mean"
-    resampling: bool = True
+    picks: Literal["resampled", "likeliest"] = "resampled"
     draws: Literal["own", "shared"] = "own"
     likelihood_temperature: float = 1.0
     length_penalty: float = 0.0
@@ -215,7 +215,7 @@ PUBLISHED_INFERENCE = InferenceConfig(
     iterations=5,
     worst=0,
     worst_by="total",
-    resampling=False,
+    picks="likeliest",
     draws="shared",
     max_tokens=200,
 )

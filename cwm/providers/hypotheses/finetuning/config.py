@@ -1,8 +1,10 @@
 """Settings of the fine-tuning that hypotheses are compared with."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from cwm.core.errors import ConfigError
+from cwm.execution.options import shown_as
 from cwm.llm.local.training import TrainingConfig
 
 
@@ -17,13 +19,13 @@ class FinetuningConfig(TrainingConfig):
     to, theirs are not known to us.
 
     Attributes:
-        max_transitions: Of more, so many are drawn, each once; at least 1. `None` is
-            all, as published.
+        max_transitions: Of more, so many are drawn, each once; at least 1. All, as
+            published, if not given.
         distinct_only: Whether a transition that was met several times is learned from
             once; else as often as it was met, as published.
     """
 
-    max_transitions: int | None = None
+    max_transitions: Annotated[int | None, shown_as("INT")] = None
     distinct_only: bool = False
 
     def __post_init__(self) -> None:

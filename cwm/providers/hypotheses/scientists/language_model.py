@@ -1,5 +1,6 @@
 """A language model as scientist: hypotheses as it writes them."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -8,9 +9,14 @@ import numpy as np
 
 from cwm.core.errors import ConfigError, LLMError
 from cwm.core.protocols import FloatArray
-from cwm.llm.chat import ChatMessage, ChatModel
+from cwm.llm.chat import ChatCompletion, ChatMessage, ChatModel, KnowsContext
 from cwm.llm.notices import warn
-from cwm.llm.scoring import ScoringModel, ScoringRequest, log_probs_of_all
+from cwm.llm.scoring import (
+    ScoringModel,
+    ScoringRequest,
+    check_scoring,
+    log_probs_of_all,
+)
 from cwm.providers.hypotheses.roles import Evidence, Proposal
 from cwm.providers.hypotheses.statisticians.language_model import chat_messages
 from prompts.hypotheses import HypothesisPrompts
@@ -40,6 +46,12 @@ class LanguageModelScientist:
 
     Evidence that does not fit into the model's context is shown in part: of every
     trajectory half of the steps, from its beginning, then half of these, and so on.
+    Of a model that knows its context (`KnowsContext`) what is shown depends on the
+    evidence alone: there is room for `max_tokens` after it, if one step leaves that,
+    and a text that is too long even so has the probability 0. Of another, a prompt is
+    too long if the model refuses it. It may refuse one before an answer of
+    `max_tokens`, and take it with a shorter text that is scored: then the two are not
+    measured under the same prompt.
     """
 
     is_stand_in = False
@@ -87,6 +99,15 @@ class LanguageModelScientist:
         """Whether the model can score texts."""
         return self._scorer is not None
 
+    def check_log_probs(self) -> None:
+        """Makes sure that `log_probs` has an answer, before it is paid for.
+
+        Raises:
+            ConfigError: If the model gives no log-probabilities.
+            LLMError: If there is no answer.
+        """
+        check_scoring(self._scoring())
+
     def propose(
         self, evidence: Sequence[Evidence], *, seeds: Sequence[int]
     ) -> list[Proposal]:
@@ -101,16 +122,18 @@ class LanguageModelScientist:
         ]
 
     def _propose(self, evidence: Evidence, seed: int) -> Proposal:
-        (completion,) = self._fitting(
-            evidence,
-            lambda messages: self._model.complete(
+        def draw(messages: list[ChatMessage]) -> ChatCompletion:
+            (completion,) = self._model.complete(
                 messages,
                 temperature=1.0,
                 top_p=1.0,
                 max_tokens=self._max_tokens,
                 seed=seed,
-            ),
-        )
+            )
+            return completion
+
+        shown = self._shown(evidence)
+        completion = draw(shown) if shown else self._halving(evidence, draw)
         return Proposal(
             hypothesis=completion.text,
             is_whole=completion.finish_reason == "stop",
@@ -125,14 +148,10 @@ class LanguageModelScientist:
 
         Raises:
             ConfigError: If the model gives no log-probabilities.
-            LLMError: If there is no answer, or no step of a trajectory fits.
+            LLMError: If there is no answer, or no step of a trajectory fits, where
+                the context is not known.
         """
-        if self._scorer is None:
-            raise ConfigError(
-                f"The scientist must give log-probabilities here, got {self.name}, "
-                "which gives none. Take another method than metropolis-hastings and "
-                "importance, or a model that scores texts."
-            )
+        scorer = self._scoring()
         totals = np.zeros(len(proposals), dtype=np.float64)
         pairs = zip(proposals, evidence, strict=True)
         said = [_Said(place, *pair) for place, pair in enumerate(pairs)]
@@ -140,13 +159,28 @@ class LanguageModelScientist:
             group = [one for one in said if one.proposal.is_whole is is_whole]
             if group:
                 places = [one.place for one in group]
-                totals[places] = self._score(self._scorer, group, is_whole)
+                totals[places] = self._score(scorer, group, is_whole)
         return totals
+
+    def _scoring(self) -> ScoringModel:
+        if self._scorer is None:
+            raise ConfigError(
+                f"The scientist must give log-probabilities here, got {self.name}, "
+                "which gives none. Take another method than metropolis-hastings and "
+                "importance, or a model that scores texts."
+            )
+        return self._scorer
 
     def _score(
         self, scorer: ScoringModel, said: Sequence[_Said], is_whole: bool
     ) -> list[float]:
-        requests = [self._request(one, self._messages(one.evidence)) for one in said]
+        requests = [
+            ScoringRequest(
+                messages=self._shown(one.evidence) or self._messages(one.evidence),
+                continuations=[one.proposal.hypothesis],
+            )
+            for one in said
+        ]
         try:
             found = log_probs_of_all(scorer, requests, end_of_turn=is_whole)
             return [score.total for (score,) in found]
@@ -155,7 +189,7 @@ class LanguageModelScientist:
         except LLMError as error:
             if not error.is_about_prompt:
                 raise
-        # One of them needs a shorter prompt, or another beginning.
+        # One of them is too long, or needs another beginning.
         return [self._score_alone(scorer, one, is_whole) for one in said]
 
     def _score_alone(self, scorer: ScoringModel, said: _Said, is_whole: bool) -> float:
@@ -169,14 +203,37 @@ class LanguageModelScientist:
                 )
             return found[0].total
 
-        return self._fitting(said.evidence, score)
+        shown = self._shown(said.evidence)
+        if shown is None:
+            return self._halving(said.evidence, score)
+        try:
+            return score(shown)
+        except LLMError as error:
+            if not error.is_about_prompt:
+                raise
+            return -math.inf  # Nobody can write that there.
 
-    def _request(self, said: _Said, messages: list[ChatMessage]) -> ScoringRequest:
-        return ScoringRequest(
-            messages=messages, continuations=[said.proposal.hypothesis]
-        )
+    def _shown(self, evidence: Evidence) -> list[ChatMessage] | None:
+        """Returns the longest prompt that leaves room for any hypothesis.
 
-    def _fitting(self, evidence: Evidence, ask: Callable[[list[ChatMessage]], T]) -> T:
+        The shortest if none does; `None` if the context is not known.
+        """
+        model = self._model
+        if not isinstance(model, KnowsContext):
+            return None
+        *longer, shortest = _step_limits(evidence)
+        for limit in longer:
+            messages = self._messages(evidence, limit)
+            room = model.room(messages)
+            if room is None or room >= self._max_tokens:
+                return messages
+            self._tell(
+                f"The context has room for {max(room, 0)} tokens after all of them, "
+                f"and max_tokens is {self._max_tokens}."
+            )
+        return self._messages(evidence, shortest)
+
+    def _halving(self, evidence: Evidence, ask: Callable[[list[ChatMessage]], T]) -> T:
         """Returns the answer to the longest prompt that is not refused as too long."""
         *longer, shortest = _step_limits(evidence)
         for limit in longer:
@@ -185,16 +242,16 @@ class LanguageModelScientist:
             except LLMError as error:
                 if not error.is_about_prompt:
                     raise
-                self._tell(error)
+                self._tell(str(error))
         return ask(self._messages(evidence, shortest))
 
-    def _tell(self, error: LLMError) -> None:
+    def _tell(self, reason: str) -> None:
         if self._has_warned:
             return
         self._has_warned = True
         self._warn(
             f"The scientist {self.name} is shown fewer steps of each trajectory: "
-            f"{error} Bring fewer or shorter trajectories to have them shown whole."
+            f"{reason} Bring fewer or shorter trajectories to have them shown whole."
         )
 
     def _messages(

@@ -61,7 +61,7 @@ class Inference:
             ConfigError: If the method needs probabilities that the scientist lacks.
         """
         needs = config.method == "metropolis-hastings" or (
-            config.method == "importance" and config.resampling
+            config.method == "importance" and config.picks == "resampled"
         )
         if needs and not scientist.has_log_probs:
             raise ConfigError(
@@ -233,7 +233,7 @@ class Inference:
         )
         log_weights = None
         drawn = [int(np.argmax(targets))] * config.chains
-        if config.resampling:
+        if config.picks == "resampled":
             log_weights = targets - self._log_q(proposals, evidence)
             rng = child_rng(self._seed, "resample", phase)
             drawn = resample(log_weights, config.chains, rng)

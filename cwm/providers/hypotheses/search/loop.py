@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from cwm.core.errors import DataError
-from cwm.core.protocols import FloatArray
 from cwm.core.seeding import child_seed
 from cwm.execution.progress import Progress, Status
 from cwm.providers.hypotheses.config import InductionConfig

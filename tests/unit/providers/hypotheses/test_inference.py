@@ -199,7 +199,7 @@ def test_importance_sampling_weighs_by_target_and_proposal() -> None:
 
 def test_published_importance_sampling_takes_the_likeliest() -> None:
     config = InferenceConfig(
-        method="importance", phases=3, iterations=5, resampling=False
+        method="importance", phases=3, iterations=5, picks="likeliest"
     )
     inference = Inference(
         config,
@@ -217,12 +217,11 @@ def test_published_importance_sampling_takes_the_likeliest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "resampling"), [("metropolis-hastings", False), ("importance", True)]
+    ("method", "picks"),
+    [("metropolis-hastings", "likeliest"), ("importance", "resampled")],
 )
-def test_a_scientist_without_probabilities_is_refused(
-    method: str, resampling: bool
-) -> None:
-    config = replace(CONFIG, method=method, resampling=resampling)  # type: ignore[arg-type]
+def test_a_scientist_without_probabilities_is_refused(method: str, picks: str) -> None:
+    config = replace(CONFIG, method=method, picks=picks)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="needs a scientist with log-probabilities"):
         Inference(
             config,
