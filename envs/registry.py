@@ -16,6 +16,13 @@ from gymnasium.envs.registration import EnvSpec as GymnasiumSpec
 
 from cwm.core.errors import ConfigError, PrerequisiteError
 from cwm.core.spaces import DiscreteSpec, SpaceSpec, TextSpec, leaves
+from envs.babyai.names import (
+    MIXED,
+    OF_BABYAI_TEXT,
+    OF_MINIGRID,
+    UNOBSERVABLE,
+    minigrid_id,
+)
 from envs.failures import show_failure
 from envs.privileged import EPISODE_STEPS, HIDDEN, VERSION
 from envs.spaces import space_spec
@@ -25,6 +32,24 @@ from envs.variants import make_variant
 OWN: dict[str, GymnasiumSpec] = {
     spec.id: spec
     for spec in (
+        *(
+            GymnasiumSpec(
+                f"cwm/{minigrid_id(name)}",
+                "envs.babyai.env:BabyAIText",
+                kwargs={"level": minigrid_id(name)},
+            )
+            for name in (*OF_MINIGRID, *OF_BABYAI_TEXT)
+        ),
+        *(
+            GymnasiumSpec(
+                f"cwm/Privileged{minigrid_id(name)}",
+                "envs.babyai.privileged:PrivilegedBabyAI",
+                kwargs={"level": minigrid_id(name)}
+                | ({"kind": "goto"} if name in MIXED else {}),
+            )
+            for name in (*OF_MINIGRID, *OF_BABYAI_TEXT)
+            if name not in UNOBSERVABLE
+        ),
         GymnasiumSpec("cwm/BlackjackRules-v0", "envs.blackjack:BlackjackRules"),
         GymnasiumSpec(
             "cwm/CliffGrid-v0", "envs.grids:CliffGrid", max_episode_steps=500
@@ -83,6 +108,8 @@ ALIASES: dict[str, str] = {
 """Ids that Gymnasium dropped -> ids with the same transitions by default."""
 
 SHORT_NAMES: dict[str, str] = {
+    "babyai": "cwm/BabyAI-GoToLocal-v0",
+    "babyai-privileged": "cwm/PrivilegedBabyAI-GoToLocal-v0",
     "door": "cwm/Door-v0",
     "playground": "cwm/Playground-v0",
     "playground-reworded": "cwm/PlaygroundReworded-v0",

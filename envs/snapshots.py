@@ -4,8 +4,8 @@ Never by `copy.deepcopy`: environments that define how they are pickled come bac
 from it in their initial state, without an error
 (https://github.com/Farama-Foundation/Gymnasium/issues/779 and 737).
 
-Three adapters, tried in this order; the first that passes `restores_exactly` is
-used:
+Three adapters, tried in this order after one that the environment may bring itself
+(its method `snapshot_adapter`); the first that passes `restores_exactly` is used:
 
     MujocoSnapshots      the whole of MuJoCo's `mjData` and the plain attributes
     AttributeSnapshots   plain attributes of the environment and its wrappers
@@ -379,6 +379,9 @@ def restores_exactly(env: SnapshotEnv, *, seed: int, num_steps: int = 40) -> boo
 def adapters(env: Env) -> list[SnapshotAdapter]:
     """Returns the adapters that may fit an environment, best first."""
     found: list[SnapshotAdapter] = [MujocoSnapshots(env)] if is_mujoco(env) else []
+    own = getattr(env.unwrapped, "snapshot_adapter", None)
+    if callable(own):
+        found.insert(0, own(env))
     return [*found, AttributeSnapshots(env), ReplaySnapshots(env)]
 
 

@@ -16,6 +16,8 @@ from cwm import replay
 from cwm.core.journal import comparable, read_journal
 from cwm.induce import main
 from cwm.providers.hypotheses.config import PRESETS
+from tests.support.openai_server import OpenAIServer, answer
+from tests.support.scoring_server import ScoringServer
 
 SHORT = ("--phases", "2", "--iterations", "2", "--evaluate", "likelihood")
 
@@ -258,3 +260,50 @@ def test_given_hypotheses_are_scored_without_any_search(
     )
     assert result["best"] == "You are standing on the water."
     assert [phase["num_proposed"] for phase in result["phases"]] == [0]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--llm", "openai:m"),
+        ("--statistician-llm", "openai:m"),
+        ("--scientist-llm", "openai:m", "--method", "metropolis-hastings"),
+        ("--scientist-llm", "openai:m", "--method", "importance"),
+        ("--experimenter-llm", "openai:m", "--experimenter", "llm"),
+    ],
+)
+def test_an_endpoint_that_scores_no_texts_is_refused_before_it_is_paid(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    with ScoringServer("no completions") as server:
+        code = main(
+            [
+                *(*SHORT, *words, "--quiet", "--base-url", server.base_url),
+                *("--out", str(tmp_path / "run")),
+            ]
+        )
+    assert code == 2
+    assert "log-probabilities of prompts" in " ".join(capsys.readouterr().err.split())
+    assert "/v1/chat/completions" not in server.paths
+
+
+def test_any_endpoint_will_do_as_a_scientist_for_metropolis_steps(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    with OpenAIServer([answer("You are standing on the water.")]) as server:
+        result = induced(
+            capsys,
+            *(*SHORT, "--scientist-llm", "openai:tiny", "--base-url", server.base_url),
+            *("--out", str(tmp_path / "run")),
+        )
+    assert result["stand_ins"] == ["statistician"]
+    assert result["best"] == "You are standing on the water."
+    # One for the first hypothesis, one for each step.
+    assert len(server.requests) == 1 + 2 * 2

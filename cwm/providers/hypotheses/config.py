@@ -69,6 +69,13 @@ class InferenceConfig:
     length_penalty: float = 0.0
     max_tokens: int = 96
 
+    @property
+    def needs_proposal_probs(self) -> bool:
+        """Whether the probability of a proposal plays a part."""
+        if self.method == "importance":
+            return self.picks == "resampled"
+        return self.method == "metropolis-hastings"
+
     def __post_init__(self) -> None:
         lowest = {
             **{"phases": 0, "iterations": 1, "chains": 1, "trajectories": 1},

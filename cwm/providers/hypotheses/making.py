@@ -8,7 +8,7 @@ from cwm.execution.options import shown_as
 from cwm.llm.chat import ChatModel, Closable
 from cwm.llm.local.config import LocalConfig
 from cwm.llm.registry import make_chat_model, scoring_side
-from cwm.llm.scoring import ScoringModel
+from cwm.llm.scoring import ScoringModel, check_scoring
 from cwm.llm.service_config import ServiceConfig
 from cwm.providers.hypotheses.experimenters.language_model import (
     LanguageModelExperimenter,
@@ -74,6 +74,7 @@ class Roles:
         """Makes it; no model is read yet."""
         self._config = config
         self._models: dict[str, ChatModel] = {}
+        self._scorers: dict[str, ScoringModel] = {}
 
     def statistician(self, world: TextWorld) -> CachedStatistician:
         """Returns a statistician with the prompts of a world.
@@ -104,7 +105,7 @@ class Roles:
             model,
             HypothesisPrompts(world.prompts),
             max_tokens=max_tokens,
-            scorer=scoring_side(model),
+            scorer=self._scorers.get(name) or scoring_side(model),
         )
 
     def experimenter(
@@ -126,6 +127,28 @@ class Roles:
         scorer = self._scorer(name, "experimenter_llm")
         return LanguageModelExperimenter(scorer, world, goal=goal)
 
+    def check(self, *, needs_proposal_probs: bool, acts: bool) -> None:
+        """Makes sure that models which have to score texts can, before they are paid.
+
+        Args:
+            needs_proposal_probs: Whether the scientist has to.
+            acts: Whether the experimenter has to.
+
+        Raises:
+            ConfigError: If one gives no log-probabilities, or not the right ones.
+            LLMError: If there is no answer.
+        """
+        config = self._config
+        named = {"statistician_llm": config.statistician_llm}
+        if needs_proposal_probs:
+            named["scientist_llm"] = config.scientist_llm
+        if acts:
+            named["experimenter_llm"] = config.experimenter_llm
+        for setting, own in named.items():
+            name = own or config.llm
+            if name is not None:
+                check_scoring(self._scorer(name, setting))
+
     def close(self) -> None:
         """Ends the calls in flight, and refuses later ones."""
         for model in self._models.values():
@@ -133,13 +156,14 @@ class Roles:
                 model.close()
 
     def _scorer(self, name: str, setting: str) -> ScoringModel:
-        scorer = scoring_side(self._model(name))
+        scorer = self._scorers.get(name) or scoring_side(self._model(name))
         if scorer is None:
             raise ConfigError(
                 f"{setting} must be a model that gives log-probabilities, got {name}. "
                 "Take hf:ID_OR_FOLDER, gguf:FILE, or openai:MODEL at a server of "
                 "vLLM's."
             )
+        self._scorers[name] = scorer
         return scorer
 
     def _model(self, name: str) -> ChatModel:

@@ -60,10 +60,7 @@ class Inference:
         Raises:
             ConfigError: If the method needs probabilities that the scientist lacks.
         """
-        needs = config.method == "metropolis-hastings" or (
-            config.method == "importance" and config.picks == "resampled"
-        )
-        if needs and not scientist.has_log_probs:
+        if config.needs_proposal_probs and not scientist.has_log_probs:
             raise ConfigError(
                 f"method {config.method} needs a scientist with log-probabilities, "
                 f"got {scientist.name}. Take --inference.method metropolis, or a model "

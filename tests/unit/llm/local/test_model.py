@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cwm.core.errors import LLMError
-from cwm.llm.chat import ChatCompletion, ChatMessage, Closable
+from cwm.llm.chat import ChatCompletion, ChatMessage, Closable, KnowsContext
 from cwm.llm.continuation import continues_assistant
 from cwm.llm.local.config import LocalConfig
 from cwm.llm.local.model import TransformersModel
@@ -189,6 +189,20 @@ def test_a_prompt_that_fills_the_context_is_an_error() -> None:
         "The context of tiny llama is 64 tokens, got a prompt of 112. "
     )
     assert not caught.value.retryable
+
+
+def test_it_says_how_much_room_a_prompt_leaves() -> None:
+    model = TransformersModel(tiny_model(max_position_embeddings=64), EXACT)
+    assert isinstance(model, KnowsContext)
+    short, long = [ChatMessage("user", "a")], [ChatMessage("user", "zqx" * 30)]
+    room = model.room(short)
+    assert room is not None
+    (found,) = model.complete(short, temperature=0.0, max_tokens=100)
+    assert found.prompt_tokens + room == 64
+    assert (model.room(long) or 0) < 1
+    unlimited = tiny_model("bloom")
+    assert unlimited.context_tokens is None
+    assert TransformersModel(unlimited, EXACT).room(long) is None
 
 
 def test_a_completion_ends_where_the_context_does() -> None:

@@ -1,5 +1,6 @@
 """Who acts without learning: lengths, mixtures, seeds, and what fits which world."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -129,10 +130,37 @@ def test_a_language_model_that_acts_is_handed_over() -> None:
 def test_an_episode_ends_with_the_chooser_the_limit_or_the_environment() -> None:
     env = PlaygroundInWords()
     actions = iter([3, None])
-    begun = play(env, lambda: next(actions), max_steps=30, seed=0)
+    begun = play(env, lambda *_: next(actions), max_steps=30, seed=0)
     assert (len(begun), begun.action_ids) == (1, (3,))
-    assert len(play(env, lambda: 0, max_steps=2)) == 2
-    assert len(play(env, lambda: 0, max_steps=99)) == 30
-    assert len(play(DoorInWords(), lambda: 0, max_steps=5)) == 1
+    assert len(play(env, lambda *_: 0, max_steps=2)) == 2
+    assert len(play(env, lambda *_: 0, max_steps=99)) == 30
+    assert len(play(DoorInWords(), lambda *_: 0, max_steps=5)) == 1
     with pytest.raises(ValueError, match="max_steps must be at least 1, got 0"):
-        play(env, lambda: 0, max_steps=0)
+        play(env, lambda *_: 0, max_steps=0)
+
+
+def test_a_chooser_is_told_the_present_state_and_its_legal_actions() -> None:
+    env = PlaygroundInWords()
+    told: list[tuple[str, list[tuple[int, str]]]] = []
+
+    def choose(state: str, actions: Sequence[tuple[int, str]]) -> int:
+        told.append((state, list(actions)))
+        assert list(actions) == env.actions()
+        return actions[-1][0]
+
+    found = play(env, choose, max_steps=4, seed=0)
+    assert [state for state, _ in told] == list(found.states[:-1])
+    assert [actions[-1][1] for _, actions in told] == list(found.actions)
+
+
+def test_an_episode_ends_where_no_action_is_legal() -> None:
+    class Stuck(DoorInWords):
+        def actions(self) -> list[tuple[int, str]]:
+            return []
+
+    def choose(state: str, actions: Sequence[tuple[int, str]]) -> int:
+        raise AssertionError("there is nothing to choose from")
+
+    env = Stuck()
+    found = play(env, choose, max_steps=4)
+    assert (len(found), found.states) == (0, (env.reset(),))

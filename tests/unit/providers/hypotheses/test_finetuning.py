@@ -477,8 +477,7 @@ def episode(name: str) -> TextTrajectory:
     env = find_world("playground").open()
     rng = child_rng(0, name)
 
-    def choose() -> int:
-        actions = env.actions()
+    def choose(state: str, actions: Sequence[tuple[int, str]]) -> int:
         return actions[int(rng.integers(len(actions)))][0]
 
     return play(env, choose, max_steps=8, seed=child_seed(0, name))

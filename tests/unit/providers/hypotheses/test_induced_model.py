@@ -31,7 +31,12 @@ def model() -> InducedModel:
 
 
 def written(folder: Path, **changes: Any) -> Path:
-    data = {"best": RULES, "world": "door", "statistician": "somebody"} | changes
+    data = {
+        "best": RULES,
+        "world": "door",
+        "statistician": "somebody",
+        "environment": "cwm/Door-v0",
+    } | changes
     (folder / "hypotheses.json").write_text(json.dumps(data))
     return folder
 

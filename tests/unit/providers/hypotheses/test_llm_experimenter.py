@@ -8,6 +8,7 @@ from math import log
 import numpy as np
 import pytest
 
+from cwm.core.errors import ConfigError
 from cwm.llm.chat import ChatMessage
 from cwm.providers.hypotheses.experimenters.language_model import (
     LanguageModelExperimenter,
@@ -135,6 +136,16 @@ def test_a_collection_depends_on_its_assignment_alone() -> None:
     first = experimenter.collect(assignment())
     assert experimenter.collect(assignment(seed=6)) != first
     assert experimenter.collect(assignment()) == first
+
+
+def test_it_is_checked_before_it_is_asked() -> None:
+    class Checked(RecordingScorer):
+        def check(self) -> None:
+            raise ConfigError("Wrong numbers.")
+
+    with pytest.raises(ConfigError, match="Wrong numbers"):
+        LanguageModelExperimenter(Checked(), DOOR).check()
+    LanguageModelExperimenter(RecordingScorer(), DOOR).check()
 
 
 def test_no_legal_action_is_refused() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cwm.core.errors import ConfigError
 from cwm.llm.local.config import LocalConfig
 from cwm.llm.scoring import ScoringRequest, TokenLogProbs
 from cwm.providers.hypotheses.statisticians.language_model import (
@@ -114,6 +115,16 @@ def _teacher_forced(loaded: Any, user: str, system: str, change: str) -> float:
         logits = loaded.model(torch.tensor([before + answer])).logits[0]
     rows = logits.double().log_softmax(dim=-1)[len(before) - 1 : -1]
     return float(sum(row[token] for row, token in zip(rows, answer, strict=True)))
+
+
+def test_it_is_checked_before_it_is_asked() -> None:
+    class Checked(RecordingScorer):
+        def check(self) -> None:
+            raise ConfigError("Wrong numbers.")
+
+    with pytest.raises(ConfigError, match="Wrong numbers"):
+        LanguageModelStatistician(Checked(), PROMPTS).check()
+    LanguageModelStatistician(RecordingScorer(), PROMPTS).check()
 
 
 @pytest.mark.local
