@@ -240,7 +240,7 @@ class Translator:
         name = ast.unparse(node.func)
         if name not in _FUNCTIONS:
             raise NoArrayForm(f"There is no array form of {name}.")
-        values = [as_number(self.translate(argument)) for argument in node.args]
+        values = [_as_argument(self.translate(argument)) for argument in node.args]
         called = ast.Call(
             func=expression(_FUNCTIONS[name]),
             args=[value.node for value in values],
@@ -251,6 +251,17 @@ class Translator:
             return joined(called, values, is_array=is_array)
         kind = widest(*values) if name in ("abs", "np.sign") else "float"
         return Value(node=called, kind=kind, is_array=is_array)
+
+
+def _as_argument(value: Value) -> Value:
+    """Returns a value that NumPy's functions take for a number of 64 bits.
+
+    Of a truth value they give one of 16 bits.
+    """
+    if value.kind == "bool" and not value.is_array:
+        number = expression("float(x)", x=value.node)
+        return Value(node=number, kind="float", is_array=False)
+    return as_number(value)
 
 
 def _all_of(values: list[Value], operator: ast.operator) -> Value:
