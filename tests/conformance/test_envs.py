@@ -27,14 +27,27 @@ def named(env_id: str) -> EnvSpec:
         pytest.skip(f"could not import a package: {error}")
 
 
-PRIVILEGED = tuple(env_id for env_id in sorted(OWN) if "Privileged" in env_id)
+BABYAI = (
+    *(
+        "cwm/BabyAI-GoToRedBall-v0",
+        "cwm/BabyAI-GoToLocal-v0",
+        "cwm/BabyAI-PutNextLocal-v0",
+    ),
+    *("cwm/BabyAI-MixedTrainLocal-v0", "cwm/PrivilegedBabyAI-GoToLocal-v0"),
+)
+"""A few of many levels that differ in their arguments only."""
+
+_OURS = tuple(env_id for env_id in sorted(OWN) if "BabyAI" not in env_id)
+
+PRIVILEGED = tuple(env_id for env_id in _OURS if "Privileged" in env_id)
 
 ALL = [
-    *(*CLASSIC, *(env_id for env_id in sorted(OWN) if env_id not in PRIVILEGED)),
+    *(*CLASSIC, *(env_id for env_id in _OURS if env_id not in PRIVILEGED)),
     *(
         pytest.param(env_id, marks=pytest.mark.mujoco)
         for env_id in (*MUJOCO, *PRIVILEGED)
     ),
+    *(pytest.param(env_id, marks=pytest.mark.babyai) for env_id in BABYAI),
 ]
 
 
