@@ -60,7 +60,8 @@ def test_the_model_acts_for_goals(
     result = induced(
         capsys,
         *("--llm", model, "--phases", "0", "--first", "Water helps."),
-        *("--trajectories", "1", "--evaluate", "none", "--act-episodes", "1"),
+        *("--trajectories", "1", "--subset", "1", "--evaluate", "none"),
+        *("--act-episodes", "1"),
         *("--out", str(tmp_path / "run")),
     )
     policies = {(row["policy"], row["hypothesis"]) for row in result["acting"]}
