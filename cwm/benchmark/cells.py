@@ -1,7 +1,7 @@
 """One cell of a suite, from its data to its figures; what is done is never done twice.
 
 A cell of a world model: transitions (shared by all searches of a task and seed), the
-search, metrics on what no search sees, and the best program with the task's planner
+search, metrics on what no search sees, and its best model with the task's planner
 in the real environment, beside random actions and the same planner with the true
 environment (shared as well). A cell of a problem: the search, and the hidden tests.
 """
@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cwm.benchmark.measures import measure, offline_return, usage_figures
+from cwm.benchmark.measures import offline_return, usage_figures
 from cwm.benchmark.plan import Cell
 from cwm.benchmark.playing import acting_of, how_played
-from cwm.config import SourceConfig
+from cwm.benchmark.searching import Found, find_program, find_rules
 from cwm.core.dataset_file import load_dataset
 from cwm.core.errors import DataError, PrerequisiteError
 from cwm.core.trajectories import Dataset
@@ -32,13 +32,11 @@ from cwm.evaluation.summary import (
 from cwm.execution.isolated_jobs import Note
 from cwm.execution.locks import locked
 from cwm.execution.progress import Progress, Status
-from cwm.execution.run_folder import RunFolder
 from cwm.program_synthesis import ProgramRunConfig, solve
 from cwm.programs.program_runs import open_test_sandbox
 from cwm.programs.tolerances import Tolerances
 from cwm.report.programs import ProblemReport
-from cwm.session import result_in
-from cwm.sources import Source, environment_of, read_text
+from cwm.sources import Source, environment_of
 from cwm.suites.apps import load_apps_problem
 from cwm.suites.benchmark_task import BenchmarkTask
 from cwm.suites.data_sets import content_digest, task_data
@@ -51,8 +49,6 @@ from sandbox.errors import SandboxUnavailable
 
 DECISION_WALL_S = 60.0
 """Longest decision of a program with its planner."""
-
-NO_PROGRAM = "no program that runs was found; the return is that of random actions"
 
 
 def run_cell(cell: Cell, note: Note) -> CellResult:
@@ -144,25 +140,16 @@ class _WorldCell:
 
     def result(self) -> CellResult:
         """Searches, measures and plays."""
-        cell, folder = self.cell, RunFolder(self.cell.folder)
-        config = replace(cell.run_config(), source=SourceConfig(data=str(self.data)))
-        report = result_in(cell.folder, config, self.progress)
-        measures = measure(
-            cell,
-            report,
-            Source(dataset=self.dataset, spec=self.spec),
-            shared=self._reference("baselines").with_suffix(".json"),
-            progress=self.progress,
-        )
-        has_program = report["best"] is not None
-        played = self._play(read_text(folder.world_model) if has_program else None)
+        cell, found = self.cell, self._found()
+        played = self._play(found)
+        measures = found.measures
         return CellResult(
             suite=cell.config.suite,
             key=cell.key,
-            status="done" if has_program else "no program",
-            reason="" if has_program else NO_PROGRAM,
-            made_by=report["made_by"],
-            is_stand_in=cell.config.is_stand_in,
+            status="done" if found.has_model else "no program",
+            reason=found.reason,
+            made_by=found.made_by,
+            is_stand_in=found.is_stand_in,
             data=content_digest(self.dataset),
             playing=how_played(self.task, self._planner()),
             figures={**measures.figures, **played.figures},
@@ -171,20 +158,30 @@ class _WorldCell:
             folder=str(cell.folder.relative_to(cell.root)),
         )
 
-    def _play(self, source: str | None) -> "_Played":
-        """Plays the program, the true environment and random actions."""
+    def _found(self) -> Found:
+        source = Source(dataset=self.dataset, spec=self.spec)
+        shared = self._reference("baselines").with_suffix(".json")
+        if self.cell.is_of_rules:
+            return find_rules(self.cell, source, shared=shared, progress=self.progress)
+        return find_program(
+            self.cell, source, data=self.data, shared=shared, progress=self.progress
+        )
+
+    def _play(self, found: Found) -> "_Played":
+        """Plays what was found, the true environment and random actions."""
         task, key, planner = self.task, self.cell.key, self._planner()
         random = self._shared(self._setup("random", planner))
         oracle = self._shared(self._setup("true", planner))
         own = None
-        if source is not None:
-            setup = self._setup("program", planner, source)
+        if found.has_model:
+            kind = "program" if found.model is None else "other"
+            setup = self._setup(kind, planner, found)
             own = self._episodes(setup, self.cell.folder / "episodes.jsonl")
-        found = normalised_return(
+        normalised = normalised_return(
             returns(own or random), returns(random), returns(oracle), seed=key.seed
         )
-        if found is not None and own is None:
-            found = Interval(value=0.0, low=0.0, high=0.0)
+        if normalised is not None and own is None:
+            normalised = Interval(value=0.0, low=0.0, high=0.0)
         shown = own or random
         notes = [f"returns: {task.played}, {planner.name}"]
         failed = sum(one.num_failures for one in shown)
@@ -195,7 +192,7 @@ class _WorldCell:
                 f"{sum(one.num_decisions for one in shown):,} decisions, a random "
                 f"action each time; first reason: {first}"
             )
-        if found is None:
+        if normalised is None:
             notes.append(NO_NORMALISED_RETURN)
         return _Played(
             figures={
@@ -203,9 +200,9 @@ class _WorldCell:
                 "random_return": _mean(random),
                 "oracle_return": _mean(oracle),
                 "offline_return": self._offline(planner),
-                "normalised_return": None if found is None else found.value,
+                "normalised_return": None if normalised is None else normalised.value,
             },
-            normalised=found,
+            normalised=normalised,
             notes=tuple(notes),
         )
 
@@ -214,13 +211,16 @@ class _WorldCell:
             self.spec.action_space, is_stochastic=self.dataset.is_stochastic
         )
 
-    def _setup(self, kind: Any, planner: PlannerConfig, source: str = "") -> Setup:
+    def _setup(
+        self, kind: Any, planner: PlannerConfig, found: Found | None = None
+    ) -> Setup:
         run = self.cell.config.run
         return Setup(
             name=kind,
             environment=EnvironmentRef.of(self.spec),
             kind=kind,
-            source=source,
+            source="" if found is None else found.program or "",
+            model=None if found is None else found.model,
             planner=planner,
             acting=acting_of(self.task, planner),
             tolerances=Tolerances.from_batch(self.dataset.batch("train")),

@@ -7,27 +7,15 @@ from cwm.benchmark.collect_command import collect_suite
 from cwm.benchmark.report_command import compare, report_suite
 from cwm.benchmark.run_command import run_suite
 from cwm.benchmark.search_command import compare_searches
-from cwm.cli import EXIT_DONE, run_command
-from cwm.core.errors import ConfigError
+from cwm.cli import run_command, run_subcommand
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    return run_command(lambda: _main(words))
-
-
-def _main(words: list[str]) -> int:
-    name = words[0] if words else ""
-    if name in ("-h", "--help"):
-        sys.stdout.write(DESCRIPTION)
-        return EXIT_DONE
-    if name not in COMMANDS:
-        raise ConfigError(
-            f"cwm.benchmark needs the name of a benchmark, got {name!r}. Known: "
-            f"{', '.join(COMMANDS)}."
-        )
-    return COMMANDS[name](words[1:])
+    return run_command(
+        lambda: run_subcommand("cwm.benchmark", words, COMMANDS, text=DESCRIPTION)
+    )
 
 
 COMMANDS: Mapping[str, Callable[[list[str]], int]] = {

@@ -1,4 +1,4 @@
-"""Figures of a finished search: its program, what it stands beside, what it cost."""
+"""Figures of a finished search: what it found, what it stands beside, what it cost."""
 
 import hashlib
 import json
@@ -16,14 +16,16 @@ from cwm.benchmark.rows import (
     baseline_metrics,
     run_metrics,
 )
+from cwm.benchmark.rules import RULES, rules_metrics
 from cwm.core.errors import DataError
 from cwm.core.files import write_atomically
+from cwm.core.trajectories import SPLIT_TITLES
 from cwm.evaluation.cell_results import FIGURES
 from cwm.evaluation.direct_prediction import DirectConfig
 from cwm.evaluation.metric_rows import MetricRow
 from cwm.evaluation.metrics import ModelMetrics
 from cwm.evaluation.nearest import NEAREST_NEIGHBOUR
-from cwm.evaluation.setups import Setup
+from cwm.evaluation.setups import OpenableModel, Setup
 from cwm.execution.locks import locked
 from cwm.execution.progress import Progress
 from cwm.llm.chat import ChatModel, Closable
@@ -34,6 +36,7 @@ from cwm.sources import Source
 
 NAMES = {
     PROGRAM: "",
+    RULES: "",
     DO_NOTHING: "do_nothing_",
     NEAREST_NEIGHBOUR: "nearest_",
     TRUE_SIMULATOR: "simulator_",
@@ -55,9 +58,11 @@ class Measures:
 
 def measure(
     cell: Cell,
-    report: Mapping[str, Any],
     source: Source,
     *,
+    usage: Mapping[str, float | None],
+    has_model: bool,
+    rules: OpenableModel | None = None,
     shared: Path,
     progress: Progress,
 ) -> Measures:
@@ -65,8 +70,10 @@ def measure(
 
     Args:
         cell: Whose search.
-        report: Content of its `result.json`.
         source: Its transitions.
+        usage: Figures of its run, which are among what is returned.
+        has_model: Whether it has found something.
+        rules: What a search for rules has found; `None` for none.
         shared: File for the rows that all searches on them share.
         progress: Is told.
 
@@ -78,30 +85,65 @@ def measure(
     found = _read(path)
     if found is None:
         progress.phase("metrics")
-        model = _model_to_ask(cell)
-        with nullcontext() if model is None else _closing(model):
-            metrics = run_metrics(
-                cell.folder,
-                source=source,
-                baselines=_baselines(source, shared),
-                model=model,
-                direct=_direct_config(cell),
-            )
-        found = metrics.to_json()
+        found = _metrics(cell, source, rules, _baselines(source, shared)).to_json()
         write_atomically(path, json.dumps(found) + "\n")
     metrics = RunMetrics.from_json(found)
     figures: dict[str, float | None] = {}
-    for split in source.dataset.num_transitions:
-        if split != "validation" and source.dataset.in_split(split):
-            # Unless there is a program that runs on them.
-            figures |= {f"{split}_strict": 0.0, f"{split}_reference": 0.0}
     for row in metrics.rows:
         figures |= row_figures(row)
-    figures = {name: value for name, value in figures.items() if name in FIGURES}
-    if report["best"] is not None:
+    left_out = {"validation"} | ({"train"} if cell.is_of_rules else set())
+    for split in source.dataset.num_transitions:
+        if split in left_out or not source.dataset.in_split(split):
+            continue
+        for name in ("strict", "reference", "observation"):
+            # Unless there is a program that runs on them, or rules.
+            known = figures.get(f"{NAMES[DO_NOTHING]}{split}_{name}") is not None
+            figures.setdefault(f"{split}_{name}", 0.0 if known else None)
+    for part, likelihood in metrics.likelihoods.items():
+        figures[f"{part}_nats"] = likelihood.mean
+    figures = {
+        name: value
+        for name, value in figures.items()
+        if name in FIGURES and (value is not None or "observation" not in name)
+    }
+    if has_model and not cell.is_of_rules:
         figures["calls_to_strict"] = metrics.calls_to_first_strict
-    notes = tuple(f"{row.name}: {row.note}" for row in metrics.rows if row.note)
-    return Measures(figures={**figures, **usage_figures(report["usage"])}, notes=notes)
+    notes = [f"{row.name}: {row.note}" for row in metrics.rows if row.note]
+    notes += impossible_lines(metrics)
+    return Measures(figures={**figures, **usage}, notes=tuple(notes))
+
+
+def _metrics(
+    cell: Cell,
+    source: Source,
+    rules: OpenableModel | None,
+    baselines: tuple[MetricRow, ...],
+) -> RunMetrics:
+    model, direct = _model_to_ask(cell), _direct_config(cell)
+    with nullcontext() if model is None else _closing(model):
+        if cell.is_of_rules:
+            return rules_metrics(
+                rules,
+                source,
+                baselines=baselines,
+                seed=cell.key.seed,
+                chat=model,
+                direct=direct,
+            )
+        return run_metrics(
+            cell.folder, source=source, baselines=baselines, model=model, direct=direct
+        )
+
+
+def impossible_lines(metrics: RunMetrics) -> list[str]:
+    """Returns of how many transitions no likelihood is in the mean."""
+    return [
+        f"{found.num_impossible:,} of {found.num_transitions:,} "
+        f"{SPLIT_TITLES[split]} transitions are held to be impossible, and not in the "
+        "mean log-likelihood"
+        for split, found in metrics.likelihoods.items()
+        if found.num_impossible
+    ]
 
 
 def row_figures(row: MetricRow) -> dict[str, float | None]:
@@ -127,6 +169,8 @@ def _split_figures(metrics: ModelMetrics) -> dict[str, float | None]:
     return {
         "strict": metrics.score.strict,
         "reference": metrics.score.reference,
+        # None where it has parts of its own.
+        "observation": metrics.score.part_accuracy.get("observation"),
         "tolerance_area": metrics.curve.area,
         "rmse": metrics.errors.observation,
         f"rollout_{ROLLOUT_STEPS}": (

@@ -8,10 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from cwm.benchmark.comparison import STAND_INS
+from cwm.benchmark.induction import (
+    DEFAULT,
+    HYPOTHESES,
+    has_stand_ins,
+    quick_induction,
+    roles_with,
+)
 from cwm.config import RunConfig, SourceConfig, config_to_json
 from cwm.core.errors import ConfigError
 from cwm.core.names import slug
 from cwm.evaluation.cell_results import CellKey
+from cwm.induction import InductionRunConfig
 from cwm.programs.program_runs import ProgramTestConfig
 from cwm.proposers.config import LanguageModelConfig
 from cwm.suites.apps import find_apps
@@ -20,6 +28,7 @@ from cwm.suites.human_eval import data_file, read_entries
 from cwm.suites.own_tasks import own_task_ids
 from cwm.suites.tasks import SUITES as WORLD_SUITES
 from cwm.suites.tasks import BenchmarkTask, quick, tasks
+from cwm.suites.words import SUITE as WORDS
 from mcts.registry import SearchName
 
 PROBLEM_SUITES = ("apps", "humaneval", "own")
@@ -45,6 +54,8 @@ class SuiteConfig:
             beside its program; 0 for none.
         offline_steps: Gradient steps of an offline-RL policy that is learnt from the
             same transitions, to act beside the program; 0 for none.
+        induction: Settings of hypothesis induction; world and seed are each cell's
+            own, and if they name no model, that of `run` takes all roles.
     """
 
     suite: str
@@ -54,6 +65,7 @@ class SuiteConfig:
     tests: ProgramTestConfig = field(default_factory=ProgramTestConfig)
     asks_model: int = 0
     offline_steps: int = 0
+    induction: InductionRunConfig = DEFAULT
 
     def __post_init__(self) -> None:
         if self.suite not in SUITE_NAMES:
@@ -75,6 +87,11 @@ class SuiteConfig:
                     f"{' and '.join(unused)} cannot be given for {self.suite!r}: "
                     "programs with unit tests have neither transitions nor episodes."
                 )
+        if self.induction != DEFAULT and self.suite != WORDS:
+            raise ConfigError(
+                f"--induction is for {WORDS!r}, where hypotheses are induced, got "
+                f"{self.suite!r}."
+            )
         if self.asks_model and not self.run.models.llm:
             raise ConfigError("--ask-model needs a model: name it with --llm.")
         if self.is_of_problems and not self.run.models.llm:
@@ -90,8 +107,12 @@ class SuiteConfig:
 
     @property
     def is_stand_in(self) -> bool:
-        """Whether the models are no models, but files of answers."""
-        return any(llm.startswith(STAND_INS) for llm in self.run.models.llm)
+        """Whether something that is no model has the place of one."""
+        llms = self.run.models.llm
+        if llms:
+            return any(llm.startswith(STAND_INS) for llm in llms)
+        # Without a model there are no programs of these worlds, but rules.
+        return self.suite == WORDS and has_stand_ins(self.induction.roles)
 
     def _check_source(self) -> None:
         run = self.run
@@ -143,10 +164,11 @@ class SuiteConfig:
     def to_json(self) -> dict[str, Any]:
         """Returns the settings as plain data."""
         plain = {one.name: getattr(self, one.name) for one in fields(self)}
-        return plain | {
-            "run": config_to_json(self.run),
-            "tests": asdict(self.tests),
-        }
+        plain |= {"run": config_to_json(self.run), "tests": asdict(self.tests)}
+        del plain["induction"]
+        if self.suite != WORDS:
+            return plain
+        return plain | {"induction": self.induction.to_json()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +219,31 @@ class Cell:
             source=SourceConfig(),
             seed=self.key.seed,
             models=self._models(run.models),
-            tree=run.tree.of(_search(self.key.search)),
+            tree=run.tree
+            if self.is_of_rules
+            else run.tree.of(_search(self.key.search)),
+        )
+
+    @property
+    def is_of_rules(self) -> bool:
+        """Whether rules in words are searched for, and no program."""
+        return self.key.search == HYPOTHESES
+
+    def induction_config(self) -> InductionRunConfig:
+        """Returns the settings of hypothesis induction.
+
+        Raises:
+            ConfigError: If there are several language models.
+        """
+        given = self.config.induction
+        if self.config.is_quick:
+            given = quick_induction(given)
+        env = self.config.task(self.key.task, self.key.seed).env
+        return replace(
+            given,
+            induction=replace(given.induction, env=env),
+            roles=roles_with(given.roles, self._models(self.config.run.models)),
+            seed=self.key.seed,
         )
 
     def _models(self, models: LanguageModelConfig) -> LanguageModelConfig:

@@ -1,9 +1,11 @@
 """Reports on a folder of results, whether its run is over or still going on."""
 
+from collections.abc import Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cwm.benchmark.induction import HYPOTHESES, QUICK_PHASES
 from cwm.benchmark.plan import PROBLEM_SUITES, ResultsFolder
 from cwm.benchmark.suite import read_settings
 from cwm.core.errors import ConfigError
@@ -23,20 +25,21 @@ def read_report(folder: ResultsFolder) -> SuiteReport:
     content = read_settings(folder)
     results = ResultsFile(folder.results).read()
     suite = content["suite"]
+    searches = {key.search for key in folder.planned(content)}
     report = make_suite_report(
         suite,
         folder.planned(content),
         results,
         is_of_problems=suite in PROBLEM_SUITES,
         is_stand_in=content["is_stand_in"],
-        settings=_setting_lines(content["settings"]),
+        settings=_setting_lines(content["settings"], searches),
         folder=str(folder.path),
     )
     tables, notes = published_tables(suite, report.rows)
     return replace(report, published=tables, published_notes=notes)
 
 
-def _setting_lines(settings: dict[str, Any]) -> tuple[str, ...]:
+def _setting_lines(settings: dict[str, Any], searches: Set[str]) -> tuple[str, ...]:
     """Returns what the settings say that a reader must know."""
     lines = []
     if settings["is_quick"]:
@@ -46,6 +49,10 @@ def _setting_lines(settings: dict[str, Any]) -> tuple[str, ...]:
         )
     if settings["is_full"]:
         lines.append("full: episodes go on to their own end, if they have one")
+    if HYPOTHESES in searches:
+        lines.append(_induction_line(settings))
+    if searches == {HYPOTHESES}:
+        return tuple(lines)
     budget = settings["run"]["budget"]
     limits = [f"{budget['call_budget']} calls"]
     limits += [
@@ -59,6 +66,20 @@ def _setting_lines(settings: dict[str, Any]) -> tuple[str, ...]:
     ]
     lines.append(f"budget of a cell: {', '.join(limits)}")
     return tuple(lines)
+
+
+def _induction_line(settings: dict[str, Any]) -> str:
+    """Returns how hypotheses are induced."""
+    induction = settings["induction"]["induction"]
+    inference = induction["inference"]
+    phases = inference["phases"]
+    if settings["is_quick"]:
+        phases = min(phases, QUICK_PHASES)
+    return (
+        f"{HYPOTHESES}: induced by {inference['method']}, {inference['chains']} x "
+        f"{inference['iterations']} steps in each of {phases} phases, experimenter "
+        f"{induction['experimenter']}; no budget of calls"
+    )
 
 
 def read_contender(word: str) -> Contender:

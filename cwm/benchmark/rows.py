@@ -4,9 +4,9 @@ The place where programs, the true environment and other predictors are measured
 the same code, after the search.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from cwm.evaluation.direct_prediction import (
     predict_directly,
 )
 from cwm.evaluation.metric_rows import Measure, MetricRow
+from cwm.evaluation.model_predictions import BatchLikelihood
 from cwm.evaluation.nearest import NEAREST_NEIGHBOUR, nearest_neighbour
 from cwm.evaluation.program_steps import seconds_per_step, surviving
 from cwm.execution.run_folder import open_run_folder
@@ -56,14 +57,17 @@ class RunMetrics:
     """What a run has found, and what it stands beside.
 
     Attributes:
-        rows: The program if there is one, do nothing, nearest neighbour, the true
-            simulator, and a language model if one was asked.
+        rows: The program or the rules if there are any, do nothing, nearest
+            neighbour, the true simulator, and a language model if one was asked.
         calls_to_first_strict: Answers until the first program that was strictly right
             on all training and validation transitions; `None` if none was.
+        likelihoods: How probable a model that says so takes what was recorded, by
+            split.
     """
 
     rows: tuple[MetricRow, ...]
     calls_to_first_strict: int | None
+    likelihoods: Mapping[str, BatchLikelihood] = field(default_factory=dict)
 
     def row(self, name: str) -> MetricRow | None:
         """Returns the row of a name; `None` if there is none."""
@@ -74,6 +78,9 @@ class RunMetrics:
         return {
             "rows": [row.to_json() for row in self.rows],
             "calls_to_first_strict": self.calls_to_first_strict,
+            "likelihoods": {
+                split: found.to_json() for split, found in self.likelihoods.items()
+            },
         }
 
     @classmethod
@@ -82,6 +89,10 @@ class RunMetrics:
         return cls(
             rows=tuple(MetricRow.from_json(row) for row in data["rows"]),
             calls_to_first_strict=data["calls_to_first_strict"],
+            likelihoods={
+                split: BatchLikelihood.from_json(found)
+                for split, found in data.get("likelihoods", {}).items()
+            },
         )
 
 

@@ -11,6 +11,7 @@ from typing import Annotated
 import tyro
 
 from cwm.arguments import base_config, option, own_models, parse
+from cwm.benchmark.induction import HYPOTHESES, induction_named
 from cwm.benchmark.plan import (
     PROBLEM_SUITES,
     SUITE_NAMES,
@@ -20,7 +21,7 @@ from cwm.benchmark.plan import (
 )
 from cwm.benchmark.reading import read_report
 from cwm.benchmark.suite import NUM_WORKERS, SuiteRun
-from cwm.benchmark.words import listed, searches_in, seeds_in
+from cwm.benchmark.words import listed, searches_or_rules_in, seeds_in
 from cwm.cli import EXIT_DONE, EXIT_FAILED
 from cwm.config import RunConfig
 from cwm.core.errors import ConfigError
@@ -28,6 +29,7 @@ from cwm.execution.options import shown_as
 from cwm.program_synthesis import PAPER_CALL_BUDGET
 from cwm.programs.program_runs import ProgramTestConfig
 from cwm.report.live import make_progress
+from cwm.suites.words import SUITE as WORDS
 
 DESCRIPTION = f"""\
 Runs a suite: each task with each search and each seed is a cell, in a process of its
@@ -37,14 +39,16 @@ own, and all results go into one folder.
   python -m cwm.benchmark run cwmb-r --envs CartPole,Taxi --quick
   python -m cwm.benchmark run cwmb-s --seeds 0,1,2 --llm openai:MODEL \\
       --searches gif-mcts,best-of-n --call-budget 10
+  python -m cwm.benchmark run words --quick
   python -m cwm.benchmark run own --llm openai:MODEL
   python -m cwm.benchmark run apps --data FOLDER --llm openai:MODEL
 
 SUITE is one of {", ".join(SUITE_NAMES)}. Started again with the same settings and
 folder, the command takes cells that are done as they are, and continues the others;
 tasks, searches and seeds may be added. Without --llm, world models are induced from
-the transitions. In --llm, {{task}}, {{search}} and {{seed}} stand for those of the
-cell: scripted:answers/{{task}}.json.
+the transitions, and in words, where states are sentences, rules are, as cwm.induce
+does it. In --llm, {{task}}, {{search}} and {{seed}} stand for those of the cell:
+scripted:answers/{{task}}.json.
 
 Exit codes: 0 done, 1 some cell failed, 2 usage, 130 interrupted.
 """
@@ -61,7 +65,9 @@ class Arguments:
             --seeds and --searches here. --data is the folder of apps. Problems with
             unit tests have 20 calls each unless --call-budget is given.
         envs: Names of tasks or problems, with commas between them; all if not given.
-        searches: Searches, with commas between them.
+        searches: Searches, with commas between them; gif-mcts if not given. In words
+            also hypotheses, which is hypothesis induction, and what is done there if
+            not given.
         seeds: Seeds, with commas between them. Of cwmb-s each seed draws constants of
             its own.
         quick: Little data and few, short episodes, or four problems: to try things
@@ -75,6 +81,9 @@ class Arguments:
             predict, beside its program.
         offline_steps: Gradient steps of an offline-RL policy that is learnt from the
             same transitions; needs the extra [offline].
+        induction: Settings of hypothesis induction: a preset of cwm.induce, or a JSON
+            file such as the config.json of one of its runs. World and seed are those
+            of the cell; if no model is named there, that of --llm takes all roles.
         preset: Named settings to start from, as in cwm.synthesize.
         config: JSON file of settings, as in cwm.synthesize.
         out: Folder of the results; runs/benchmark-SUITE if not given.
@@ -88,7 +97,7 @@ class Arguments:
     suite: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SUITE")]
     run: Annotated[RunConfig, tyro.conf.arg(name="")] = field(default_factory=RunConfig)
     envs: Annotated[str | None, shown_as("NAME,NAME,...")] = None
-    searches: Annotated[str, shown_as("NAME,NAME,...")] = "gif-mcts"
+    searches: Annotated[str | None, shown_as("NAME,NAME,...")] = None
     seeds: Annotated[str, shown_as("INT,INT,...")] = "0"
     quick: bool = False
     full: bool = False
@@ -97,6 +106,7 @@ class Arguments:
     cell_seconds: Annotated[float | None, shown_as("SECONDS")] = None
     ask_model: int = 0
     offline_steps: int = 0
+    induction: Annotated[str | None, shown_as("NAME|FILE")] = None
     preset: Annotated[str, shown_as("NAME")] = "default"
     config: Annotated[Path | None, shown_as("FILE")] = None
     out: Annotated[Path | None, shown_as("FOLDER")] = None
@@ -119,12 +129,15 @@ class Arguments:
             tests=self.program_tests,
             asks_model=self.ask_model,
             offline_steps=self.offline_steps,
+            induction=induction_named(self.induction),
         )
         names = () if self.envs is None else listed(self.envs, "--envs")
+        usual = HYPOTHESES if self.suite == WORDS else "gif-mcts"
+        searches = usual if self.searches is None else self.searches
         return SuiteRun(
             config=config,
             tasks=chosen(config.task_names(), names),
-            searches=searches_in(self.searches),
+            searches=searches_or_rules_in(searches),
             seeds=seeds_in(self.seeds),
             folder=ResultsFolder(self.out or Path(f"runs/benchmark-{self.suite}")),
             num_workers=self.workers,

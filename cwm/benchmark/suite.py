@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cwm.benchmark.cells import run_cell
+from cwm.benchmark.induction import HYPOTHESES, check_roles
 from cwm.benchmark.plan import Cell, ResultsFolder, SuiteConfig, settings_text
 from cwm.benchmark.playing import possible_ways
 from cwm.core.errors import ConfigError, DataError, PrerequisiteError
@@ -30,7 +31,7 @@ class SuiteRun:
     Attributes:
         config: The settings.
         tasks: Names of tasks.
-        searches: Names of searches.
+        searches: Names of searches, or of hypothesis induction.
         seeds: Each is one run of each search on each task.
         folder: Where the results go; cells that are there are taken as they are, and
             others continued.
@@ -86,9 +87,15 @@ class SuiteRun:
         """Refuses tasks for none of which a world model can be proposed.
 
         Raises:
-            ConfigError: If there is no language model, and each task needs one.
+            ConfigError: If there is no language model, and each task needs one, or
+                hypotheses cannot be induced.
+            PrerequisiteError: If a package that inducing them needs is missing.
         """
+        if HYPOTHESES in self.searches:
+            self._check_induction()
         if self.config.is_of_problems or self.config.run.models.llm:
+            return
+        if set(self.searches) == {HYPOTHESES}:
             return
         reason = None
         for name in self.tasks:
@@ -100,6 +107,18 @@ class SuiteRun:
             if reason is None:
                 return
         raise ConfigError(f"{', '.join(self.tasks)}: {reason}")
+
+    def _check_induction(self) -> None:
+        """Refuses hypothesis induction where it cannot be, before the work."""
+        if self.config.is_of_problems:
+            raise ConfigError(
+                f"{HYPOTHESES} cannot be searched for in {self.config.suite!r}: "
+                "programs with unit tests are no worlds."
+            )
+        for name in self.tasks:
+            key = CellKey(name, HYPOTHESES, self.seeds[0])
+            cell = Cell(key=key, config=self.config, root=self.folder.path)
+            check_roles(cell.induction_config())
 
     def run(self, progress: Progress) -> bool:
         """Runs the cells that are missing or failed; returns whether none failed.

@@ -1,5 +1,8 @@
 """Options that name several things, with commas between them."""
 
+from collections.abc import Sequence
+
+from cwm.benchmark.induction import HYPOTHESES
 from cwm.core.errors import ConfigError
 from mcts.registry import SEARCH_NAMES, SearchName
 
@@ -46,10 +49,21 @@ def searches_in(text: str) -> tuple[SearchName, ...]:
     return tuple(map(_search, listed(text, "--searches")))
 
 
-def _search(word: str) -> SearchName:
+def searches_or_rules_in(text: str) -> tuple[str, ...]:
+    """Returns what `--searches` names where rules may be searched for, too.
+
+    Raises:
+        ConfigError: If it names nothing, or something that there is not.
+    """
+    return tuple(
+        word if word == HYPOTHESES else _search(word, (HYPOTHESES,))
+        for word in listed(text, "--searches")
+    )
+
+
+def _search(word: str, others: Sequence[str] = ()) -> SearchName:
     for name in SEARCH_NAMES:
         if word == name:
             return name
-    raise ConfigError(
-        f"--searches must be some of {', '.join(SEARCH_NAMES)}, got {word!r}."
-    )
+    names = ", ".join((*SEARCH_NAMES, *others))
+    raise ConfigError(f"--searches must be some of {names}, got {word!r}.")

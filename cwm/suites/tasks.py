@@ -1,4 +1,4 @@
-"""The suites of tasks by name: `cwmb-r`, `cwmb-s` and `rtfm`."""
+"""The suites of tasks by name: `cwmb-r`, `cwmb-s`, `rtfm` and `words`."""
 
 from collections.abc import Callable
 
@@ -7,6 +7,7 @@ from cwm.suites.benchmark_task import BenchmarkTask, quick
 from cwm.suites.cwmb import cwmb_tasks
 from cwm.suites.rtfm import rtfm_tasks
 from cwm.suites.shifted import shifted_tasks
+from cwm.suites.words import words_tasks
 
 __all__ = ["SUITES", "BenchmarkTask", "quick", "tasks"]
 
@@ -14,6 +15,7 @@ SUITES: dict[str, Callable[[int], tuple[BenchmarkTask, ...]]] = {
     "cwmb-r": lambda seed: cwmb_tasks(),
     "cwmb-s": shifted_tasks,
     "rtfm": lambda seed: rtfm_tasks(),
+    "words": lambda seed: words_tasks(),
 }
 """Suite -> its tasks, from the seed of the constants that it draws."""
 

@@ -415,10 +415,7 @@ def test_searches_are_compared_at_the_same_number_of_calls(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (
-            [],
-            "needs the name of a benchmark, got ''. Known: run, report,",
-        ),
+        ([], "needs the name of a command, got ''. Known: run, report,"),
         (["serch"], "got 'serch'. Known: run, report,"),
         (["search"], "env must name at least one, got ''."),
         (["search", "--env", "A", "--searches", "x"], "searches must be some of gif-"),

@@ -39,6 +39,9 @@ def test_arrays_come_back_bit_for_bit(array: np.ndarray) -> None:
     back = wire.decode_trusted(wire.encode(array), np.ndarray)
     assert back.dtype == array.dtype
     assert back.shape == array.shape
+    if array.dtype.kind == "f":
+        # All NaNs become one; see below.
+        array = np.where(np.isnan(array), array.dtype.type(np.nan), array)
     assert back.tobytes() == array.tobytes()
 
 

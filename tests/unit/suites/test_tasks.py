@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from cwm.core.errors import ConfigError
+from cwm.providers.hypotheses.models.readings import reading_of
+from cwm.providers.hypotheses.worlds import find_world
 from cwm.suites.benchmark_task import BenchmarkTask, full
 from cwm.suites.cwmb import CONTINUOUS, DISCRETE, MUJOCO
 from cwm.suites.tasks import SUITES, quick, tasks
@@ -43,8 +45,18 @@ def test_rtfm_has_both_kinds_of_monsters() -> None:
     ]
 
 
+def test_words_are_worlds_in_which_rules_in_words_can_be_planned() -> None:
+    for task in tasks("words", 0):
+        spec = task.spec()
+        world = find_world(spec.id)
+        # What the oracle is rewarded for, the model of the rules is, too.
+        assert reading_of(world.name, **spec.kwargs).reward == "growth"
+        assert task.planner is not None
+        assert task.planner.planning().max_model_steps == 500
+
+
 def test_an_unknown_suite_gets_the_list() -> None:
-    with pytest.raises(ConfigError, match="one of cwmb-r, cwmb-s, rtfm, got 'cwmb'"):
+    with pytest.raises(ConfigError, match=r"one of cwmb-r, .*, words, got 'cwmb'"):
         tasks("cwmb", 0)
 
 
