@@ -129,6 +129,7 @@ def collect(
     seed: int = 0,
     *,
     expert: Expert | None = None,
+    expert_every: int = EXPERT_EVERY,
     report: Callable[[Split, Trajectory], None] | None = None,
 ) -> Dataset:
     """Returns a data set of an environment; the same arguments give the same one.
@@ -138,6 +139,8 @@ def collect(
         config: How much to collect.
         seed: Fixes everything; held-out data come from other streams of it.
         expert: Who takes some trajectories in place of the curator.
+        expert_every: Of the fewest trajectories, every so many is the expert's; at
+            least 1, which makes all of them the expert's.
         report: Is told of each trajectory as it is recorded (validation is drawn
             from `"train"` at the end).
 
@@ -146,6 +149,8 @@ def collect(
         DataError: If it gives values that its spaces do not allow.
     """
     config = config or CollectConfig()
+    if expert_every < 1:
+        raise ConfigError(f"expert_every must be at least 1, got {expert_every}.")
     env = open_with_snapshots(spec, child_seed(seed, "self-test"))
     try:
         is_stochastic = spec.is_declared_nondeterministic or varies(env, seed)
@@ -153,6 +158,7 @@ def collect(
         recorder = _Recorder(
             spec, config, expert, is_stochastic=is_stochastic, is_spread=is_spread
         )
+        recorder.expert_every = expert_every
         parts: dict[Split, list[Trajectory]] = {}
         for split in ("train", "held_out"):
             stream = child_seed(seed, "collect", split)
@@ -199,13 +205,20 @@ def _provenance(
         "env_changes": dict(spec.changes),
         "max_episode_steps": spec.max_episode_steps,
         "snapshots": adapter,
-        "versions": versions(),
+        "versions": versions(spec.id),
     }
 
 
-def versions() -> dict[str, str]:
-    """Returns the versions of the installed packages that decide what is recorded."""
-    found = {name: _version(name) for name in ("gymnasium", "numpy", "mujoco")}
+def versions(env_id: str = "") -> dict[str, str]:
+    """Returns the versions of the installed packages that decide what is recorded.
+
+    Args:
+        env_id: What is recorded, if that is known: levels of BabyAI are minigrid's.
+    """
+    names = ["gymnasium", "numpy", "mujoco"]
+    if "BabyAI" in env_id:
+        names.append("minigrid")
+    found = {name: _version(name) for name in names}
     return {name: version for name, version in found.items() if version}
 
 
@@ -291,6 +304,7 @@ class _Recorder:
     ) -> None:
         self.spec = spec
         self.expert = expert
+        self.expert_every = EXPERT_EVERY
         self.env = spec.make()
         self.num_trajectories = config.num_trajectories
         self.is_spread = is_spread
@@ -318,8 +332,10 @@ class _Recorder:
             num_seeds = NUM_SEEDS if index < 3 * self.num_trajectories else 1
             seeds = [child_seed(stream, "episode", index, k) for k in range(num_seeds)]
             average = -(-self.min_transitions // self.num_trajectories)
-            is_experts = index % EXPERT_EVERY == EXPERT_EVERY - 1
-            if self.expert and is_experts and index < self.num_trajectories:
+            every = self.expert_every
+            is_experts = index % every == every - 1
+            is_early = index < self.num_trajectories or every == 1
+            if self.expert and is_experts and is_early:
                 actions = self.expert.actions(seeds[0], length)
                 choice = Choice(self.expert.policy, seeds[0], actions)
             else:

@@ -19,6 +19,7 @@ from planners.mcts import MctsPlanner
 from planners.mcts_config import PAPER_DISCOUNT, MctsConfig
 from planners.mppi import MPPIConfig, MPPIPlanner
 from planners.planner import Planner, PlanningConfig
+from planners.policy import PolicyConfig, PolicyPlanner
 from planners.random import RandomConfig, RandomPlanner
 from planners.random_shooting import RandomShootingConfig, RandomShootingPlanner
 
@@ -39,6 +40,7 @@ class PlannerSettings:
         feedback: Settings of feedback.
         beam: Settings of beam.
         exhaustive: Settings of exhaustive.
+        policy: Settings of policy.
     """
 
     random_shooting: RandomShootingConfig = field(default_factory=RandomShootingConfig)
@@ -49,6 +51,7 @@ class PlannerSettings:
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
     beam: BeamConfig = field(default_factory=BeamConfig)
     exhaustive: ExhaustiveConfig = field(default_factory=ExhaustiveConfig)
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
 
 
 NEAR_PLANNING = PlanningConfig(horizon=25, max_model_steps=2_000)
@@ -74,6 +77,8 @@ class PlannerSpec:
             planners, prior and value.
         planning: How far it looks, and what a decision may take, by default.
         paper: The same under the preset `paper`, for the planners that the paper has.
+        needs_prior: Whether it does nothing without a prior.
+        uses_value: Whether it looks ahead, so that a value matters to it.
     """
 
     make: Callable[
@@ -88,13 +93,16 @@ class PlannerSpec:
     ]
     planning: PlanningConfig = field(default_factory=PlanningConfig)
     paper: PlanningConfig | None = None
+    needs_prior: bool = False
+    uses_value: bool = True
 
 
 PLANNERS: dict[str, PlannerSpec] = {
     "random": PlannerSpec(
         make=lambda space, planning, settings, prior, value: RandomPlanner(
             space, planning, RandomConfig(), prior=prior, value=value
-        )
+        ),
+        uses_value=False,
     ),
     "random-shooting": PlannerSpec(
         make=lambda space, planning, settings, prior, value: RandomShootingPlanner(
@@ -147,6 +155,13 @@ PLANNERS: dict[str, PlannerSpec] = {
             space, planning, settings.exhaustive, prior=prior, value=value
         ),
         planning=PlanningConfig(horizon=8),
+    ),
+    "policy": PlannerSpec(
+        make=lambda space, planning, settings, prior, value: PolicyPlanner(
+            space, planning, settings.policy, prior=prior, value=value
+        ),
+        needs_prior=True,
+        uses_value=False,
     ),
 }
 """Every planner; `exhaustive` is for tests and tiny problems."""

@@ -6,7 +6,7 @@ the ended one is kept apart.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,13 @@ class TextBatch:
     Attributes:
         descriptions: Sentences of each.
         missions: Mission of each.
+        images: The same observations as minigrid shows them, `[7, 7, 3]` each; empty
+            where nobody asked for them.
     """
 
     descriptions: list[list[str]]
     missions: list[str]
+    images: list[NDArray[np.uint8]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +40,13 @@ class Ended:
         descriptions: Sentences of its last observation.
         episode_return: Sum of its rewards, from 0 to 1; above 0 if it succeeded.
         num_steps: Its length.
+        image: Its last observation as minigrid shows it; `None` where nobody asked.
     """
 
     descriptions: list[str]
     episode_return: float
     num_steps: int
+    image: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,7 @@ class TextVector:
         env_id: Which; one of our ids of BabyAI in words.
         num_envs: How many; at least 1.
         kwargs: Keyword arguments of their constructor.
+        images: Whether what is seen is given as minigrid shows it, too.
 
     Raises:
         ConfigError: If there is no such environment.
@@ -77,11 +83,17 @@ class TextVector:
     """
 
     def __init__(
-        self, env_id: str, num_envs: int, kwargs: Mapping[str, Any] | None = None
+        self,
+        env_id: str,
+        num_envs: int,
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        images: bool = False,
     ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, got {num_envs}.")
         spec = find(env_id, kwargs=kwargs)
+        self.images = images
         self.envs: list[BabyAIText] = []
         for _ in range(num_envs):
             env: Any = spec.make().unwrapped
@@ -130,6 +142,7 @@ class TextVector:
                     descriptions=info["descriptions"],
                     episode_return=float(self._returns[index]),
                     num_steps=info["step"],
+                    image=env.image if self.images else None,
                 )
                 self._returns[index] = 0.0
                 env.reset()
@@ -162,4 +175,5 @@ class TextVector:
         return TextBatch(
             descriptions=[env.descriptions for env in self.envs],
             missions=[env.instruction for env in self.envs],
+            images=[env.image for env in self.envs] if self.images else [],
         )

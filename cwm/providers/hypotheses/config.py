@@ -15,7 +15,7 @@ Method: TypeAlias = Literal["metropolis", "metropolis-hastings", "importance"]
 by Metropolis-Hastings steps with its probabilities, or independently, with weights."""
 
 ExperimenterName: TypeAlias = Literal[
-    "random", "hardest", "curriculum", "ideal", "all", "llm", "curious"
+    "random", "hardest", "curriculum", "ideal", "all", "llm", "curious", "agent"
 ]
 
 RewardName: TypeAlias = Literal["logp", "alp", "alpexp", "alpll", "count"]
@@ -186,7 +186,11 @@ class InductionConfig:
         experimenter: Who acts: random actions; the scripted oracles hardest (the whole
             goal), curriculum (from easy to hard) and ideal (a mixture); all (every
             object of the door); llm (a language model); curious (a policy that learns
-            from the curiosity rewards; needs the extra [rl]).
+            from the curiosity rewards; needs the extra [rl]); agent (one that cwm.ppo
+            has trained in BabyAI; it does not learn here).
+        agent: For experimenter agent: folder of a run of cwm.ppo train whose policy
+            is made of the scores of words. It acts as it does at the time: trained on
+            between a run and its continuation, it goes on otherwise.
         inference: How hypotheses are found.
         curiosity: How the curious experimenter learns.
         first: Hypothesis to begin from, one for each chain; if none is given, the
@@ -195,6 +199,7 @@ class InductionConfig:
 
     env: str = "playground"
     experimenter: ExperimenterName = "ideal"
+    agent: Annotated[str | None, shown_as("RUN")] = None
     inference: Annotated[InferenceConfig, tyro.conf.arg(name="")] = field(
         default_factory=InferenceConfig
     )
@@ -202,6 +207,16 @@ class InductionConfig:
     first: Annotated[tuple[str, ...], tyro.conf.arg(metavar="TEXT")] = ()
 
     def __post_init__(self) -> None:
+        if self.experimenter == "agent" and self.agent is None:
+            raise ConfigError(
+                "experimenter agent needs agent: name a run of cwm.ppo train with "
+                "--agent RUN."
+            )
+        if self.experimenter != "agent" and self.agent is not None:
+            raise ConfigError(
+                f"agent is for experimenter agent, got experimenter "
+                f"{self.experimenter}."
+            )
         inference = self.inference
         # The others bring as many as they do.
         is_told = self.experimenter not in ("all", "curious")

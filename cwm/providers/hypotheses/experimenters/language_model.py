@@ -7,7 +7,7 @@ import numpy as np
 from cwm.core.protocols import FloatArray
 from cwm.core.seeding import child_rng, child_seed
 from cwm.llm.scoring import ScoringModel, check_scoring
-from cwm.providers.hypotheses.experimenters.scripted import play
+from cwm.providers.hypotheses.experimenters.scripted import number_by_words, play
 from cwm.providers.hypotheses.roles import Assignment
 from cwm.providers.hypotheses.statisticians.language_model import chat_messages
 from cwm.providers.hypotheses.texts import TextTrajectory
@@ -111,7 +111,7 @@ class LanguageModelExperimenter:
         """
         if not actions:
             raise ValueError("actions must hold a legal action, got none.")
-        numbers = _different(actions)
+        numbers = number_by_words(actions)
         chances = self.probabilities(state, list(numbers), hypothesis=hypothesis)
         place = int(chances.argmax()) if greedy else _draw(chances, rng)
         return list(numbers.values())[place]
@@ -127,14 +127,6 @@ class LanguageModelExperimenter:
         log_probs = np.array([one.total for one in found], dtype=np.float64)
         weights = np.exp(log_probs - log_probs.max())
         return np.asarray(weights / weights.sum(), dtype=np.float64)
-
-
-def _different(actions: Sequence[tuple[int, str]]) -> dict[str, int]:
-    """Returns words -> the first number that they stand for."""
-    numbers: dict[str, int] = {}
-    for number, words in actions:
-        numbers.setdefault(words, number)
-    return numbers
 
 
 def _draw(chances: FloatArray, rng: np.random.Generator) -> int:

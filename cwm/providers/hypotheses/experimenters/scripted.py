@@ -5,7 +5,7 @@ O-Curriculum and O-Ideal. What they collect depends on the assignment alone; in 
 original, all randomness comes from one global generator.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias, cast
 
 from cwm.core.errors import ConfigError
@@ -61,6 +61,14 @@ def play(
         numbers.append(action)
         state = steps[-1].state
     return TextTrajectory.from_steps(begin, steps, numbers)
+
+
+def number_by_words(actions: Iterable[tuple[int, str]]) -> dict[str, int]:
+    """Returns the different words of some actions -> the first number of each."""
+    numbers: dict[str, int] = {}
+    for number, words in actions:
+        numbers.setdefault(words, number)
+    return numbers
 
 
 def _scene_seeds(assignment: Assignment) -> list[int | None]:
@@ -181,6 +189,7 @@ def make_experimenter(
     *,
     seed: int,
     language_model: Experimenter | None = None,
+    agent: Experimenter | None = None,
 ) -> Experimenter:
     """Returns the experimenter that the settings name.
 
@@ -189,6 +198,7 @@ def make_experimenter(
         world: Where it acts.
         seed: Of what a learned policy begins with; at least 0.
         language_model: The experimenter `llm`, which needs more than settings.
+        agent: The experimenter `agent`, likewise.
 
     Raises:
         ConfigError: If the experimenter cannot act in this world.
@@ -203,8 +213,8 @@ def make_experimenter(
         return EveryActionExperimenter(world)
     if name == "curious":
         return CuriousExperimenter(world, config.curiosity, seed=seed)
-    if language_model is None:
-        raise ConfigError(
-            f"experimenter {name} must be given a language model, got none."
-        )
-    return language_model
+    given = agent if name == "agent" else language_model
+    if given is None:
+        what = "trained agent" if name == "agent" else "language model"
+        raise ConfigError(f"experimenter {name} must be given a {what}, got none.")
+    return given

@@ -1,0 +1,1 @@
+"""Who acts: at random, by the bot, or a network."""

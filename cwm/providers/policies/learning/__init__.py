@@ -1,0 +1,1 @@
+"""How agents learn: PPO, and cloning what another agent does."""
