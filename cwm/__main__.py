@@ -11,6 +11,7 @@ COMMANDS = {
     "evaluate": "score a program file on recorded or fresh transitions",
     "collect": "record transitions of an environment",
     "induce": "find rules of a world in words (WorldLLM)",
+    "ppo": "train agents that act on what they read, and evaluate them (GLAM)",
     "benchmark": "run suites of tasks, report on them and compare results",
     "replay": "rebuild a run's search tree from its journal and check it",
 }

@@ -1,13 +1,13 @@
 """Reading command lines: preset, then `--config`, then the other options."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import tyro
 
-from cwm.config import PRESETS, RunConfig, load_config
+from cwm.config import PRESETS, ConfigT, RunConfig, load_config
 from cwm.core.errors import ConfigError
 from cwm.execution.run_folder import open_run_folder
 
@@ -60,11 +60,41 @@ def base_config(words: Sequence[str]) -> RunConfig:
     if resume is not None:
         folder = open_run_folder(Path(resume))
         return load_config(folder.config, RunConfig())
+    return _named_settings(words, PRESETS)
+
+
+def starting_settings(
+    words: Sequence[str],
+    presets: Mapping[str, ConfigT],
+    read_run: Callable[[Path], ConfigT],
+) -> ConfigT:
+    """Returns the settings that a command line starts from, of other kinds of runs.
+
+    Args:
+        words: The command line.
+        presets: Settings by name; `default` if none is named.
+        read_run: Returns the settings of the run in a folder.
+
+    Raises:
+        ConfigError: If there is no such preset, file or run, or a run to resume is
+            to start from something else.
+    """
+    resume = option(words, "--resume")
+    if resume is None:
+        return _named_settings(words, presets)
+    for name in ("--preset", "--config"):
+        if option(words, name) is not None:
+            raise ConfigError(f"{name} is for a new run, and not for --resume.")
+    return read_run(Path(resume))
+
+
+def _named_settings(words: Sequence[str], presets: Mapping[str, ConfigT]) -> ConfigT:
+    """Returns the settings of `--preset`, changed by the file `--config`."""
     name = option(words, "--preset") or "default"
-    if name not in PRESETS:
-        raise ConfigError(f"No preset called {name!r}. Known: {', '.join(PRESETS)}.")
+    if name not in presets:
+        raise ConfigError(f"No preset called {name!r}. Known: {', '.join(presets)}.")
     config = option(words, "--config")
-    return PRESETS[name] if config is None else load_config(Path(config), PRESETS[name])
+    return presets[name] if config is None else load_config(Path(config), presets[name])
 
 
 def own_models(config: RunConfig, base: RunConfig, words: Sequence[str]) -> RunConfig:

@@ -7,7 +7,7 @@ candidate, 130 interrupted by Ctrl-C.
 import os
 import select
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from cwm.core.errors import BudgetExhausted, ConfigError, CwmError, InternalError
 
@@ -57,6 +57,36 @@ def run_command(function: Callable[[], int]) -> int:
     except KeyboardInterrupt as error:
         sys.stderr.write("Interrupted.\n")
         return exit_code(error)
+
+
+def run_subcommand(
+    command: str,
+    words: list[str],
+    subcommands: Mapping[str, Callable[[list[str]], int]],
+    *,
+    text: str,
+) -> int:
+    """Runs what the first word names, with the others, and returns its exit code.
+
+    Args:
+        command: Name of the whole, as in `python -m <command>`.
+        words: The command line without it.
+        subcommands: By name.
+        text: What `--help` says.
+
+    Raises:
+        ConfigError: If there is none of that name.
+    """
+    name = words[0] if words else ""
+    if name in ("-h", "--help"):
+        sys.stdout.write(text)
+        return EXIT_DONE
+    if name not in subcommands:
+        raise ConfigError(
+            f"{command} needs the name of a command, got {name!r}. Known: "
+            f"{', '.join(subcommands)}."
+        )
+    return subcommands[name](words[1:])
 
 
 def _is_closed_pipe() -> bool:

@@ -11,6 +11,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from cwm.agents.experts import read_expert
 from cwm.arguments import parse
 from cwm.cli import EXIT_DONE, run_command
 from cwm.core.dataset_file import check_writable, save_dataset
@@ -18,7 +19,7 @@ from cwm.core.errors import ConfigError
 from cwm.core.trajectories import SPLIT_TITLES, Dataset, Trajectory
 from cwm.execution.options import shown_as
 from cwm.sources import parse_changes, parse_kwargs
-from envs.collect import CollectConfig, collect
+from envs.collect import EXPERT_EVERY, CollectConfig, collect
 from envs.coverage import coverage, end_labels
 from envs.registry import find
 from envs.spec import EnvSpec, with_description
@@ -29,6 +30,7 @@ Records trajectories of an environment, from low to high return.
   python -m cwm.collect --env CartPole-v1
   python -m cwm.collect --env CartPole-v1 --set gravity=3.7 --set length=0.8
   python -m cwm.collect --env FrozenLake-v1 --env-kwargs '{"is_slippery": false}'
+  python -m cwm.collect --env babyai-privileged --expert bot
 
 Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
 """
@@ -49,6 +51,10 @@ class CollectCommand:
         env_kwargs: Arguments of the environment's constructor, as a JSON object
             such as '{"is_slippery": false}'.
         set: Constant of the environment to change, such as gravity=3.7.
+        expert: Who takes some of the trajectories, in levels of BabyAI: bot, which
+            knows the true grid, or ppo:RUN, an agent trained by cwm.ppo.
+        expert_every: Of the fewest trajectories every so many is the expert's; with 1
+            all are.
         config: How much to collect.
         json: Print what was collected as JSON instead of tables.
     """
@@ -59,6 +65,8 @@ class CollectCommand:
     description: Annotated[Path | None, shown_as("FILE")] = None
     env_kwargs: Annotated[str, shown_as("JSON")] = "{}"
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = ()
+    expert: Annotated[str | None, shown_as("EXPERT")] = None
+    expert_every: int = EXPERT_EVERY
     config: Annotated[CollectConfig, tyro.conf.arg(name="")] = field(
         default_factory=CollectConfig
     )
@@ -170,7 +178,17 @@ def run(command: CollectCommand) -> int:
     # Before the work, not after it.
     check_writable(path)
     with redirect_stdout(sys.stderr):  # Environments print; the result stands alone.
-        dataset = collect(spec, command.config, command.seed)
+        expert = None
+        if command.expert is not None:
+            kwargs = parse_kwargs(command.env_kwargs)
+            expert = read_expert(command.expert, spec, kwargs)
+        dataset = collect(
+            spec,
+            command.config,
+            command.seed,
+            expert=expert,
+            expert_every=command.expert_every,
+        )
     save_dataset(dataset, path)
     if command.json:
         sys.stdout.write(json.dumps(summary(dataset, path)) + "\n")

@@ -10,9 +10,8 @@ from typing import Annotated
 
 import tyro
 
-from cwm.arguments import option, parse
+from cwm.arguments import option, parse, starting_settings
 from cwm.cli import EXIT_DONE, run_command
-from cwm.config import load_config
 from cwm.core.dataset_file import check_writable
 from cwm.core.errors import ConfigError, CwmError
 from cwm.execution.options import shown_as
@@ -114,20 +113,9 @@ def _parse(words: list[str]) -> Arguments:
 
 def _base(words: Sequence[str]) -> InductionRunConfig:
     """Returns the settings that the command line starts from."""
-    resume = option(words, "--resume")
-    if resume is not None:
-        for name in ("--preset", "--config"):
-            if option(words, name) is not None:
-                raise ConfigError(f"{name} is for a new run, and not for --resume.")
-        return InductionFolder(Path(resume)).read_config()
-    name = option(words, "--preset") or "default"
-    if name not in RUN_PRESETS:
-        raise ConfigError(
-            f"No preset called {name!r}. Known: {', '.join(RUN_PRESETS)}."
-        )
-    config = option(words, "--config")
-    preset = RUN_PRESETS[name]
-    return preset if config is None else load_config(Path(config), preset)
+    return starting_settings(
+        words, RUN_PRESETS, lambda path: InductionFolder(path).read_config()
+    )
 
 
 def run(arguments: Arguments) -> int:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 import tyro
 
+from cwm.agents.training import read_policy
 from cwm.config import config_from_json
 from cwm.core.errors import ConfigError
 from cwm.core.journal import Journal
@@ -18,9 +19,8 @@ from cwm.execution.run_folder import RunFolder, create_run_folder
 from cwm.providers.hypotheses.config import PRESETS, InductionConfig
 from cwm.providers.hypotheses.evaluation.acting import ActingRow
 from cwm.providers.hypotheses.evaluation.goals import goal_env
-from cwm.providers.hypotheses.evaluation.scores import (
-    WorldScores,
-)
+from cwm.providers.hypotheses.evaluation.scores import WorldScores
+from cwm.providers.hypotheses.experimenters.agent import AgentExperimenter
 from cwm.providers.hypotheses.experimenters.rewards import make_reward
 from cwm.providers.hypotheses.experimenters.scripted import make_experimenter
 from cwm.providers.hypotheses.making import RoleConfig, Roles
@@ -199,10 +199,13 @@ class Cast:
 
 
 def make_cast(config: InductionRunConfig) -> Cast:
-    """Returns who takes the roles; nothing is asked, and no weights are read yet.
+    """Returns who takes the roles; nothing is asked yet.
+
+    No weights are read but those of a trained agent.
 
     Raises:
         ConfigError: If a setting is wrong, or does not go with another.
+        DataError: If the run of a trained agent has no checkpoint.
         PrerequisiteError: If a package that is needed is missing.
     """
     induction, roles = config.induction, Roles(config.roles)
@@ -233,8 +236,21 @@ def make_cast(config: InductionRunConfig) -> Cast:
         statistician=roles.statistician(world),
         scientist=roles.scientist(world, max_tokens=induction.inference.max_tokens),
         experimenter=make_experimenter(
-            induction, world, seed=config.seed, language_model=model
+            induction,
+            world,
+            seed=config.seed,
+            language_model=model,
+            agent=_trained_agent(induction.agent, world),
         ),
+    )
+
+
+def _trained_agent(run: str | None, world: TextWorld) -> Experimenter | None:
+    if run is None:
+        return None
+    found = read_policy(Path(run))
+    return AgentExperimenter(
+        found.made.network, found.network, world, num_frames=found.num_frames
     )
 
 

@@ -4,13 +4,14 @@ import json
 import math
 import sys
 from collections.abc import Sequence
-from contextlib import closing, redirect_stdout
+from contextlib import closing, nullcontext, redirect_stdout
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
+from cwm.agents.guides import GuideConfig
 from cwm.arguments import option, parse
 from cwm.cli import EXIT_DONE, EXIT_FAILED, run_command
 from cwm.config import SourceConfig
@@ -25,7 +26,7 @@ from cwm.core.spaces import (
     leaves,
 )
 from cwm.evaluation.episodes import ActingConfig
-from cwm.evaluation.setups import EnvironmentRef, Setup
+from cwm.evaluation.setups import EnvironmentRef, Setup, guided_planner
 from cwm.execution.options import shown_as
 from cwm.planning import (
     EXECUTE_STEPS,
@@ -51,7 +52,6 @@ from planners.registry import (
     PlannerConfig,
     PlannerSettings,
     default_planner,
-    new_planner,
 )
 from sandbox.isolation import Level
 from sandbox.limits import Limits
@@ -67,6 +67,8 @@ class Environment, true (the real simulator: what a perfect model would reach) o
   python -m cwm.plan runs/2026-01-01-playground-hypotheses-1 --model-steps 500
   python -m cwm.plan world_model.py --env Pendulum-v1 --planner icem --reference
   python -m cwm.plan true --env Taxi-v4 --planner beam --episodes 100 --json
+  python -m cwm.plan world_model.py --env cwm/PrivilegedBabyAI-GoToLocalS6N4-v0 \\
+      --prior ppo:runs/my-policy --value ppo:runs/my-policy
 
 Exit codes: 0 done, 1 some model made no decision at all or the command failed, 2
 usage, 130 interrupted.
@@ -85,14 +87,15 @@ class Arguments:
         env: Environment, as in cwm.synthesize; by default that of the run.
         planner: Planner, or several with commas between them; by default icem (with
             --preset paper: cem) for real-valued actions, and for finitely many beam,
-            or mcts where outcomes vary (with --preset paper: mcts).
+            or mcts where outcomes vary (with --preset paper, prior or value: mcts).
         episodes: Episodes of each model with each planner; at least 1.
         seed: Seed of everything random; at least 0. Episodes with the same number
             begin alike for all models and planners.
         preset: Settings of the planners to start from. paper follows the published
             ones: plans are carried out to their end without a look at what happens.
         horizon: Steps that a plan looks ahead at most; by default the planner's own.
-        discount: Weight of the next reward, above 0 and at most 1; likewise.
+        discount: Weight of the next reward, above 0 and at most 1; by default that of
+            the value, or the planner's own.
         model_steps: Steps of the model that one decision may take; likewise.
         decision_seconds: Time that a decision is to take. The speed of each model is
             measured first; what it can do in that time becomes --model-steps.
@@ -105,6 +108,8 @@ class Arguments:
             in standard deviations of an element's usual change in one step; 1 is a
             wrong integer or a wrong end. inf never gives up. By default 0.1, and inf
             with --preset paper.
+        guide: What guides the planners. A program is stepped in the sandbox then,
+            and the planner is in this process.
         reference: Also run random actions and each planner with the true environment,
             and state returns between these two.
         published: Also show the returns that others have published.
@@ -146,6 +151,9 @@ class Arguments:
     max_steps: Annotated[int | None, shown_as("INT")] = None
     execute_steps: Annotated[int | None, shown_as("INT")] = None
     replan_error: Annotated[float | None, shown_as("FLOAT")] = None
+    guide: Annotated[GuideConfig, tyro.conf.arg(name="")] = field(
+        default_factory=GuideConfig
+    )
     reference: bool = False
     published: bool = False
     save_transitions: Annotated[Path | None, shown_as("FILE")] = None
@@ -197,6 +205,8 @@ class Arguments:
             is_real = isinstance(spec.action_space, BoxSpec)
             if self.preset == "paper":
                 return ("cem" if is_real else "mcts",)
+            if self.guide != GuideConfig():
+                return ("mcts",)
             varies = not is_real and is_stochastic(spec, models, self.seed)
             return (default_planner(spec.action_space, is_stochastic=varies).name,)
         names = tuple(word.strip() for word in self.planner.split(",") if word.strip())
@@ -206,8 +216,14 @@ class Arguments:
             )
         return names
 
-    def planner_config(self, name: str) -> PlannerConfig:
+    def planner_config(
+        self, name: str, *, discount: float | None = None
+    ) -> PlannerConfig:
         """Returns the settings of a planner.
+
+        Args:
+            name: The planner.
+            discount: Where the command line says none; `None` for the planner's own.
 
         Raises:
             ConfigError: If there is no such planner, or a setting breaks its rule.
@@ -217,7 +233,7 @@ class Arguments:
                 name=name,
                 preset=self.preset,
                 horizon=self.horizon,
-                discount=self.discount,
+                discount=self.discount if self.discount is not None else discount,
                 model_steps=self.model_steps,
                 settings=self.settings,
             )
@@ -280,23 +296,7 @@ def plan(arguments: Arguments) -> int:
             env=arguments.env, env_kwargs=arguments.env_kwargs, set=arguments.set
         )
         spec = environment_for(source, models)
-        tolerances, origin = tolerances_for(spec, models, seed=arguments.seed)
-        setups = tuple(
-            Setup(
-                name=model.name,
-                environment=EnvironmentRef.of(spec),
-                kind=model.kind,
-                source=model.source,
-                model=model.model,
-                planner=arguments.planner_config(name),
-                acting=arguments.acting(name),
-                tolerances=tolerances,
-                seed=arguments.seed,
-                isolation=arguments.isolation,
-                limits=arguments.limits,
-            )
-            for model, name in _pairs(models, arguments, spec)
-        )
+        setups, origin = _setups(arguments, spec, models)
         for setup in setups:
             _check_planner(setup, spec)
             if setup.model is not None:
@@ -360,11 +360,39 @@ def _models(arguments: Arguments) -> tuple[NamedModel, ...]:
     return tuple(map(read_model, words))
 
 
+def _setups(
+    arguments: Arguments, spec: EnvSpec, models: Sequence[NamedModel]
+) -> tuple[tuple[Setup, ...], str]:
+    """Returns the rows, and where their tolerances are from."""
+    names = arguments.planner_names(spec, models)
+    arguments.guide.check_planners(names)
+    guide = arguments.guide.guide()
+    discount = None if guide is None else guide.discount
+    tolerances, origin = tolerances_for(spec, models, seed=arguments.seed)
+    setups = tuple(
+        Setup(
+            name=model.name,
+            environment=EnvironmentRef.of(spec),
+            kind=model.kind,
+            source=model.source,
+            model=model.model,
+            guide=None if model.kind == "random" else guide,
+            planner=arguments.planner_config(name, discount=discount),
+            acting=arguments.acting(name),
+            tolerances=tolerances,
+            seed=arguments.seed,
+            isolation=arguments.isolation,
+            limits=arguments.limits,
+        )
+        for model, name in _pairs(models, names)
+    )
+    return setups, origin
+
+
 def _pairs(
-    models: Sequence[NamedModel], arguments: Arguments, spec: EnvSpec
+    models: Sequence[NamedModel], names: Sequence[str]
 ) -> list[tuple[NamedModel, str]]:
     """Returns each model with each planner; random actions need none."""
-    names = arguments.planner_names(spec, models)
     return [
         (model, name)
         for model in models
@@ -373,11 +401,12 @@ def _pairs(
 
 
 def _check_planner(setup: Setup, spec: EnvSpec) -> None:
-    """Refuses a planner that is not for such an environment, before the work."""
+    """Refuses a planner or guide that is not for such an environment."""
     if setup.kind == "random":
         return
     try:
-        new_planner(setup.planner, spec.action_space)
+        with setup.guide.open(spec) if setup.guide else nullcontext() as guide:
+            guided_planner(setup.planner, spec, guide)
     except ValueError as error:
         raise ConfigError(str(error)) from error
     shown = [leaf for _, leaf in leaves(spec.observation_space)]

@@ -16,6 +16,7 @@ from cwm.core.dataset_file import load_dataset, save_dataset
 from cwm.core.errors import ConfigError, CwmError, PrerequisiteError
 from cwm.core.trajectories import Dataset, Split
 from cwm.evaluation.episodes import EpisodeResult
+from cwm.evaluation.guides import use_note
 from cwm.evaluation.parallel import StepNote, mean_return, run_episodes
 from cwm.evaluation.published import published
 from cwm.evaluation.setups import (
@@ -59,6 +60,7 @@ EXECUTE_STEPS: dict[str, int] = {
     "cem": 1,
     "icem": 1,
     "mppi": 1,
+    "policy": 1,
     "feedback": 10,
 }
 """Steps for which plans are made to be followed; those of other planners to the end."""
@@ -229,6 +231,9 @@ class PlanningRun:
             on_episode=watch.episode,
         )
         is_random = setup.kind == "random"
+        if setup.guide is not None:
+            parts = note, setup.guide.name, use_note(episodes)
+            note = "; ".join(filter(None, parts))
         return PlanningRow(
             model=setup.name,
             planner="" if is_random else setup.planner.name,
@@ -250,6 +255,8 @@ def _settings(setup: Setup) -> dict[str, Any]:
     settings = {"kind": setup.kind, "planner": planner, "acting": acting}
     if setup.model is not None:
         settings["model"] = setup.model.to_json()
+    if setup.guide is not None:
+        settings["guide"] = setup.guide.to_json()
     return settings
 
 

@@ -78,6 +78,27 @@ def prompt(
     return text
 
 
+def short_prompt(
+    goal: str, observations: Sequence[Sequence[str]], actions_done: Sequence[str]
+) -> str:
+    """Returns a prompt without the list of actions, for small models.
+
+    With one observation it is that of lamorel's PPO example, but for the blank at its
+    end.
+
+    Args:
+        goal: What the agent is to do.
+        observations: The last ones, oldest first, each a list of sentences.
+        actions_done: What was done after each of them but the last.
+    """
+    lines = [f"Goal of the agent: {goal}"]
+    for index, sentences in enumerate(observations):
+        lines.append(f"Observation: {', '.join(sentences)}")
+        done = actions_done[index] if index < len(actions_done) else ""
+        lines.append(f"Action: {done}")
+    return "\n".join(lines)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """What an agent remembers of an episode; never changed, so that trees can share it.

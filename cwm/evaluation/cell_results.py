@@ -12,7 +12,7 @@ from cwm.core.errors import DataError
 from cwm.evaluation.summary import Interval
 
 Status: TypeAlias = Literal["done", "no program", "failed"]
-"""How a cell ended: with a program, with none that runs, or not at all."""
+"""How a cell ended: with a world model, with none that runs, or not at all."""
 
 STATUSES: tuple[Status, ...] = get_args(Status)
 
@@ -56,6 +56,8 @@ FIGURES: dict[str, Figure] = {
     "train_reference": Figure("train reference", 4),
     "held_out_reference": Figure("reference", 4),
     "planner_reference": Figure("planner-visited reference", 4),
+    "held_out_observation": Figure("held-out observation", 4),
+    "planner_observation": Figure("planner-visited observation", 4),
     "held_out_tolerance_area": Figure("tolerance area", 4),
     "held_out_rollout_10": Figure("right after 10 steps", 4),
     "held_out_rmse": Figure("normalised RMSE", is_cost=True),
@@ -64,11 +66,16 @@ FIGURES: dict[str, Figure] = {
     "do_nothing_planner_strict": Figure("do nothing, planner-visited", 4),
     "nearest_held_out_strict": Figure("nearest neighbour", 4),
     "nearest_held_out_reference": Figure("nearest neighbour, reference", 4),
+    "nearest_held_out_observation": Figure("nearest neighbour, observation", 4),
     "nearest_planner_strict": Figure("nearest neighbour, planner-visited", 4),
     "simulator_held_out_strict": Figure("true simulator", 4),
     "simulator_held_out_reference": Figure("true simulator, reference", 4),
     "simulator_planner_strict": Figure("true simulator, planner-visited", 4),
     "asked_held_out_strict": Figure("model asked", 4),
+    "held_out_nats": Figure("held-out log-likelihood"),
+    "planner_nats": Figure("planner-visited log-likelihood"),
+    "test_nats": Figure("test log-likelihood"),
+    "no_rules_test_nats": Figure("no rules, test log-likelihood"),
     "normalised_return": Figure("normalised return", 3),
     "return": Figure("return"),
     "random_return": Figure("random"),
@@ -108,8 +115,8 @@ class CellResult:
         key: Which cell.
         status: How it ended.
         reason: Why it failed, or has no program; may be empty otherwise.
-        made_by: Who wrote the programs; empty if it failed before.
-        is_stand_in: Whether that was no model, but a file of answers.
+        made_by: Who wrote the programs or the rules; empty if it failed before.
+        is_stand_in: Whether that was no model, but something in its place.
         data: Digest of the transitions, or of the problem: cells can be compared if
             it is the same.
         playing: What decides the returns, by name: planner, steps, number of

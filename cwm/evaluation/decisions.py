@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 from cwm.core.protocols import Context, StepResult
 from cwm.core.spaces import Value
@@ -30,6 +30,20 @@ class Situation:
     context: Context
 
 
+class EvaluatorUse(NamedTuple):
+    """How a decision used what gives its prior and its value.
+
+    Attributes:
+        num_contexts: Contexts that it was asked about.
+        num_evaluations: Of these, how many were evaluated: others read like one before.
+        num_calls: Calls, each with one or more to evaluate.
+    """
+
+    num_contexts: int
+    num_evaluations: int
+    num_calls: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Decision:
     """What came of asking for a plan.
@@ -38,11 +52,13 @@ class Decision:
         plan: What to do; `None` if there is no plan.
         failure: Why there is none: what happened to the model, in a sentence.
         seconds: Wall-clock time that it took.
+        evaluator_use: How prior and value were used; `None` without them.
     """
 
     plan: Plan | None
     failure: str = ""
     seconds: float = 0.0
+    evaluator_use: EvaluatorUse | None = None
 
 
 class Decider(Protocol):

@@ -6,21 +6,18 @@ done; what it predicts is what it goes on from. Programs do so in the sandbox.
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from cwm.core.protocols import ModelError, StepResult, WorldModel
 from cwm.core.seeding import child_rng
 from cwm.core.spaces import Value
 from cwm.core.trajectories import Transition, batch_trajectories
-from cwm.evaluation.deciders import SandboxSettings
 from cwm.evaluation.episodes import EpisodeResult
 from cwm.evaluation.guard import PredictionError, PredictionJudge
-from cwm.evaluation.held_program import HeldProgram, ProgramLost
-from cwm.evaluation.plan_messages import PlanningRequest
-from cwm.evaluation.session_model import session_model
+from cwm.evaluation.held_program import ProgramLost
+from cwm.evaluation.opened_program import opened_program
 from cwm.evaluation.setups import Setup
-from cwm.programs.rollouts import model_spec
 from envs.snapshots import open_with_snapshots
 from envs.spec import EnvSpec
 from envs.true_model import TrueModel
@@ -123,14 +120,11 @@ def _opened(
             return
         assert setup.kind == "program", "random actions have no model"
         # The session is all that is asked of it.
-        limits = replace(setup.limits, session_s=setup.limits.wall_s)
-        settings = SandboxSettings(limits=limits, isolation=setup.isolation)
-        sandbox = stack.enter_context(settings.make())
-        spaces = (spec.observation_space, spec.action_space)
-        request = PlanningRequest(
-            model=model_spec(setup.source, *spaces, 0), planner=None
+        opened = opened_program(
+            setup.source,
+            spec,
+            limits=setup.limits,
+            isolation=setup.isolation,
+            session_s=setup.limits.wall_s,
         )
-        held = HeldProgram(sandbox, setup.source, request, limits=limits)
-        stack.callback(held.close)
-        held.ensure_open()
-        yield session_model(held, *spaces), first
+        yield stack.enter_context(opened).model, first

@@ -12,6 +12,7 @@ from cwm.core.trajectories import Trajectory, Transition, make_trajectory
 from cwm.evaluation.decisions import (
     Decider,
     Decision,
+    EvaluatorUse,
     PredictingDecider,
     Situation,
 )
@@ -88,6 +89,8 @@ class StepRecord:
             was given up.
         wrong: Parts that the model gets wrong when it is asked again, from what was
             really seen; `None` without a model.
+        evaluator_use: How the decision used a prior and a value; `None` without them,
+            or where an earlier plan was followed.
     """
 
     reward: float
@@ -98,6 +101,7 @@ class StepRecord:
     error: PredictionError | None = None
     diverged: bool = False
     wrong: tuple[str, ...] | None = None
+    evaluator_use: EvaluatorUse | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +149,7 @@ class EpisodeResult:
         """Returns the episode as plain data, one list for each thing about steps."""
         steps = self.steps
         errors = [step.error for step in steps]
-        return {
+        found: dict[str, Any] = {
             "episode": self.index,
             "seed": self.seed,
             "return": self.episode_return,
@@ -175,6 +179,13 @@ class EpisodeResult:
             },
             "replanned_after": [t for t, step in enumerate(steps) if step.diverged],
         }
+        uses = [step.evaluator_use for step in steps]
+        if any(use is not None for use in uses):
+            for name in EvaluatorUse._fields:
+                found[f"evaluator_{name}"] = [
+                    None if use is None else getattr(use, name) for use in uses
+                ]
+        return found
 
 
 @dataclass(slots=True)
@@ -385,4 +396,5 @@ def _decided(decision: Decision) -> StepRecord:
         model_steps=0 if plan is None else plan.num_model_steps,
         model_failures=0 if plan is None else plan.num_failures,
         failure="" if plan is not None else decision.failure or "no plan",
+        evaluator_use=decision.evaluator_use,
     )

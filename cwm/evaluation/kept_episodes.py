@@ -137,6 +137,8 @@ def digest(setup: Setup) -> str:
     }
     if setup.model is not None:
         parts["model"] = setup.model.to_json()
+    if setup.guide is not None:
+        parts["guide"] = setup.guide.to_json()
     if setup.kind == "random":
         for name in ("planner", "planning", "tolerances"):
             del parts[name]

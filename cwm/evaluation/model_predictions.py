@@ -43,6 +43,11 @@ class BatchLikelihood:
             "num_transitions": self.num_transitions,
         }
 
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "BatchLikelihood":
+        """Returns what `to_json` described."""
+        return cls(**data)
+
 
 def batch_likelihood(
     model: LikelihoodModel,

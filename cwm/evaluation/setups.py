@@ -1,8 +1,8 @@
 """One row of an evaluation: an environment, a world model and a planner, opened.
 
 Covers: the true environment, programs in the sandbox, models that open themselves, and
-random actions; everything is described by plain data, so that another process can open
-the same.
+random actions, each with what guides the planner; everything is described by plain
+data, so that another process can open the same.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,10 +14,16 @@ from cwm.core.errors import ConfigError
 from cwm.core.protocols import WorldModel
 from cwm.core.seeding import child_rng, child_seed
 from cwm.core.trajectories import Trajectory, batch_trajectories
-from cwm.evaluation.deciders import SandboxSettings, open_decider
-from cwm.evaluation.decisions import Decider
+from cwm.evaluation.deciders import (
+    SandboxDecider,
+    SandboxSettings,
+    SessionDecider,
+    open_decider,
+)
+from cwm.evaluation.decisions import PredictingDecider
 from cwm.evaluation.episodes import ActingConfig, Actor
 from cwm.evaluation.guard import PredictionJudge
+from cwm.evaluation.guides import Guide, GuidedDecider, OpenableGuide
 from cwm.evaluation.model_decider import ModelDecider
 from cwm.programs.tolerances import Tolerances
 from envs.actions import ActionSource
@@ -26,6 +32,7 @@ from envs.registry import find
 from envs.snapshots import AttributeSnapshots, SnapshotEnv, open_with_snapshots
 from envs.spec import EnvSpec
 from envs.true_model import TrueModel
+from planners.planner import Planner
 from planners.registry import PlannerConfig, new_planner
 from sandbox.isolation import Level
 from sandbox.limits import Limits
@@ -114,6 +121,7 @@ class Setup:
         kind: What the world model is.
         source: The program, if it is one.
         model: The model that opens itself, if it is one.
+        guide: What gives the planner a prior or a value; `None` for neither.
         planner: The planner.
         acting: How plans are carried out.
         tolerances: How far predictions may be off.
@@ -128,6 +136,7 @@ class Setup:
     kind: ModelKind
     source: str = ""
     model: OpenableModel | None = None
+    guide: OpenableGuide | None = None
     planner: PlannerConfig
     acting: ActingConfig
     tolerances: Tolerances
@@ -141,6 +150,8 @@ class Setup:
                 "model must be given for the kind other, and for no other, got "
                 f"{self.kind!r} with {self.model!r}."
             )
+        if self.kind == "random" and self.guide is not None:
+            raise ValueError("Random actions take no guide, got one.")
 
     def episode_seed(self, index: int) -> int:
         """Returns the seed of an episode."""
@@ -158,8 +169,9 @@ def open_actor(setup: Setup) -> Iterator[Actor]:
 
     Raises:
         ConfigError: If the planner cannot choose such actions, the environment cannot
-            be a model, or a model that opens itself is none of this environment.
-        PrerequisiteError: If a package that such a model needs is missing.
+            be a model, or a model that opens itself, or a guide, is none of this
+            environment.
+        PrerequisiteError: If a package that such a model or guide needs is missing.
         SandboxUnavailable: If programs cannot be run here.
     """
     spec = setup.environment.find()
@@ -168,24 +180,29 @@ def open_actor(setup: Setup) -> Iterator[Actor]:
             spec.observation_space, spec.action_space, setup.tolerances
         )
         env: SnapshotEnv
-        decider: Decider | None = None
+        guide: Guide | None = None
+        if setup.guide is not None:
+            guide = stack.enter_context(setup.guide.open(spec))
+        decider: PredictingDecider | None = None
         state_of = None
         if setup.kind == "true":
             model = stack.enter_context(closing(TrueModel(spec, setup.seed)))
             # The same way to save as that of the model.
             env = open_with_snapshots(spec, setup.seed)
             stack.callback(env.close)
-            decider = _model_decider(setup, spec, model)
+            decider = _model_decider(setup, spec, model, guide)
             state_of = model.state_of
         else:
             env = plain_env(spec)
             stack.callback(env.close)
             if setup.kind == "program":
-                decider = _program_decider(setup, spec)
+                decider = _program_decider(setup, spec, guide)
             elif setup.model is not None:
                 other = stack.enter_context(setup.model.open(spec))
-                decider = _model_decider(setup, spec, other)
+                decider = _model_decider(setup, spec, other, guide)
         if decider is not None:
+            if guide is not None:
+                decider = GuidedDecider(decider, guide)
             stack.enter_context(decider)
         yield Actor(
             spec,
@@ -198,14 +215,35 @@ def open_actor(setup: Setup) -> Iterator[Actor]:
         )
 
 
-def _model_decider(setup: Setup, spec: EnvSpec, model: WorldModel) -> Decider:
+def _model_decider(
+    setup: Setup, spec: EnvSpec, model: WorldModel, guide: Guide | None
+) -> ModelDecider:
     try:
-        return ModelDecider(new_planner(setup.planner, spec.action_space), model)
+        planner = guided_planner(setup.planner, spec, guide)
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    return ModelDecider(planner, model)
 
 
-def _program_decider(setup: Setup, spec: EnvSpec) -> Decider:
+def guided_planner(
+    planner: PlannerConfig, spec: EnvSpec, guide: Guide | None
+) -> Planner:
+    """Returns a planner for the actions of an environment.
+
+    Raises:
+        ValueError: As `new_planner` does.
+    """
+    return new_planner(
+        planner,
+        spec.action_space,
+        prior=None if guide is None else guide.prior,
+        value=None if guide is None else guide.value,
+    )
+
+
+def _program_decider(
+    setup: Setup, spec: EnvSpec, guide: Guide | None
+) -> SandboxDecider | SessionDecider:
     settings = SandboxSettings(limits=setup.limits, isolation=setup.isolation)
     try:
         return open_decider(
@@ -214,6 +252,8 @@ def _program_decider(setup: Setup, spec: EnvSpec) -> Decider:
             action_space=spec.action_space,
             planner=setup.planner,
             settings=settings,
+            prior=None if guide is None else guide.prior,
+            value=None if guide is None else guide.value,
         )
     except ValueError as error:
         raise ConfigError(str(error)) from error

@@ -47,6 +47,15 @@ ERRORS = (
     "asked_held_out_strict",
     "asked_ms",
 )
+WORDS = (
+    "held_out_observation",
+    "planner_observation",
+    "nearest_held_out_observation",
+    "held_out_nats",
+    "planner_nats",
+    "test_nats",
+    "no_rules_test_nats",
+)
 COSTS = ("calls", "calls_to_strict", "tokens", "seconds")
 PROBLEMS = ("strict", "accuracy", "hidden_accuracy", "calls", "tokens", "seconds")
 """Columns of the tables."""
@@ -59,10 +68,7 @@ REMARKS = "remarks"
 MAX_MAKERS = 3
 """So many names of who wrote programs are shown."""
 
-STAND_IN = (
-    "This is a stand-in: its answers were written before, so the numbers say nothing "
-    "about a model."
-)
+STAND_IN = "This is a stand-in, no language model: the numbers say nothing about one."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +152,9 @@ class SuiteReport:
             ]
             if any(row.values(name) for row in self.rows for name in ERRORS):
                 found.append(self._table("errors and speed, held-out", ERRORS))
+            if any(row.values("held_out_nats") for row in self.rows):
+                title = "next texts alone, and log-likelihoods in nats"
+                found.append(self._table(title, WORDS))
         return [*found, *([self._means_table()] if self.means else [])]
 
     def lines(self) -> list[str]:

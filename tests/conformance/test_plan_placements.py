@@ -34,6 +34,8 @@ HORIZON, SHORT_HORIZON = 8, 4
 
 def planners() -> Iterator[PlannerConfig]:
     for name, spec in PLANNERS.items():
+        if spec.needs_prior:
+            continue  # With a prior it is never beside the program.
         # All sequences of four moves are 256; the others look further.
         is_short = name == "exhaustive"
         one = PlannerConfig(

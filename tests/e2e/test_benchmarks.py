@@ -102,3 +102,25 @@ def test_hypotheses_of_several_experimenters_are_one_table(tmp_path: Path) -> No
     )
     assert "| random | 1 |" in shown
     assert "| ideal | 1 |" in shown
+
+
+@pytest.mark.local
+def test_scoring_in_one_pass_stands_beside_the_plain_way() -> None:
+    shown = run(
+        "benchmarks.action_scoring",
+        *("--model", "tiny", "--repeats", "1", "--output", ""),
+    )
+    for way in ("flat", "prefix", "tree"):
+        assert way in shown
+
+
+@pytest.mark.local
+@pytest.mark.babyai
+def test_frames_of_agents_stand_beside_the_plain_way() -> None:
+    shown = run(
+        "benchmarks.ppo",
+        *("--levels", "GoToRedBallNoDists", "--num-envs", "2", "--repeats", "1"),
+        *("--output", ""),
+    )
+    for way in ("flat", "tree", "heads", "symbolic"):
+        assert f"GoToRedBallNoDists_{way}_frames_s" in shown

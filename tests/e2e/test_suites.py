@@ -166,6 +166,62 @@ def test_what_is_done_is_taken_as_it_is(
     assert "differ in run.budget.call_budget" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_rules_in_words_stand_in_the_table_as_programs_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, without = tmp_path / "rules", tmp_path / "without"
+    words = ["run", "words", "--envs", "Playground", "--quick", "--quiet"]
+    words += ["--data-folder", str(tmp_path / "data")]
+    assert benchmark.main([*words, "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "are stand-ins, no language model" in shown
+    assert "hypotheses: induced by metropolis" in shown
+    assert "budget of a cell" not in shown
+    (found,) = results_of(out).values()
+    assert (found["status"], found["is_stand_in"]) == ("done", True)
+    figures = found["figures"]
+    assert 0.0 < figures["held_out_strict"] < 1.0
+    assert 0.0 < figures["planner_strict"] < 1.0
+    # Texts alone, without the legal actions that they do not show.
+    assert figures["held_out_strict"] < figures["held_out_observation"] < 1.0
+    assert figures["nearest_held_out_observation"] < figures["held_out_observation"]
+    assert "train_strict" not in figures
+    assert -10.0 < figures["held_out_nats"] < 0.0
+    assert figures["no_rules_test_nats"] < figures["test_nats"] < 0.0
+    assert figures["oracle_return"] > figures["random_return"]
+    assert figures["normalised_return"] is not None
+    # It is a run of cwm.induce like any other, and planned in by its own folder.
+    cell = out / found["folder"]
+    assert json.loads((cell / "config.json").read_text())["seed"] == 0
+    # What is done is taken as it is.
+    before = (cell / "journal.jsonl").read_bytes()
+    assert benchmark.main([*words, "--out", str(out)]) == 0
+    assert len((out / "results.jsonl").read_text().splitlines()) == 1
+    assert (cell / "journal.jsonl").read_bytes() == before
+    # Where no rules are found, there is nothing to plan in.
+    settings = tmp_path / "none.json"
+    none = {"inference": {"phases": 0}, "first": [""]}
+    settings.write_text(json.dumps({"induction": none}))
+    induction = ["--induction", str(settings)]
+    assert benchmark.main([*words, *induction, "--out", str(without)]) == 0
+    (nothing,) = results_of(without).values()
+    assert (nothing["status"], nothing["data"]) == ("no program", found["data"])
+    for name in ("strict", "reference", "observation"):
+        assert nothing["figures"][f"held_out_{name}"] == 0.0
+    assert "train_strict" not in nothing["figures"]
+    assert nothing["figures"]["normalised_return"] == 0.0
+    assert "no hypothesis was found" in capsys.readouterr().out
+    assert benchmark.main([*words, *induction, "--out", str(out)]) == 2
+    assert "differ in induction.induction" in capsys.readouterr().err
+    sides = ["compare", str(out), str(without), "--json"]
+    sides += ["--metric", "held_out_observation"]
+    assert benchmark.main(sides) == 0
+    pairs = json.loads(capsys.readouterr().out)["pairs"]
+    assert [pair["task"] for pair in pairs] == ["Playground"]
+    assert pairs[0]["difference"] > 0
+
+
 TASKS = "CliffWalking,MountainCar"
 WORDS = ("cwmb-r", "--envs", TASKS, "--quick", "--isolation", "none", "--quiet")
 

@@ -38,7 +38,11 @@ class Installed:
             ]
         )
         venv.create(folder / "venv", with_pip=True)
-        (wheel,) = wheels.glob("*.whl")
+        (self.wheel,) = wheels.glob("*.whl")
+        self.install()
+
+    def install(self, extras: str = "") -> None:
+        wheel = f"{self.wheel}{extras}"
         run([self.python, "-m", "pip", "install", "--quiet", wheel])
 
     def command(self, name: str, *words: str, code: int = 0) -> str:
@@ -265,6 +269,16 @@ def test_rules_are_found_in_words(installed: Installed) -> None:
     assert (installed.work / "runs/rules/hypotheses.json").is_file()
 
 
+def test_a_suite_of_rules_in_words_is_run_and_reported(installed: Installed) -> None:
+    words = ("words", "--envs", "Playground", "--quick", "--out", "words")
+    installed.command("cwm.benchmark", "run", *words)
+    shown = installed.command("cwm.benchmark", "report", "words")
+    assert "Playground" in shown
+    assert "are stand-ins, no language model" in shown
+    cell = "words/cells/Playground/hypotheses-0"
+    assert "best hypothesis:" in installed.command("cwm.induce", "--resume", cell)
+
+
 def test_rules_are_told_to_the_authors_of_programs(installed: Installed) -> None:
     """A run's rules are in the description that another run works with."""
     (installed.work / "answers.json").write_text('["No program."]')
@@ -286,3 +300,43 @@ def test_a_missing_extra_is_named_with_its_install_line(installed: Installed) ->
     )
     assert "pip install" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.local
+@pytest.mark.babyai
+def test_an_agent_learns_plays_and_guides_planners(installed: Installed) -> None:
+    """Last: the extras change what is installed."""
+    env, level = "BabyAI-GoToRedBallNoDists-v0", "cwm/BabyAI-GoToRedBallNoDists-v0"
+    words = ("train", "--env", env, "--num-frames", "2560", "--out", "runs/agent")
+    done = run([installed.python, "-m", "cwm.ppo", *words], cwd=installed.work, code=1)
+    assert "pip install" in done.stderr
+    installed.install("[babyai,local]")
+    assert "python -m cwm.ppo evaluate runs/agent" in installed.command(
+        "cwm.ppo", *words
+    )
+    played = installed.command(
+        "cwm.ppo", "evaluate", "runs/agent", "random", "bot", "--episodes", "20"
+    )
+    assert "1.000" in played  # The bot.
+    guided = installed.command(
+        "cwm.plan",
+        *("true", "--env", level, "--planner", "mcts", "--model-steps", "20"),
+        *("--prior", "ppo:runs/agent", "--value", "ppo:runs/agent"),
+        *("--episodes", "1", "--max-steps", "10"),
+    )
+    assert "return" in guided
+    installed.command(
+        "cwm.collect",
+        *("--env", level.replace("BabyAI", "PrivilegedBabyAI"), "--out", "agent.npz"),
+        *("--expert", "ppo:runs/agent", "--expert-every", "1"),
+        *("--min-transitions", "100"),
+    )
+    # A program from what the agent did, and another agent that learns in it.
+    searched = ("--data", "agent.npz", "--call-budget", "1", "--out", "runs/of-agent")
+    installed.command("cwm.synthesize", *searched)
+    dreamt = installed.command(
+        "cwm.ppo",
+        *("train", "--env", env, "--num-frames", "320", "--ppo.num-envs", "4"),
+        *("--model", "runs/of-agent", "--model-starts", "10", "--out", "runs/dreamt"),
+    )
+    assert "no real step, 10 real resets" in dreamt

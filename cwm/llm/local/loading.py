@@ -172,21 +172,51 @@ def load(source: ModelSource, config: LocalConfig) -> LoadedModel:
         PrerequisiteError: If a package is missing.
     """
     require_packages(gguf=source.gguf_file is not None)
-    torch.set_num_threads(_num_threads(config))
-    device = _device(config)
+    model, tokenizer = _read(source, config, transformers.AutoModelForCausalLM)
+    return LoadedModel.of(source.name, model, tokenizer)
+
+
+def load_for_scoring(source: ModelSource, config: LocalConfig) -> tuple[Any, Any]:
+    """Returns a model in evaluation mode and its tokenizer: a decoder, or one like T5.
+
+    Sets the number of threads of torch for the whole process.
+
+    Raises:
+        ConfigError: If it cannot be read.
+        PrerequisiteError: If a package is missing.
+    """
+    require_packages(gguf=source.gguf_file is not None)
+    kind = transformers.AutoModelForCausalLM
+    if source.gguf_file is None:
+        with _reading(source):
+            settings = transformers.AutoConfig.from_pretrained(source.location)
+        if settings.is_encoder_decoder:
+            kind = transformers.AutoModelForSeq2SeqLM
+    model, tokenizer = _read(source, config, kind)
+    return model.eval(), tokenizer
+
+
+def _read(source: ModelSource, config: LocalConfig, kind: Any) -> tuple[Any, Any]:
+    device = prepare_device(config)
     options = {"gguf_file": source.gguf_file} if source.gguf_file else {}
     unpacking = _unpacking() if source.gguf_file else {}
+    with _reading(source), _quiet_progress():
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            source.location, **options
+        )
+        model = kind.from_pretrained(
+            source.location,
+            dtype=_number_type(config, device),
+            **options,
+            **unpacking,
+        )
+    return model.to(device), tokenizer
+
+
+@contextmanager
+def _reading(source: ModelSource) -> Iterator[None]:
     try:
-        with _quiet_progress():
-            tokenizer = transformers.AutoTokenizer.from_pretrained(
-                source.location, **options
-            )
-            model = transformers.AutoModelForCausalLM.from_pretrained(
-                source.location,
-                dtype=_number_type(config, device),
-                **options,
-                **unpacking,
-            )
+        yield
     except ImportError as error:
         raise PrerequisiteError(
             f"{source.name} needs a package that is not installed: {_reason(error)}"
@@ -195,7 +225,16 @@ def load(source: ModelSource, config: LocalConfig) -> LoadedModel:
         raise ConfigError(
             f"{source.name} cannot be loaded: {_reason(error)}"
         ) from error
-    return LoadedModel.of(source.name, model.to(device), tokenizer)
+
+
+def prepare_device(config: LocalConfig) -> Any:
+    """Returns the device, and sets torch's threads for the whole process.
+
+    Raises:
+        ConfigError: If this machine has no such device.
+    """
+    torch.set_num_threads(_num_threads(config))
+    return _device(config)
 
 
 def _num_threads(config: LocalConfig) -> int:

@@ -106,12 +106,33 @@ TrainingProgress: TypeAlias = Callable[[TrainingStep], None]
 
 def batches(num_texts: int, config: TrainingConfig) -> list[list[int]]:
     """Returns which texts each gradient step sees, all epochs one after the other."""
+    return shuffled_batches(
+        num_texts,
+        config.batch_size,
+        config.num_epochs,
+        seed=config.seed,
+        stream="training order",
+    )
+
+
+def shuffled_batches(
+    number: int, batch_size: int, num_epochs: int, *, seed: int, stream: str
+) -> list[list[int]]:
+    """Returns the indices of each batch, every epoch in another order.
+
+    Args:
+        number: How many there are to learn from.
+        batch_size: Of all batches but the last of an epoch.
+        num_epochs: Times that all are gone through.
+        seed: Of the orders.
+        stream: Name of their random stream.
+    """
     found = []
-    for epoch in range(config.num_epochs):
-        order = child_rng(config.seed, "training order", epoch).permutation(num_texts)
+    for epoch in range(num_epochs):
+        order = child_rng(seed, stream, epoch).permutation(number)
         found += [
-            order[start : start + config.batch_size].tolist()
-            for start in range(0, num_texts, config.batch_size)
+            order[start : start + batch_size].tolist()
+            for start in range(0, number, batch_size)
         ]
     return found
 

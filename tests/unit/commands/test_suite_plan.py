@@ -1,5 +1,6 @@
 import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from cwm.evaluation.summary import Interval
 from cwm.execution.isolated_jobs import Ended
 from cwm.execution.progress import SilentProgress
 from cwm.proposers.config import LanguageModelConfig
+from cwm.providers.hypotheses.worlds import find_world
 from cwm.synthesis.config import BudgetConfig
 from tests.support.suite_cells import cell, failed
 
@@ -202,6 +204,68 @@ def test_a_cell_has_its_own_seed_search_and_answers() -> None:
 def suite_run(folder: Path, config: SuiteConfig, **more: object) -> SuiteRun:
     fields = {"tasks": ("Taxi-v4",), "searches": ("gif-mcts",), "seeds": (0,)} | more
     return SuiteRun(config=config, folder=ResultsFolder(folder), **fields)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["cwmb-r", "--searches", "hypotheses"], "env must be one of playground"),
+        (
+            ["own", "--searches", "hypotheses", "--llm", "scripted:x"],
+            "hypotheses cannot be searched for in 'own'",
+        ),
+        (["cwmb-r", "--induction", "reference"], "--induction is for 'words', .* got"),
+        (["words", "--induction", "best"], "a JSON file or one of default, reference"),
+        (["words", "--llm", "scripted:x"], "must be a model that gives log-prob"),
+        (["words", "--llm", "openai:a", "--llm", "openai:b"], "with one --llm, got 2"),
+        (["words", "--searches", "gif-mcts,hypotheses"], "The observation space must"),
+        (["words", "--searches", "rules"], "some of gif-mcts, .*, hypotheses, got"),
+    ],
+)
+def test_hypotheses_that_cannot_be_induced_are_refused_before_the_work(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").write_text('["an answer"]')
+    out = tmp_path / "out"
+    assert main(["run", *words, "--quiet", "--out", str(out)]) == 2
+    assert re.search(message, " ".join(capsys.readouterr().err.split()))
+    assert not out.exists()
+
+
+def test_a_cell_of_hypotheses_has_its_own_world_seed_and_models() -> None:
+    llm = LanguageModelConfig(llm=("openai:{task}-{seed}",))
+    config = SuiteConfig(suite="words", is_quick=True, run=RunConfig(models=llm))
+    key = CellKey("Playground-reworded", "hypotheses", 7)
+    cell = Cell(key=key, config=config, root=Path("out"))
+    found = cell.induction_config()
+    assert find_world(found.induction.env).name == "playground-reworded"
+    assert (found.seed, found.roles.llm) == (7, "openai:Playground-reworded-7")
+    assert found.induction.inference.phases == 2
+    assert cell.is_of_rules
+    assert cell.run_config().models.llm == ("openai:Playground-reworded-7",)
+    assert not config.is_stand_in
+    assert SuiteConfig(suite="words").is_stand_in
+    assert not SuiteConfig(suite="cwmb-r").is_stand_in
+
+
+def test_settings_of_induction_are_written_where_hypotheses_may_be_induced() -> None:
+    for suite in ("cwmb-r", "words"):
+        settings = json.loads(settings_text(SuiteConfig(suite=suite), ()))["settings"]
+        assert ("induction" in settings) == (suite == "words")
+
+
+def test_in_words_hypotheses_are_induced_unless_something_else_is_said() -> None:
+    for words, searches in (
+        (["words"], ("hypotheses",)),
+        (["cwmb-r"], ("gif-mcts",)),
+        (["words", "--searches", "linear,hypotheses"], ("linear", "hypotheses")),
+    ):
+        assert arguments_of(words).suite_run().searches == searches
 
 
 def test_results_may_share_their_transitions(

@@ -5,20 +5,35 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cwm.core.errors import ConfigError
 from cwm.core.protocols import StepResult, WorldModel
 from cwm.evaluation import setups
+from cwm.evaluation.deciders import SessionDecider
+from cwm.evaluation.decisions import EvaluatorUse
 from cwm.evaluation.drift import follow
 from cwm.evaluation.episodes import ActingConfig
+from cwm.evaluation.guides import GuidedDecider, use_note
 from cwm.evaluation.kept_episodes import digest
 from cwm.evaluation.parallel import run_episodes
 from cwm.evaluation.setups import EnvironmentRef, Setup, open_actor, usual_tolerances
 from envs.registry import find
 from envs.spec import EnvSpec
-from planners.registry import PlannerConfig
+from planners.policy import PolicyConfig
+from planners.registry import PlannerConfig, PlannerSettings
 
+GREEDY = PlannerSettings(policy=PolicyConfig(greedy=True))
+LINE_PROGRAM = """\
+class Environment:
+    def set_state(self, observation):
+        self.place = observation
+
+    def step(self, action):
+        self.place = min(max(self.place + 2 * action - 1, 0), 5)
+        return self.place, float(self.place), self.place == 5
+"""
 LINE = "tests.support.toy_envs:Toy-Line-v0"
 OPEN: list[str] = []
 
@@ -104,7 +119,7 @@ def test_another_model_is_another_setup(setup: Setup) -> None:
 def test_a_planner_that_is_refused_leaves_nothing_open(
     setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*arguments: Any) -> None:
+    def refuse(*arguments: Any, **settings: Any) -> None:
         assert OPEN == ["line"]
         raise ValueError("It cannot choose such actions.")
 
@@ -120,3 +135,91 @@ def test_only_such_a_model_is_opened(setup: Setup, kind: Any) -> None:
         replace(setup, kind=kind)
     with pytest.raises(ValueError, match="got 'other' with None"):
         replace(setup, model=None)
+
+
+@dataclass(frozen=True)
+class CountingGuide:
+    """A prior that is always for going up; counts what it is asked in an episode."""
+
+    name: str = "up"
+
+    @contextmanager
+    def open(self, spec: EnvSpec) -> Iterator[Any]:
+        guide = UpGuide()
+        GUIDES.append(guide)
+        yield guide
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+
+class UpGuide:
+    value = None
+
+    def __init__(self) -> None:
+        self.prior = self
+        self.asked = 0
+        self.forgotten_at: list[int] = []
+
+    @property
+    def use(self) -> EvaluatorUse:
+        return EvaluatorUse(self.asked, self.asked, self.asked)
+
+    def forget(self) -> None:
+        self.forgotten_at.append(self.asked)
+
+    def evaluate(self, contexts: Any, legal: Any) -> list[Any]:
+        self.asked += len(contexts)
+        return [np.log([0.001, 0.999]) for _ in contexts]
+
+
+GUIDES: list[UpGuide] = []
+GUIDED: dict[str, Any] = {
+    "guide": CountingGuide(),
+    "planner": PlannerConfig(name="policy", settings=GREEDY),
+    "acting": ActingConfig(max_steps=8, execute_steps=1),
+}
+
+
+def test_a_guide_is_told_of_each_episode_and_each_decision_says_how_it_was_used(
+    setup: Setup,
+) -> None:
+    guided = replace(setup, **GUIDED)
+    first, second = run_episodes(guided, 2)
+    assert list(first.trajectory.actions[""]) == [1] * len(first.steps)
+    assert [step.evaluator_use for step in first.steps] == [(1, 1, 1)] * len(
+        first.steps
+    )
+    assert GUIDES[-1].forgotten_at == [0, len(first.steps)]
+    data = second.to_json()
+    assert data["evaluator_num_calls"] == [1] * len(second.steps)
+    assert use_note((first, second)) == (
+        "1.0 contexts a decision, 1.0 of them evaluated in 1.0 calls"
+    )
+    assert all(step.wrong == () for step in first.steps)
+    (unguided,) = run_episodes(setup, 1)
+    assert "evaluator_num_calls" not in unguided.to_json()
+    assert use_note((unguided,)) == ""
+
+
+def test_a_guided_planner_of_a_program_is_not_in_the_program_s_process(
+    setup: Setup,
+) -> None:
+    program = replace(setup, **GUIDED, kind="program", model=None, source=LINE_PROGRAM)
+    with open_actor(program) as actor:
+        assert isinstance(actor._decider, GuidedDecider)
+        held = actor._decider._decider
+        assert isinstance(held, SessionDecider)
+        assert held.isolation is not None
+        assert actor.run(0, program.episode_seed(0)).num_failures == 0
+
+
+def test_another_guide_is_another_setup(setup: Setup) -> None:
+    guided = replace(setup, **GUIDED)
+    other = replace(guided, guide=CountingGuide(name="other"))
+    assert len({digest(setup), digest(guided), digest(other)}) == 3
+
+
+def test_random_actions_take_no_guide(setup: Setup) -> None:
+    with pytest.raises(ValueError, match="Random actions take no guide, got one"):
+        replace(setup, kind="random", model=None, guide=CountingGuide())

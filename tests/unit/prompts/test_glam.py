@@ -2,7 +2,7 @@
 
 import pytest
 
-from prompts.glam import ENGLISH, FRENCH, WORDINGS, History, prompt
+from prompts.glam import ENGLISH, FRENCH, WORDINGS, History, prompt, short_prompt
 
 ACTIONS = ("turn left", "turn right", "go forward", "pick up", "drop", "toggle")
 GOAL = "go to the green ball"
@@ -80,3 +80,13 @@ def test_settings_that_do_not_fit_are_refused() -> None:
         prompt(GOAL, ACTIONS, SEEN[:1], DONE[:1])
     with pytest.raises(ValueError, match="window must be at least 1 observation"):
         History.begin(SEEN[0], window=0)
+
+
+def test_the_short_prompt_has_no_list_of_actions() -> None:
+    first = short_prompt("go to the red ball", [["A", "B"]], [])
+    assert first == "Goal of the agent: go to the red ball\nObservation: A, B\nAction: "
+    later = short_prompt("g", [["A"], []], ["turn left"])
+    assert later == (
+        "Goal of the agent: g\nObservation: A\nAction: turn left\nObservation: \n"
+        "Action: "
+    )

@@ -1,0 +1,1 @@
+"""Agents that read, put together: settings and folders of runs, training, uses."""
