@@ -94,9 +94,15 @@ def run(arguments: Arguments, experimenter: str, seed: int) -> dict[str, Any]:
     return {
         "experimenter": experimenter,
         "seed": seed,
-        "command": f"python -m cwm.induce {shlex.join(words)}",
+        "command": f"python -m cwm.induce {shlex.join(map(_named, words))}",
         "result": json.loads(done.read_text(encoding="utf-8")),
     }
+
+
+def _named(word: str) -> str:
+    """Returns a word of a command, a model's file without its folder."""
+    kind, _, path = word.partition(":")
+    return f"{kind}:{Path(path).name}" if kind in ("gguf", "hf") else word
 
 
 def line_of(found: dict[str, Any]) -> dict[str, Any]:
