@@ -12,6 +12,7 @@ COMMANDS = {
     "collect": "record transitions of an environment",
     "induce": "find rules of a world in words (WorldLLM)",
     "ppo": "train agents that act on what they read, and evaluate them (GLAM)",
+    "knowledge": "text games with task and state knowledge, trained and used (WKM)",
     "benchmark": "run suites of tasks, report on them and compare results",
     "replay": "rebuild a run's search tree from its journal and check it",
 }

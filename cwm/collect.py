@@ -31,6 +31,7 @@ Records trajectories of an environment, from low to high return.
   python -m cwm.collect --env CartPole-v1 --set gravity=3.7 --set length=0.8
   python -m cwm.collect --env FrozenLake-v1 --env-kwargs '{"is_slippery": false}'
   python -m cwm.collect --env babyai-privileged --expert bot
+  python -m cwm.collect --env twc --expert gold --expert-every 1
 
 Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
 """
@@ -51,8 +52,9 @@ class CollectCommand:
         env_kwargs: Arguments of the environment's constructor, as a JSON object
             such as '{"is_slippery": false}'.
         set: Constant of the environment to change, such as gravity=3.7.
-        expert: Who takes some of the trajectories, in levels of BabyAI: bot, which
-            knows the true grid, or ppo:RUN, an agent trained by cwm.ppo.
+        expert: Who takes some of the trajectories. In levels of BabyAI: bot, which
+            knows the true grid, or ppo:RUN, an agent trained by cwm.ppo. In text
+            games: gold, the way to win that the game knows.
         expert_every: Of the fewest trajectories every so many is the expert's; with 1
             all are.
         config: How much to collect.

@@ -146,8 +146,10 @@ PRESETS: dict[str, RunConfig] = {
 """Named settings to start from; `--config` and flags change them."""
 
 
-def config_to_json(config: RunConfig) -> dict[str, Any]:
-    """Returns the settings as plain data; `config_from_json` is its inverse."""
+def config_to_json(config: object) -> dict[str, Any]:
+    """Returns settings as plain data; `config_from_json` is its inverse."""
+    assert is_dataclass(config), "settings are dataclasses"
+    assert not isinstance(config, type), "of which this is one"
     plain = json.loads(json.dumps(asdict(config), default=_encode))
     assert isinstance(plain, dict), "a dataclass becomes a dict"
     return plain

@@ -32,6 +32,9 @@ from envs.spaces import to_gymnasium, to_value
 from envs.spec import Env, EnvSpec
 from envs.splits import validation_indices
 from envs.table_curator import TableCurator
+from envs.text_games.base import TextGame
+from envs.text_games.curator import TextCurator
+from envs.text_games.java_game import CommandSnapshots
 
 NUM_STOCHASTIC_PROBES = 60
 """(state, action) pairs that are repeated to see whether outcomes vary."""
@@ -40,6 +43,16 @@ NUM_REPEATS = 4
 
 EXPERT_EVERY = 10
 """Of the fewest trajectories every tenth is the expert's, if there is one."""
+
+PACKAGES_OF = {
+    "BabyAI": "minigrid",
+    "ScienceWorld": "scienceworld",
+    "TWC": "textworld-express",
+    "CookingWorld": "textworld-express",
+    "CoinCollector": "textworld-express",
+    "MapReader": "textworld-express",
+}
+"""Part of an id -> the distribution that decides what happens there."""
 
 STOCHASTIC_FACTOR = 3
 """Outcomes that vary need this many times as many transitions."""
@@ -154,7 +167,8 @@ def collect(
     env = open_with_snapshots(spec, child_seed(seed, "self-test"))
     try:
         is_stochastic = spec.is_declared_nondeterministic or varies(env, seed)
-        is_spread = is_stochastic or isinstance(env.env.unwrapped, Playground)
+        is_told = isinstance(env.env.unwrapped, Playground | TextGame)
+        is_spread = is_stochastic or is_told
         recorder = _Recorder(
             spec, config, expert, is_stochastic=is_stochastic, is_spread=is_spread
         )
@@ -216,8 +230,7 @@ def versions(env_id: str = "") -> dict[str, str]:
         env_id: What is recorded, if that is known: levels of BabyAI are minigrid's.
     """
     names = ["gymnasium", "numpy", "mujoco"]
-    if "BabyAI" in env_id:
-        names.append("minigrid")
+    names += [name for part, name in PACKAGES_OF.items() if part in env_id]
     found = {name: _version(name) for name in names}
     return {name: version for name, version in found.items() if version}
 
@@ -239,6 +252,8 @@ def _curator(
     own = env.env.unwrapped
     if isinstance(own, Playground):
         return PlaygroundCurator(own, stream)
+    if isinstance(own, TextGame):
+        return TextCurator(own, stream)
     source = ActionSource(spec.action_space)
     if is_table_like(spec.observation_space) and source.actions:
         return TableCurator(
@@ -268,6 +283,10 @@ def varies(env: SnapshotEnv, seed: int) -> bool:
         env: Any environment; left in some state.
         seed: Seed of the states and actions tried.
     """
+    if isinstance(env.adapter, CommandSnapshots):
+        # They restore by repeating commands: had one another outcome, their self-test
+        # would have shown it. To repeat them here takes ScienceWorld a minute.
+        return False
     rng = child_rng(seed, "varies")
     space = env.env.action_space
     space.seed(child_seed(seed, "varies actions"))

@@ -55,6 +55,11 @@ OWN: dict[str, GymnasiumSpec] = {
             "cwm/CliffGrid-v0", "envs.grids:CliffGrid", max_episode_steps=500
         ),
         GymnasiumSpec("cwm/Door-v0", "envs.door:Door"),
+        GymnasiumSpec(
+            "cwm/Household-v0",
+            "envs.text_games.household.env:Household",
+            max_episode_steps=50,
+        ),
         *(
             GymnasiumSpec(
                 f"cwm/{name}-v0",
@@ -97,6 +102,20 @@ OWN: dict[str, GymnasiumSpec] = {
             )
             for task in HIDDEN
         ),
+        *(
+            GymnasiumSpec(
+                f"cwm/{name}-v0",
+                f"envs.text_games.{module}:{name}",
+                max_episode_steps=limit,
+            )
+            for module, name, limit in (
+                ("express", "TWC", 50),
+                ("express", "CookingWorld", 100),
+                ("express", "CoinCollector", 50),
+                ("express", "MapReader", 50),
+                ("science", "ScienceWorld", 120),
+            )
+        ),
     )
 }
 """Our environments, in Gymnasium's own form but not in its global registry."""
@@ -111,9 +130,15 @@ SHORT_NAMES: dict[str, str] = {
     "babyai": "cwm/BabyAI-GoToLocal-v0",
     "babyai-privileged": "cwm/PrivilegedBabyAI-GoToLocal-v0",
     "door": "cwm/Door-v0",
+    "household": "cwm/Household-v0",
     "playground": "cwm/Playground-v0",
     "playground-reworded": "cwm/PlaygroundReworded-v0",
     "playground-symbolic": "cwm/PlaygroundSymbolic-v0",
+    "twc": "cwm/TWC-v0",
+    "cookingworld": "cwm/CookingWorld-v0",
+    "coin": "cwm/CoinCollector-v0",
+    "mapreader": "cwm/MapReader-v0",
+    "scienceworld": "cwm/ScienceWorld-v0",
 }
 """Short name -> the id that it stands for, which data and reports have."""
 
@@ -174,7 +199,7 @@ def find(
                 f"original's: {', '.join(sorted(changes))}."
             )
         action_space = space_spec(env.action_space)
-        _check_actions(env_id, action_space)
+        _check_actions(env_id, action_space, lists_actions(env))
         return EnvSpec(
             id=env_id,
             build=build,
@@ -190,11 +215,17 @@ def find(
         env.close()
 
 
-def _check_actions(env_id: str, action_space: SpaceSpec) -> None:
+def lists_actions(env: Env) -> bool:
+    """Returns whether an environment says what is legal, state by state."""
+    return callable(getattr(env.unwrapped, "legal_actions", None))
+
+
+def _check_actions(env_id: str, action_space: SpaceSpec, are_listed: bool) -> None:
     for _, leaf in leaves(action_space):
-        if isinstance(leaf, TextSpec):
+        if isinstance(leaf, TextSpec) and not are_listed:
             raise ConfigError(
-                f"Actions of {env_id!r} must be numbers to be sampled, got text."
+                f"Actions of {env_id!r} must be numbers to be sampled, got text. "
+                "Give the environment a method legal_actions()."
             )
         if isinstance(leaf, DiscreteSpec) and leaf.num_values < 1:
             raise ConfigError(f"Actions of {env_id!r} must not be empty.")
@@ -212,6 +243,8 @@ def _make(env_id: str, kwargs: Mapping[str, Any]) -> Env:
             # The checker wraps every step and says nothing about dynamics.
             env: Env = gymnasium.make(known, disable_env_checker=True, **kwargs)
             return env
+    except PrerequisiteError as error:
+        raise PrerequisiteError(f"{env_id!r} cannot be made: {error}") from error
     except ImportError as error:
         raise _missing_module(env_id, error) from error
     except gymnasium_errors.DependencyNotInstalled as error:

@@ -7,8 +7,9 @@ from cwm.core.errors import ConfigError
 from cwm.core.spaces import DiscreteSpec
 from envs.collect import Expert
 from envs.spec import EnvSpec
+from envs.text_games.expert import GoldExpert
 
-BOT, TRAINED = "bot", "ppo:"
+BOT, GOLD, TRAINED = "bot", "gold", "ppo:"
 
 _WORDING = "wording"
 
@@ -17,7 +18,8 @@ def read_expert(word: str, spec: EnvSpec, kwargs: dict[str, Any]) -> Expert:
     """Returns who takes some trajectories.
 
     Args:
-        word: `bot`, or `ppo:RUN` with the folder of a run of cwm.ppo train.
+        word: `bot`, in levels of BabyAI; `gold`, in text games; or `ppo:RUN` with the
+            folder of a run of cwm.ppo train.
         spec: Where.
         kwargs: Keyword arguments of the environment.
 
@@ -26,15 +28,17 @@ def read_expert(word: str, spec: EnvSpec, kwargs: dict[str, Any]) -> Expert:
         DataError: If a run has no checkpoint.
         PrerequisiteError: If a package is missing.
     """
-    if word == BOT:
-        from envs.babyai.expert import BotExpert  # noqa: PLC0415 - needs minigrid
+    try:
+        if word == BOT:
+            from envs.babyai.expert import BotExpert  # noqa: PLC0415 - needs minigrid
 
-        try:
             return BotExpert(spec)
-        except ValueError as error:
-            raise ConfigError(f"expert: {error}") from error
+        if word == GOLD:
+            return GoldExpert(spec)
+    except ValueError as error:
+        raise ConfigError(f"expert: {error}") from error
     if not word.startswith(TRAINED):
-        raise ConfigError(f"expert must be bot or ppo:RUN, got {word!r}.")
+        raise ConfigError(f"expert must be bot, gold or ppo:RUN, got {word!r}.")
     return _trained(Path(word.removeprefix(TRAINED)), spec, kwargs)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from cwm.core.errors import ConfigError
 from cwm.core.protocols import WorldModel
 from cwm.core.seeding import child_rng, child_seed
+from cwm.core.spaces import TextSpec
 from cwm.core.trajectories import Trajectory, batch_trajectories
 from cwm.evaluation.deciders import (
     SandboxDecider,
@@ -25,7 +26,7 @@ from cwm.evaluation.episodes import ActingConfig, Actor
 from cwm.evaluation.guard import PredictionJudge
 from cwm.evaluation.guides import Guide, GuidedDecider, OpenableGuide
 from cwm.evaluation.model_decider import ModelDecider
-from cwm.programs.tolerances import Tolerances
+from cwm.programs.tolerances import Tolerances, real_leaves
 from envs.actions import ActionSource
 from envs.collect import record
 from envs.registry import find
@@ -272,6 +273,11 @@ def usual_tolerances(spec: EnvSpec, seed: int) -> Tolerances:
         spec: The environment.
         seed: Seed of the episodes.
     """
+    if isinstance(spec.action_space, TextSpec) and not real_leaves(
+        spec.observation_space
+    ):
+        # Games in words: texts are compared exactly, and scores are counted.
+        return Tolerances(observation={}, reward=0.0, reward_dtype="float64")
     source, env = ActionSource(spec.action_space), spec.make()
     trajectories: list[Trajectory] = []
     left = NUM_TOLERANCE_STEPS

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from cwm.core.errors import ConfigError
 from cwm.execution.options import shown_as
 from envs.registry import SHORT_NAMES, find
-from envs.spec import EnvSpec
+from envs.spec import Env, EnvSpec
 from envs.text_games.base import Split, TextGame
 
 TEST_SPLITS: tuple[Split, ...] = ("seen", "unseen")
@@ -78,7 +78,12 @@ class GameConfig:
             ConfigError: If there is none, or it is no text game.
             PrerequisiteError: If a package that it needs is missing.
         """
-        return find(self.env, kwargs=self.kwargs | {"split": split})
+        try:
+            return find(self.env, kwargs=self.kwargs | {"split": split})
+        except ConfigError:
+            # Others have no splits; what is wrong with them is that.
+            self._check_kind(find(self.env, kwargs=self.kwargs).make())
+            raise
 
     @contextmanager
     def open(self, split: Split) -> Iterator[tuple[TextGame, int]]:
@@ -92,12 +97,7 @@ class GameConfig:
         spec = self.find(split)
         env = spec.make()
         try:
-            game = env.unwrapped
-            if not isinstance(game, TextGame):
-                raise ConfigError(
-                    f"env must be a text game, such as twc or scienceworld, got "
-                    f"{self.env!r}."
-                )
+            game = self._check_kind(env)
             if game.num_games < self.number(split):
                 name = "train_games" if split == "train" else "test_games"
                 raise ConfigError(
@@ -112,3 +112,13 @@ class GameConfig:
             yield game, limit
         finally:
             env.close()
+
+    def _check_kind(self, env: Env) -> TextGame:
+        game = env.unwrapped
+        if not isinstance(game, TextGame):
+            env.close()
+            raise ConfigError(
+                f"env must be a text game, such as twc or scienceworld, got "
+                f"{self.env!r}."
+            )
+        return game

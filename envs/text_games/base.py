@@ -5,7 +5,9 @@ Does not cover: the time limit, which the registry sets and which truncates.
 """
 
 import math
+import re
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import gymnasium
@@ -40,6 +42,28 @@ class Told(NamedTuple):
     is_legal: bool = True
 
 
+class Commands(spaces.Text):
+    """Free text; samples are commands that are legal at the moment.
+
+    Random letters would not be understood, and whoever tries an environment out by
+    random actions would see nothing of it.
+
+    Args:
+        legal: Returns the legal commands; samples are letters where there are none.
+    """
+
+    def __init__(self, legal: Callable[[], Sequence[str]]) -> None:
+        super().__init__(MAX_COMMAND_LENGTH, charset=_LETTERS)
+        self._legal = legal
+
+    def sample(self, mask: Any | None = None, probability: Any | None = None) -> str:
+        """Returns a legal command, each equally likely."""
+        found = self._legal()
+        if not found:
+            return str(super().sample())
+        return found[int(self.np_random.integers(len(found)))]
+
+
 class TextGame(gymnasium.Env[str, str]):
     """A game in words; a game is one of a split, by number.
 
@@ -49,7 +73,8 @@ class TextGame(gymnasium.Env[str, str]):
 
     The reward of a step is what it raises the best score so far by: the return is the
     best score of the episode, from 0 to 1. The episode terminates when the game is won
-    or lost for good.
+    or lost for good. Where the game has a time limit of its own, `max_steps`, it
+    truncates there, beside the limit of the registry.
 
     Args:
         split: Which games.
@@ -61,6 +86,8 @@ class TextGame(gymnasium.Env[str, str]):
         score: The best so far, from 0 to 1.
         has_won: Whether the task is done.
         is_over: Whether the episode has ended.
+        commands: Those of the present episode.
+        max_steps: Time limit of the present game; `None` for none but the registry's.
 
     Raises:
         ValueError: If there is no such split.
@@ -76,12 +103,14 @@ class TextGame(gymnasium.Env[str, str]):
             raise ValueError(f"split must be one of {names}, got {split!r}.")
         self.split = split
         self.observation_space = spaces.Text(MAX_TEXT_LENGTH, charset=_LETTERS)
-        self.action_space = spaces.Text(MAX_COMMAND_LENGTH, charset=_LETTERS)
+        self.action_space = Commands(self.legal_actions)
         self.instruction = self.task = ""
         self.game = 0
         self.score = 0.0
         self.has_won = False
         self.is_over = True
+        self.commands: tuple[str, ...] = ()
+        self.max_steps: int | None = None
 
     @property
     @abstractmethod
@@ -119,6 +148,7 @@ class TextGame(gymnasium.Env[str, str]):
         number = int(self.np_random.integers(2**31)) if seed is None else seed
         self.game = number % self.num_games
         self.score, self.has_won, self.is_over = 0.0, False, False
+        self.commands = ()
         return self._begin(self.game), {}
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
@@ -130,14 +160,23 @@ class TextGame(gymnasium.Env[str, str]):
         if self.is_over:
             raise error.ResetNeeded("The episode has ended: reset the environment.")
         told = self._do(action)
+        self.commands = (*self.commands, action)
         if math.isnan(told.score):
             raise ValueError(f"A score must be a number, got {told.score}.")
         best = max(self.score, min(told.score, 1.0))
         reward, self.score = best - self.score, best
         self.has_won = told.has_won
         self.is_over = told.has_won or told.has_lost
+        is_late = self.max_steps is not None and len(self.commands) >= self.max_steps
+        truncated = is_late and not self.is_over
         info = {"score": self.score, "won": self.has_won, "is_legal": told.is_legal}
-        return told.text, reward, self.is_over, False, info
+        return told.text, reward, self.is_over, truncated, info
+
+
+def tidy(text: str) -> str:
+    """Returns a text without double spaces, spaces before line ends and outer lines."""
+    lines = (re.sub(r"(?<=\S) {2,}", " ", line) for line in text.splitlines())
+    return "\n".join(line.rstrip() for line in lines).strip("\n")
 
 
 _LETTERS = frozenset(chr(code) for code in range(32, 127)) | {"\n", "\t"}

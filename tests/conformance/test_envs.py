@@ -37,7 +37,18 @@ BABYAI = (
 )
 """A few of many levels that differ in their arguments only."""
 
-_OURS = tuple(env_id for env_id in sorted(OWN) if "BabyAI" not in env_id)
+IN_JAVA = tuple(
+    env_id
+    for env_id, spec in sorted(OWN.items())
+    if str(spec.entry_point).startswith(
+        ("envs.text_games.express", "envs.text_games.science")
+    )
+)
+"""Text games that need an extra, and Java."""
+
+_OURS = tuple(
+    env_id for env_id in sorted(OWN) if "BabyAI" not in env_id and env_id not in IN_JAVA
+)
 
 PRIVILEGED = tuple(env_id for env_id in _OURS if "Privileged" in env_id)
 
@@ -48,6 +59,13 @@ ALL = [
         for env_id in (*MUJOCO, *PRIVILEGED)
     ),
     *(pytest.param(env_id, marks=pytest.mark.babyai) for env_id in BABYAI),
+    *(
+        pytest.param(
+            env_id,
+            marks=[pytest.mark.text, *([pytest.mark.slow] * ("Science" in env_id))],
+        )
+        for env_id in IN_JAVA
+    ),
 ]
 
 

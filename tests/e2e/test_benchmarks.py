@@ -124,3 +124,30 @@ def test_frames_of_agents_stand_beside_the_plain_way() -> None:
     )
     for way in ("flat", "tree", "heads", "symbolic"):
         assert f"GoToRedBallNoDists_{way}_frames_s" in shown
+
+
+@pytest.mark.household
+def test_household_games_are_timed() -> None:
+    words = ("--num-games", "6", "--repeats", "1", "--output", "")
+    shown = run("benchmarks.household", *words)
+    for figure in ("step_per_s", "listed_per_s", "model_per_s"):
+        assert figure in shown
+
+
+def test_looks_into_the_state_base_are_timed() -> None:
+    words = ("--sizes", "600", "--queries", "20", "--repeats", "1", "--output", "")
+    assert "600_whole_over_part" in run("benchmarks.retrieval", *words)
+
+
+@pytest.mark.local
+def test_training_on_conversations_is_timed() -> None:
+    small = ("--num-conversations", "2", "--num-answers", "2", "--repeats", "1")
+    words = ("--model", "scratch", *small, "--output", "")
+    shown = run("benchmarks.conversation_training", *words)
+    assert "conversations_over_answers" in shown
+
+
+@pytest.mark.text
+def test_text_games_are_timed_beside_their_packages() -> None:
+    words = ("--games", "twc", "--num-episodes", "2", "--repeats", "1", "--output", "")
+    assert "steps_over_raw" in run("benchmarks.text_games", *words)

@@ -232,7 +232,7 @@ def test_a_run_plays_with_the_actions_that_it_has_learned(
 @pytest.mark.parametrize(
     ("expert", "env", "message"),
     [
-        ("nobody", f"cwm/BabyAI-{LEVEL}-v0", "expert must be bot or ppo:RUN"),
+        ("nobody", f"cwm/BabyAI-{LEVEL}-v0", "expert must be bot, gold or ppo:RUN"),
         ("bot", "CartPole-v1", "The bot plays levels of BabyAI only"),
         ("ppo:nowhere", f"cwm/BabyAI-{LEVEL}-v0", "nowhere"),
     ],

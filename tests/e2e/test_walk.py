@@ -340,3 +340,28 @@ def test_an_agent_learns_plays_and_guides_planners(installed: Installed) -> None
         *("--model", "runs/of-agent", "--model-starts", "10", "--out", "runs/dreamt"),
     )
     assert "no real step, 10 real resets" in dreamt
+
+
+@pytest.mark.local
+@pytest.mark.text
+def test_knowledge_is_written_learned_and_used(installed: Installed) -> None:
+    """Last, like the one before it."""
+    installed.install("[local,text]")
+    games = ("--env", "twc", "--train-games", "3", "--test-games", "2")
+    small = ("--scratch.num-epochs", "1", "--max-steps", "4", "--quiet")
+    rows = ("--rows", "random", "--rows", "none", "--rows", "wkm")
+    shown = installed.command(
+        "cwm.knowledge", "all", *games, *small, *rows, "--out", "runs/knowledge"
+    )
+    assert "cwm/TWC-v0, unseen games" in shown
+    again = installed.command("cwm.knowledge", "all", "--resume", "runs/knowledge")
+    assert "cwm/TWC-v0, unseen games" in again
+    gold = ("--expert", "gold", "--expert-every", "1", "--out", "gold.npz")
+    installed.command("cwm.collect", "--env", "twc", *gold)
+    one_room = '{"game_params": "numLocations=1,numItemsToPutAway=1"}'
+    planned = installed.command(
+        "cwm.plan",
+        *("true", "--env", "twc", "--env-kwargs", one_room, "--planner", "mcts"),
+        *("--episodes", "1", "--max-steps", "5", "--model-steps", "50"),
+    )
+    assert "return" in planned

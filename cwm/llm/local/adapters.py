@@ -1,7 +1,7 @@
 """Low-rank additions to a local model's weights, trained, saved and loaded.
 
-Covers: adapters of peft on every linear layer but the last, beside a model that stays
-    as it was; files that peft reads, too.
+Covers: adapters of peft on linear layers, one or several beside a model that stays as
+    it was; files that peft reads, too.
 Does not cover: packed weights or packed optimiser states, other kinds of adapters,
     adding the product to the weights, which are shared with the model.
 """
@@ -21,6 +21,7 @@ from cwm.llm.local.loading import LoadedModel
 from cwm.llm.local.packages import LazyPackage, Tensor, require_packages
 from cwm.llm.local.tokenizing import TokenizedText
 from cwm.llm.local.training import (
+    ALL_LINEAR,
     TrainingConfig,
     TrainingProgress,
     random_numbers,
@@ -52,11 +53,12 @@ class Adapter:
         """Makes additions that change nothing yet.
 
         Args:
-            base: The model.
-            config: Rank, scale and dropout, and the seed of the first weights.
+            base: The model. Its weights no longer ask for a gradient.
+            config: Rank, scale, dropout and layers, and the seed of the first weights.
 
         Raises:
-            ConfigError: If the model's numbers are too coarse for gradients.
+            ConfigError: If the model's numbers are too coarse for gradients, or it has
+                no layer of such a name.
             PrerequisiteError: If a package is missing.
         """
         require_packages(gguf=False, training=True)
@@ -73,7 +75,7 @@ class Adapter:
             r=config.rank,
             lora_alpha=config.alpha,
             lora_dropout=config.dropout,
-            target_modules="all-linear",
+            target_modules=_target_modules(base, config),
             # GPT-2 keeps the weights of its linear layers transposed.
             fan_in_fan_out=any(type(m).__name__ == "Conv1D" for m in layers.modules()),
             task_type="CAUSAL_LM",
@@ -165,6 +167,24 @@ class Adapter:
             for name, tensor in sorted(self._tensors().items())
         }
         return bytes(safetensors_torch.save(tensors))
+
+
+def _target_modules(base: LoadedModel, config: TrainingConfig) -> str | list[str]:
+    if config.layer_names == (ALL_LINEAR,):
+        return ALL_LINEAR
+    known = {
+        name.rpartition(".")[2]
+        for name, layer in base.model.named_modules()
+        if isinstance(layer, torch.nn.Linear) or type(layer).__name__ == "Conv1D"
+    }
+    # Peft is content with one name that fits.
+    for name in config.layer_names:
+        if name not in known:
+            raise ConfigError(
+                f"target_modules must name linear layers of {base.name}, got {name!r}. "
+                f"Known: {', '.join(sorted(known))}."
+            )
+    return list(config.layer_names)
 
 
 def _with_the_same_weights(model: Any) -> Any:

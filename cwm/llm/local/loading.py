@@ -11,7 +11,7 @@ import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +173,8 @@ def load(source: ModelSource, config: LocalConfig) -> LoadedModel:
     """
     require_packages(gguf=source.gguf_file is not None)
     model, tokenizer = _read(source, config, transformers.AutoModelForCausalLM)
-    return LoadedModel.of(source.name, model, tokenizer)
+    loaded = LoadedModel.of(source.name, model, tokenizer)
+    return replace(loaded, weights=source.fingerprint())
 
 
 def load_for_scoring(source: ModelSource, config: LocalConfig) -> tuple[Any, Any]:
@@ -200,7 +201,7 @@ def _read(source: ModelSource, config: LocalConfig, kind: Any) -> tuple[Any, Any
     device = prepare_device(config)
     options = {"gguf_file": source.gguf_file} if source.gguf_file else {}
     unpacking = _unpacking() if source.gguf_file else {}
-    with _reading(source), _quiet_progress():
+    with _reading(source), quiet_progress():
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             source.location, **options
         )
@@ -290,7 +291,7 @@ def _reason(error: Exception) -> str:
 
 
 @contextmanager
-def _quiet_progress() -> Iterator[None]:
+def quiet_progress() -> Iterator[None]:
     """Hides the progress bars of transformers."""
     logging = transformers.utils.logging
     was_shown = logging.is_progress_bar_enabled()

@@ -134,6 +134,11 @@ class TransformersModel:
         """Weights and tokenizer; loads them."""
         return self._loaded_engine().loaded
 
+    @property
+    def template(self) -> ChatTemplate:
+        """How it is shown conversations; loads it."""
+        return self._loaded_engine().template
+
     def load(self) -> None:
         """Reads the weights, if that has not been done.
 

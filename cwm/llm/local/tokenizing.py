@@ -10,20 +10,32 @@ from cwm.llm.scoring import ScoringRequest
 
 @dataclass(frozen=True, slots=True)
 class TokenizedText:
-    """A conversation with one continuation.
+    """A conversation, and which of its tokens are scored.
 
     Attributes:
         token_ids: All its tokens.
-        start: Where the continuation begins; it ends with the text.
+        spans: Where each answer that is scored begins and ends (the first token after
+            it), in order and apart; none begins with the text, whose first token
+            follows nothing.
     """
 
     token_ids: tuple[int, ...]
-    start: int
+    spans: tuple[tuple[int, int], ...]
+
+    @property
+    def start(self) -> int:
+        """Where the first answer begins."""
+        return self.spans[0][0]
 
     @property
     def num_scored(self) -> int:
-        """Tokens of the continuation."""
-        return len(self.token_ids) - self.start
+        """Tokens of the answers."""
+        return sum(end - start for start, end in self.spans)
+
+    @property
+    def scored(self) -> list[int]:
+        """Where the tokens of the answers stand."""
+        return [place for span in self.spans for place in range(*span)]
 
 
 def tokenize(
@@ -60,7 +72,7 @@ def tokenize(
             )
         ids = ids[: len(ids) - num_dropped]
         _check_length(loaded, len(ids))
-        texts.append(TokenizedText(ids, len(prompt_ids)))
+        texts.append(TokenizedText(ids, ((len(prompt_ids), len(ids)),)))
     return texts
 
 

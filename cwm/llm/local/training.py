@@ -1,8 +1,8 @@
 """Gradient steps that make given answers more probable.
 
-Covers: the mean cross-entropy of the answers' tokens, those of the prompts left out;
-    AdamW; batches of any size in passes that fit into the memory; the same steps from
-    the same seed.
+Covers: the mean cross-entropy of the answers' tokens, one or several answers to a text,
+    those of the prompts left out; AdamW; batches of any size in passes that fit into
+    the memory; the same steps from the same seed.
 Does not cover: which weights are trained (those that ask for a gradient; see
     `adapters`), stopping early, going on after an interruption, several devices.
 """
@@ -21,11 +21,60 @@ from cwm.llm.local.trees import TokenTree, tree_log_probs
 
 torch = LazyPackage("torch")
 
+ALL_LINEAR = "all-linear"
+"""Every linear layer but the one that gives the tokens' scores."""
+
 _LESS_MEMORY = "Take smaller pass_tokens or shorter prompts."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingConfig:
+class GradientConfig:
+    """How weights are changed, whichever they are.
+
+    Attributes:
+        learning_rate: Largest of AdamW without weight decay; above 0.
+        schedule: Whether it falls linearly, so that it would be 0 after the last step,
+            as half a wave of a cosine to the same end, or is the same all the time.
+        warmup_fraction: Share of the steps, rounded up, in which it rises in equal
+            parts from above 0, before it falls; at least 0 and below 1.
+        batch_size: Texts of one gradient step, fewer in the last one of an epoch; at
+            least 1.
+        num_epochs: Passes over all texts, each in an order of its own; at least 1.
+        max_grad_norm: Longer gradients are shortened to this length; above 0.
+        pass_tokens: Most tokens that the model sees at once, apart from a single
+            longer text; at least 1. The gradients of a batch's passes are added up:
+            it decides memory and time, and not the result but for rounding and
+            dropout. What texts begin with counts once.
+        seed: Of the first weights, the orders and the dropout; at least 0.
+    """
+
+    learning_rate: float = 2e-4
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    warmup_fraction: float = 0.0
+    batch_size: int = 16
+    num_epochs: int = 1
+    max_grad_norm: float = 1.0
+    pass_tokens: int = 512
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        lowest = {"batch_size": 1, "num_epochs": 1, "pass_tokens": 1, "seed": 0}
+        for name, low in lowest.items():
+            if getattr(self, name) < low:
+                raise ConfigError(
+                    f"{name} must be at least {low}, got {getattr(self, name)}."
+                )
+        for name in ("learning_rate", "max_grad_norm"):
+            _check_positive(name, getattr(self, name))
+        _check_share("warmup_fraction", self.warmup_fraction)
+        if self.schedule not in ("linear", "cosine", "constant"):
+            raise ConfigError(
+                f"schedule must be linear, cosine or constant, got {self.schedule!r}."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig(GradientConfig):
     """How low-rank adapters are trained.
 
     Low-rank adaptation: to the output of a linear layer with weights `W`, whose input
@@ -38,51 +87,43 @@ class TrainingConfig:
         alpha: Above 0.
         dropout: Share of `x` that is left out at random while training; at least 0
             and below 1.
-        learning_rate: Of AdamW without weight decay, at the first step; above 0.
-        schedule: Whether it falls linearly, so that it would be 0 after the last step,
-            or is the same all the time.
-        batch_size: Texts of one gradient step, fewer in the last one of an epoch; at
-            least 1.
-        num_epochs: Passes over all texts, each in an order of its own; at least 1.
-        max_grad_norm: Longer gradients are shortened to this length; above 0.
-        pass_tokens: Most tokens that the model sees at once, apart from a single
-            longer text; at least 1. The gradients of a batch's passes are added up:
-            it decides memory and time, and not the result but for rounding and
-            dropout. What texts begin with counts once.
-        seed: Of the first weights, the orders and the dropout; at least 0.
+        target_modules: Names of the layers that get an adapter, with commas between
+            them, such as `q_proj,v_proj`; `all-linear` is every linear layer but the
+            last.
     """
 
     rank: int = 16
     alpha: float = 8.0
     dropout: float = 0.05
-    learning_rate: float = 2e-4
-    schedule: Literal["linear", "constant"] = "linear"
-    batch_size: int = 16
-    num_epochs: int = 1
-    max_grad_norm: float = 1.0
-    pass_tokens: int = 512
-    seed: int = 0
+    target_modules: str = ALL_LINEAR
 
     def __post_init__(self) -> None:
-        lowest = {"rank": 1, "batch_size": 1, "num_epochs": 1, "pass_tokens": 1}
-        for name, low in {**lowest, "seed": 0}.items():
-            if getattr(self, name) < low:
-                raise ConfigError(
-                    f"{name} must be at least {low}, got {getattr(self, name)}."
-                )
-        for name in ("alpha", "learning_rate", "max_grad_norm"):
-            if not 0.0 < getattr(self, name) < math.inf:
-                raise ConfigError(
-                    f"{name} must be positive and finite, got {getattr(self, name)!r}."
-                )
-        if not 0.0 <= self.dropout < 1.0:
+        # The class that `super` would look for is the one before it got its slots.
+        GradientConfig.__post_init__(self)
+        if self.rank < 1:
+            raise ConfigError(f"rank must be at least 1, got {self.rank}.")
+        _check_positive("alpha", self.alpha)
+        _check_share("dropout", self.dropout)
+        if not all(self.layer_names):
             raise ConfigError(
-                f"dropout must be at least 0 and below 1, got {self.dropout!r}."
+                f"target_modules must be {ALL_LINEAR} or names of layers with commas "
+                f"between them, got {self.target_modules!r}."
             )
-        if self.schedule not in ("linear", "constant"):
-            raise ConfigError(
-                f"schedule must be linear or constant, got {self.schedule!r}."
-            )
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Names of the layers that get an adapter; `all-linear` alone is all."""
+        return tuple(name.strip() for name in self.target_modules.split(","))
+
+
+def _check_positive(name: str, value: float) -> None:
+    if not 0.0 < value < math.inf:
+        raise ConfigError(f"{name} must be positive and finite, got {value!r}.")
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0.0 <= value < 1.0:
+        raise ConfigError(f"{name} must be at least 0 and below 1, got {value!r}.")
 
 
 class TrainingStep(NamedTuple):
@@ -104,7 +145,7 @@ TrainingProgress: TypeAlias = Callable[[TrainingStep], None]
 """Told of every step."""
 
 
-def batches(num_texts: int, config: TrainingConfig) -> list[list[int]]:
+def batches(num_texts: int, config: GradientConfig) -> list[list[int]]:
     """Returns which texts each gradient step sees, all epochs one after the other."""
     return shuffled_batches(
         num_texts,
@@ -140,7 +181,7 @@ def shuffled_batches(
 def train(
     model: Any,
     texts: Sequence[TokenizedText],
-    config: TrainingConfig,
+    config: GradientConfig,
     progress: TrainingProgress | None = None,
 ) -> list[float]:
     """Changes the weights that ask for a gradient, and returns the loss of each step.
@@ -150,7 +191,8 @@ def train(
 
     Args:
         model: A causal language model of transformers; in evaluation mode afterwards.
-        texts: Prompts with their answers; at least one.
+        texts: Conversations with the answers that are learned; at least one. What
+            stands in one after its last answer is not read.
         config: How.
         progress: Told of every step.
 
@@ -170,7 +212,7 @@ def train(
         ):
             for number, indices in enumerate(chosen):
                 for group in optimizer.param_groups:
-                    group["lr"] = _learning_rate(config, number / len(chosen))
+                    group["lr"] = learning_rate(config, number, len(chosen))
                 batch = [texts[index] for index in indices]
                 optimizer.zero_grad()
                 losses.append(_add_gradients(model, batch, config.pass_tokens))
@@ -192,10 +234,17 @@ def random_numbers(device: Any, seed: int) -> Iterator[None]:
         yield
 
 
-def _learning_rate(config: TrainingConfig, share_done: float) -> float:
+def learning_rate(config: GradientConfig, step: int, num_steps: int) -> float:
+    """Returns the learning rate of a step, counted from 0."""
+    num_rising = math.ceil(config.warmup_fraction * num_steps)
+    if step < num_rising:
+        return config.learning_rate * (step + 1) / (num_rising + 1)
     if config.schedule == "constant":
         return config.learning_rate
-    return config.learning_rate * (1.0 - share_done)
+    share_done = (step - num_rising) / (num_steps - num_rising)
+    if config.schedule == "linear":
+        return config.learning_rate * (1.0 - share_done)
+    return config.learning_rate * (1.0 + math.cos(math.pi * share_done)) / 2.0
 
 
 def _add_gradients(
@@ -219,12 +268,12 @@ def _passes(
     # In order, texts that begin alike are neighbours.
     for text in sorted(batch, key=lambda text: text.token_ids):
         # The last token is predicted and never read.
-        read = text.token_ids[:-1]
+        read = text.token_ids[: text.spans[-1][1] - 1]
         if targets and len(tree) + tree.num_new(read) > pass_tokens:
             yield tree, targets
             tree, targets = TokenTree(), []
-        path = tree.add(read)[text.start - 1 :]
-        targets += zip(path, text.token_ids[text.start :], strict=True)
+        path = tree.add(read)
+        targets += [(path[at - 1], text.token_ids[at]) for at in text.scored]
     yield tree, targets
 
 

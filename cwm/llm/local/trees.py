@@ -56,6 +56,11 @@ class TokenTree:
             path.append(node)
         return path
 
+    @property
+    def is_sequence(self) -> bool:
+        """Whether each node but the first follows the one before it."""
+        return all(parent == node - 1 for node, parent in enumerate(self.parents))
+
     def ancestors(self) -> npt.NDArray[np.bool_]:
         """Returns which nodes each node sees: those before it, and itself."""
         seen = np.eye(len(self.tokens), dtype=np.bool_)
@@ -84,8 +89,8 @@ def tree_log_probs(
         targets: A node, and the token that follows it, for each number asked for.
 
     Returns:
-        `[targets]`, a tensor, computed in `float32`. Unless torch was told otherwise,
-        it has a gradient.
+        `[targets]`, a tensor, computed in `float32` or better. Unless torch was told
+        otherwise, it has a gradient.
     """
     start = int(layers[0][0].shape[-2]) if layers else 0
     nodes = sorted({node for node, _ in targets})
@@ -94,7 +99,10 @@ def tree_log_probs(
     output = model(
         input_ids=torch.tensor([tree.tokens], device=device),
         position_ids=start + torch.tensor([tree.depths], device=device),
-        attention_mask=_masks(model, tree, start),
+        # Of a single sequence the model knows itself what sees what, and is faster.
+        attention_mask=(
+            None if tree.is_sequence and not start else _masks(model, tree, start)
+        ),
         past_key_values=cache_of(layers) if layers else None,
         use_cache=bool(layers),
         logits_to_keep=torch.tensor(nodes, device=device),
@@ -110,7 +118,8 @@ def tree_log_probs(
 
 
 def _log_softmax_at(logits: Tensor, rows: Tensor, tokens: Tensor) -> Tensor:
-    chosen = logits[rows].float()
+    chosen = logits[rows]
+    chosen = chosen.to(torch.promote_types(chosen.dtype, torch.float32))
     values = chosen.gather(-1, tokens[:, None])[:, 0]
     return values - chosen.logsumexp(dim=-1)
 

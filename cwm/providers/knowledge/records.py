@@ -11,6 +11,7 @@ After Qiao et al., Agent Planning with World Knowledge Model, 2024,
 https://arxiv.org/abs/2405.14205, section 3.
 """
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -165,6 +166,39 @@ def write_records(path: Path, records: Iterable[msgspec.Struct]) -> None:
         write_atomically(path, lines)
     except OSError as error:
         raise ConfigError(f"{str(path)!r} cannot be written: {error}.") from error
+
+
+def append_record(path: Path, record: msgspec.Struct) -> None:
+    """Adds a record to a file, which is made if there is none.
+
+    Raises:
+        ConfigError: If the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(msgspec.json.encode(record) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise ConfigError(f"{str(path)!r} cannot be written: {error}.") from error
+
+
+def drop_torn_line(path: Path) -> None:
+    """Removes what a process that was killed has left of its last line.
+
+    Raises:
+        ConfigError: If the file cannot be written.
+    """
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        try:
+            write_atomically(path, whole)
+        except OSError as error:
+            raise ConfigError(f"{str(path)!r} cannot be written: {error}.") from error
 
 
 def read_records(path: Path, kind: type[RecordT]) -> list[RecordT]:

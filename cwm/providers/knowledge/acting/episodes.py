@@ -19,11 +19,9 @@ from cwm.providers.knowledge.acting.players import (
     Start,
     Usage,
 )
+from cwm.providers.knowledge.conversations import FORMAT_ERROR
 from cwm.providers.knowledge.records import Ending, Episode, Source, Step
 from envs.text_games.base import TextGame
-
-UNREADABLE = 'Nothing was done: an answer must contain "Action:" and a command.'
-"""What a player sees who said nothing that could be carried out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +64,8 @@ def play(
         player: Who acts.
         game: Which game of the environment's split.
         env_id: Name of the environment, for the record.
-        max_steps: Steps after which it is cut off; at least 1.
+        max_steps: Steps after which it is cut off; at least 1. A game that allows
+            fewer of itself ends before.
         source: Why it is played.
         rng: For the player; advanced by the episode.
         on_step: Told of every step, from 1.
@@ -85,7 +84,8 @@ def play(
     ending: Ending = "out_of_steps"
     try:
         session = player.begin(start, rng)
-        while len(steps) < max_steps and not env.is_over:
+        limit = min(max_steps, env.max_steps or max_steps)
+        while len(steps) < limit and not env.is_over:
             move = session.act(env.legal_actions)
             steps.append(_carry_out(env, move))
             traces.append(move.trace)
@@ -124,7 +124,7 @@ def _carry_out(env: TextGame, move: Move) -> Step:
         return Step(
             thought=move.thought,
             action="",
-            observation=UNREADABLE,
+            observation=FORMAT_ERROR,
             score=env.score,
             is_legal=False,
         )

@@ -252,3 +252,6 @@ def test_models_of_the_same_name_are_told_apart_by_their_weights(
     assert one.identity["weights"] != two.identity["weights"]
     again = TransformersModel.from_hub_or_folder(str(folder))
     assert one.identity == again.identity
+    # Also once they are in memory.
+    assert one.loaded.fingerprint() == one.identity["weights"]
+    assert TransformersModel(one.loaded).identity == one.identity

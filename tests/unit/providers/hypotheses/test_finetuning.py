@@ -126,7 +126,7 @@ def test_the_published_settings_are_the_defaults() -> None:
         ({"learning_rate": float("inf")}, "learning_rate must be positive and finite"),
         ({"max_grad_norm": -1.0}, "max_grad_norm must be positive and finite"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
-        ({"schedule": "cosine"}, "schedule must be linear or constant, got 'cosine'"),
+        ({"schedule": "step"}, "schedule must be linear, cosine or constant, got 's"),
         ({"max_transitions": 0}, "max_transitions must be at least 1 or not given"),
     ],
 )

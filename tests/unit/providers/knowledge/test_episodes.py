@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cwm.core.errors import DataError
-from cwm.providers.knowledge.acting.episodes import UNREADABLE, Played, play
+from cwm.providers.knowledge.acting.episodes import Played, play
 from cwm.providers.knowledge.acting.players import (
     ExpertPlayer,
     Legal,
@@ -16,6 +16,7 @@ from cwm.providers.knowledge.acting.players import (
     Start,
     Usage,
 )
+from cwm.providers.knowledge.conversations import FORMAT_ERROR
 from tests.support.tidy import Tidy
 
 
@@ -89,8 +90,8 @@ def test_steps_are_counted_however_they_fail() -> None:
         True,
         True,
     ]
-    assert found.episode.observations[1:3] == ("Nothing happens.", UNREADABLE)
-    assert player.told[:2] == [("Nothing happens.", False), (UNREADABLE, False)]
+    assert found.episode.observations[1:3] == ("Nothing happens.", FORMAT_ERROR)
+    assert player.told[:2] == [("Nothing happens.", False), (FORMAT_ERROR, False)]
     assert (found.episode.ending, found.episode.score) == ("out_of_steps", 0.0)
     assert found.usage == Usage(num_calls=4, prompt_tokens=40, completion_tokens=8)
     assert found.traces == ({"left": 1},) * 4

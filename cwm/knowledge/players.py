@@ -1,0 +1,155 @@
+"""Makes the player of a row from what a run has trained and written."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from cwm.core.errors import ConfigError
+from cwm.knowledge.models import Models
+from cwm.knowledge.playing import expert_in
+from cwm.knowledge.rows import Row
+from cwm.knowledge.runs import KnowledgeRunConfig, SeedFolder
+from cwm.knowledge.training_data import KNOWLEDGE, ROLES, ModelName
+from cwm.llm.chat import ChatModel
+from cwm.llm.registry import scoring_side
+from cwm.providers.knowledge.acting.deciding import DecidingConfig, KnowledgePlayer
+from cwm.providers.knowledge.acting.knowing import (
+    Knower,
+    KnowledgeModel,
+    WrittenKnowledge,
+)
+from cwm.providers.knowledge.acting.players import Player, RandomPlayer
+from cwm.providers.knowledge.base.states import StateBase
+from cwm.providers.knowledge.records import Episode, TaskNote, read_records
+from envs.text_games.base import TextGame
+from prompts.knowledge import KnowledgePrompts
+
+PlayerMaker = Callable[[TextGame], Player]
+"""Returns who plays in an environment."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cast:
+    """What players of one seed are made of.
+
+    Attributes:
+        config: The settings of the run.
+        files: Of the seed.
+        prompts: What models are told.
+        models: The language models.
+    """
+
+    config: KnowledgeRunConfig
+    files: SeedFolder
+    prompts: KnowledgePrompts
+    models: Models
+
+    def model(self, name: ModelName) -> ChatModel:
+        """Returns a trained model.
+
+        Raises:
+            DataError: If it has not been trained.
+        """
+        return self.models.trained(
+            self.llm(name), self.files.model(name), role=ROLES[name]
+        )
+
+    def llm(self, name: ModelName) -> str:
+        """Returns what a model is made from, as the settings name it."""
+        models = self.config.models
+        return models.knowledge_name if name == KNOWLEDGE else models.agent_llm
+
+    def alone(self) -> KnowledgePlayer:
+        """Returns the agent that was trained without knowledge."""
+        return self._agent("agent without knowledge", self.model("plain"))
+
+    def player(
+        self,
+        name: str,
+        row: Row,
+        *,
+        base: StateBase | None,
+        oracle: Mapping[str, str],
+    ) -> PlayerMaker:
+        """Returns what makes the player of a row.
+
+        Args:
+            name: Of the row.
+            row: What it is.
+            base: The state base, where the row uses it.
+            oracle: Task knowledge of the games to be played, by their keys, where the
+                row is told it.
+
+        Raises:
+            CwmError: If something that it needs was not made.
+        """
+        if row.agent == "random":
+            return lambda _: RandomPlayer()
+        if row.agent == "expert":
+            return lambda env: expert_in(self.config.games, env)
+        if row.agent == "untrained":
+            agent = self.models.untrained(self.config.models.agent_llm)
+        else:
+            agent = self.model(row.agent)
+        made = replace(
+            self._agent(name, agent),
+            knower=self._knower(row, oracle),
+            tells_task=row.told != "nothing",
+            shows_state=row.state == "context",
+            base=base if row.state == "base" else None,
+            config=_as_released(self.config.deciding)
+            if row.released
+            else self.config.deciding,
+        )
+        return lambda _: made
+
+    def _agent(self, name: str, model: ChatModel) -> KnowledgePlayer:
+        config = self.config
+        return KnowledgePlayer(
+            name=f"{name}: {model.name}",
+            agent=model,
+            scorer=scoring_side(model),
+            prompts=self.prompts,
+            thinks=config.writing.thoughts != "none",
+            config=config.deciding,
+        )
+
+    def _knower(self, row: Row, oracle: Mapping[str, str]) -> Knower | None:
+        if row.told == "oracle":
+            return WrittenKnowledge(name=self.config.writing.writer, texts=oracle)
+        if row.told == "kind":
+            notes = read_records(self.files.kind_notes, TaskNote)
+            return WrittenKnowledge(
+                name=notes[0].made_by, texts=self._by_kind(notes), of="task"
+            )
+        if row.needs_knowledge:
+            return KnowledgeModel(self.model(KNOWLEDGE), self.prompts)
+        return None
+
+    def _by_kind(self, notes: list[TaskNote]) -> dict[str, str]:
+        experts = self.files.path.parent / "experts.jsonl"
+        tasks = {one.id: one.task for one in read_records(experts, Episode)}
+        return {tasks[note.episode]: note.text for note in notes}
+
+
+def _as_released(config: DecidingConfig) -> DecidingConfig:
+    """Returns the settings of the published code; see the row `released`."""
+    return replace(
+        config,
+        scoring="first_token",
+        mixing=replace(config.mixing, agent_weight=1.0, mode="released"),
+        retrieval=replace(config.retrieval, filter="after", num_neighbours=3000),
+    )
+
+
+def check_players(config: KnowledgeRunConfig) -> None:
+    """Refuses settings that would fail only after the work.
+
+    Raises:
+        ConfigError: If there are such.
+    """
+    has_base = any(row.state == "base" for row in config.read_rows().values())
+    if config.deciding.choose == "free" and has_base:
+        raise ConfigError(
+            "deciding.choose must be verbs or commands where a row uses the state "
+            "base, got free."
+        )

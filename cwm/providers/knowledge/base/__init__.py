@@ -1,0 +1,1 @@
+"""The state base: states of expert episodes with the actions before and after them."""
