@@ -347,8 +347,9 @@ def test_an_agent_learns_plays_and_guides_planners(installed: Installed) -> None
 def test_knowledge_is_written_learned_and_used(installed: Installed) -> None:
     """Last, like the one before it."""
     installed.install("[local,text]")
-    games = ("--env", "twc", "--train-games", "3", "--test-games", "2")
-    small = ("--scratch.num-epochs", "1", "--max-steps", "4", "--quiet")
+    one_room = '{"game_params": "numLocations=1,numItemsToPutAway=1"}'
+    games = ("--env", "twc", "--env-kwargs", one_room, "--train-games", "3")
+    small = ("--test-games", "2", "--scratch.num-epochs", "1", "--quiet")
     rows = ("--rows", "random", "--rows", "none", "--rows", "wkm")
     shown = installed.command(
         "cwm.knowledge", "all", *games, *small, *rows, "--out", "runs/knowledge"
@@ -358,7 +359,6 @@ def test_knowledge_is_written_learned_and_used(installed: Installed) -> None:
     assert "cwm/TWC-v0, unseen games" in again
     gold = ("--expert", "gold", "--expert-every", "1", "--out", "gold.npz")
     installed.command("cwm.collect", "--env", "twc", *gold)
-    one_room = '{"game_params": "numLocations=1,numItemsToPutAway=1"}'
     planned = installed.command(
         "cwm.plan",
         *("true", "--env", "twc", "--env-kwargs", one_room, "--planner", "mcts"),
