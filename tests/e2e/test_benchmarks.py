@@ -151,3 +151,13 @@ def test_training_on_conversations_is_timed() -> None:
 def test_text_games_are_timed_beside_their_packages() -> None:
     words = ("--games", "twc", "--num-episodes", "2", "--repeats", "1", "--output", "")
     assert "steps_over_raw" in run("benchmarks.text_games", *words)
+
+
+@pytest.mark.text
+def test_knowledge_stands_beside_a_search_that_knows_nothing() -> None:
+    one_room = '{"game_params": "numLocations=1,numItemsToPutAway=1"}'
+    few = ("--episodes", "1", "--train-games", "2", "--max-steps", "3")
+    words = ("--env-kwargs", one_room, *few, "--simulations", "2", "--output", "")
+    shown = run("benchmarks.knowledge_planning", *words)
+    for row in ("prior alone", "uniform", "prior - uniform"):
+        assert row in shown
