@@ -36,7 +36,7 @@ an episode stands (state knowledge) are written from experts' episodes and the a
 own, a model learns to say them, and they guide the agent's next action in text games.
 
   python -m cwm.knowledge all --env twc
-  python -m cwm.knowledge all --env household --seeds 0 1 2 --encoder minilm
+  python -m cwm.knowledge all --env household --seeds 0 --seeds 1 --encoder minilm
   python -m cwm.knowledge all --agent-llm gguf:model.gguf --train-games 50
   python -m cwm.knowledge all --resume runs/2026-01-31-twc-knowledge-1
 
