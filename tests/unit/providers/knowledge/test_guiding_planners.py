@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from cwm.core.protocols import ActionPrior, Context
+from cwm.providers.knowledge.acting.episodes import play
+from cwm.providers.knowledge.acting.players import ExpertPlayer
 from cwm.providers.knowledge.base.encoders import HashedEncoder
 from cwm.providers.knowledge.base.entries import entries_of_all
 from cwm.providers.knowledge.base.states import StateBase
 from cwm.providers.knowledge.guiding import GuidingConfig, KnowledgePrior
 from cwm.providers.knowledge.mixing import MixingConfig
-from cwm.providers.knowledge.records import Episode, Step
+from cwm.providers.knowledge.records import Episode
 from cwm.providers.knowledge.writers.deterministic import DeterministicStateWriter
 from cwm.providers.knowledge.writers.roles import state_notes
 from envs.registry import find
@@ -28,25 +30,17 @@ SEEN = find("tests.support.tidy:Tidy-v0", kwargs={"split": "seen"})
 
 def expert_episode(game: int) -> Episode:
     env = Tidy()
-    observation, _ = env.reset(seed=game)
-    actions, steps = env.expert_actions(), []
-    for action in actions:
-        told, _, _, _, info = env.step(action)
-        steps.append(Step(action=action, observation=told, score=info["score"]))
-    return Episode(
-        id=f"expert {game}",
-        env="Tidy-v0",
-        task="tidy",
-        split="train",
-        game=game,
-        instruction=env.instruction,
-        observation=observation,
-        steps=tuple(steps),
-        score=env.score,
-        ending="won",
+    env.reset(seed=game)
+    actions = env.expert_actions()
+    return play(
+        env,
+        ExpertPlayer(lambda _: actions),
+        game,
+        env_id="Tidy-v0",
+        max_steps=12,
         source="expert",
-        made_by="expert",
-    )
+        rng=np.random.default_rng(0),
+    ).episode
 
 
 @pytest.fixture(scope="module")
