@@ -134,13 +134,10 @@ def test_a_description_can_be_replaced() -> None:
 
 def test_short_names_stand_for_ids() -> None:
     assert find("playground").id == "cwm/Playground-v0"
-    # BabyAI's and those in Java need an extra.
+    # BabyAI's and text games need an extra.
     for name, env_id in SHORT_NAMES.items():
-        entry = str(OWN[env_id].entry_point)
-        is_extra = "BabyAI" in env_id or entry.startswith(
-            ("envs.text_games.express", "envs.text_games.science")
-        )
-        assert is_extra or find(name).id == env_id
+        is_text = str(OWN[env_id].entry_point).startswith("envs.text_games")
+        assert "BabyAI" in env_id or is_text or find(name).id == env_id
     assert set(SHORT_NAMES) <= set(known_ids())
     with pytest.raises(ConfigError, match="Nearest: playground, "):
         find("playgrond")
