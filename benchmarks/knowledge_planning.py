@@ -23,6 +23,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ class BenchmarkConfig:
     Attributes:
         env: Text game.
         env_kwargs: Arguments of its constructor, as a JSON object.
-        split: Which games are played.
+        split: Which games are played: seen or unseen, as the base is made of train.
         train_games: Games whose experts the base is made of.
         episodes: Games that each row plays.
         max_steps: Of an episode.
@@ -171,13 +172,17 @@ def measure(config: BenchmarkConfig) -> list[dict[str, Any]]:
     mixing = MixingConfig(agent_weight=0.0, epsilon=config.epsilon)
     spec = games.find(config.split)
     model = TrueModel(spec, config.seed)
+    if config.split == "train":
+        raise SystemExit("split must be seen or unseen: the base is made of train.")
+    with games.open(config.split):
+        pass  # It has as many games as are played.
     rows = [
         (ALONE, 0),
         *((name, n) for n in config.simulations for name in (UNIFORM, PRIOR)),
     ]
     lines = []
     for name, simulations in rows:
-        played = []
+        played, begin = [], perf_counter()
         for game in range(config.episodes):
             prior = KnowledgePrior(base, None, GuidingConfig(mixing=mixing))
             played.append(
@@ -197,6 +202,7 @@ def measure(config: BenchmarkConfig) -> list[dict[str, Any]]:
                 "scores": [one[0] for one in played],
                 "won": [one[1] for one in played],
                 "steps": [one[2] for one in played],
+                "seconds": round(perf_counter() - begin, 3),
             }
         )
         sys.stderr.write(
@@ -215,7 +221,8 @@ def table(record: dict[str, Any]) -> Table:
         f"{config['episodes']} episodes, base of {config['train_games']} experts"
     )
     shown = Table(title=title, title_justify="left")
-    for column in ("row", "simulations", "score", "won", "steps", "prior - uniform"):
+    columns = ("row", "simulations", "score", "won", "steps", "s a step")
+    for column in (*columns, "prior - uniform"):
         shown.add_column(column)
     uniform = {
         one["simulations"]: one["scores"]
@@ -236,6 +243,7 @@ def table(record: dict[str, Any]) -> Table:
             f"{fmean(one['scores']):.3f}",
             f"{sum(one['won'])} of {len(one['won'])}",
             f"{fmean(one['steps']):.1f}",
+            f"{one['seconds'] / sum(one['steps']):.3f}",
             difference,
         )
     return shown

@@ -7,7 +7,7 @@ from pathlib import Path
 from cwm.execution.provenance import environment_report
 from cwm.knowledge.games import TEST_SPLITS
 from cwm.knowledge.ledger import Ledger, begin_file
-from cwm.knowledge.measures import by_task, compare, measure
+from cwm.knowledge.measures import by_seed, by_task, compare, measure
 from cwm.knowledge.players import Cast
 from cwm.knowledge.playing import expert_in, play_games
 from cwm.knowledge.rows import BASELINE, Row
@@ -79,11 +79,11 @@ class _Contest:
         pipeline, games = self.pipeline, self.pipeline.config.games
         cast = pipeline.cast(self.seed)
         path = cast.files.played(self.name, self.split)
-        begin_file(path, Ledger(cast.files.ledger), inputs=self._inputs(cast))
-        number = games.number(self.split)
         oracle: dict[str, str] = {}
         if self.row.told == "oracle":
             oracle = _oracle(pipeline, self.seed, self.split)
+        begin_file(path, Ledger(cast.files.ledger), inputs=self._inputs(cast))
+        number = games.number(self.split)
         return play_games(
             games,
             self.split,
@@ -103,6 +103,8 @@ class _Contest:
         found = [cast.files.model(name) for name in models_of(self.row)]
         if self.row.state == "base":
             found.append(cast.files.base)
+        if self.row.told == "oracle":
+            found.append(cast.files.oracle_notes(self.split))
         return found
 
     def _record(self, played: Played) -> PlayedEpisode:
@@ -125,7 +127,7 @@ def _oracle(pipeline: Pipeline, seed: int, split: Split) -> dict[str, str]:
     experts = play_games(
         config.games,
         split,
-        pipeline.folder.path / f"experts-{split}.jsonl",
+        pipeline.folder.experts_in(split),
         Episode,
         number=number,
         player=lambda env: expert_in(config.games, env),
@@ -135,7 +137,7 @@ def _oracle(pipeline: Pipeline, seed: int, split: Split) -> dict[str, str]:
         progress=pipeline.progress,
         title=f"{number:,} {split} games as the expert plays them",
     )
-    path = files.path / f"oracle_notes-{split}.jsonl"
+    path = files.oracle_notes(split)
     drop_torn_line(path)
     notes = read_records(path, TaskNote) if path.exists() else []
     writer = task_writer(
@@ -162,6 +164,7 @@ def _rows(
                 figures=measures.to_json(),
                 score=measures.score,
                 difference=None if name == BASELINE else compare(episodes, baseline),
+                by_seed={} if name == BASELINE else by_seed(episodes, baseline),
                 tasks=by_task(episodes),
             )
         )
@@ -178,7 +181,7 @@ def _made_by(pipeline: Pipeline, row: Row) -> str:
         parts[0] += ", not trained"
     if row.told == "model" or row.state != "none":
         parts.append(f"knowledge model {config.models.knowledge_name}")
-    if row.agent != "plain" or row.state != "none":
+    if row.agent in ("task", "kind", "explicit") or row.needs_knowledge:
         parts.append(f"{config.writing.writer} writer")
     if row.state == "base":
         parts.append(f"base {config.encoder}")

@@ -27,6 +27,8 @@ class Measures:
         score: Mean best score, from 0 to 100; the paper's average reward. Its interval
             resamples games, and the seeds of each.
         success: Share of episodes that were won.
+        out_of_context: Share of episodes that ended early, because a model could not
+            read them any further.
         steps: Mean steps of an episode.
         invalid_steps: Share of steps whose command the game did not understand.
         invalid_episodes: Share of episodes with such a step, as in the paper's
@@ -40,6 +42,7 @@ class Measures:
     num_episodes: int
     score: Estimate
     success: float
+    out_of_context: float
     steps: float
     invalid_steps: float
     invalid_episodes: float
@@ -68,6 +71,9 @@ def measure(played: Sequence[PlayedEpisode], *, seed: int = 0) -> Measures:
         num_episodes=len(played),
         score=score,
         success=_mean([one.episode.has_won for one in played]),
+        out_of_context=_mean(
+            [one.episode.ending == "out_of_context" for one in played]
+        ),
         steps=_mean([len(one.episode.steps) for one in played]),
         invalid_steps=sum(map(sum, invalid)) / max(1, len(steps)),
         invalid_episodes=_mean([any(flags) for flags in invalid]),
@@ -81,9 +87,11 @@ def measure(played: Sequence[PlayedEpisode], *, seed: int = 0) -> Measures:
 def compare(
     played: Sequence[PlayedEpisode], baseline: Sequence[PlayedEpisode], *, seed: int = 0
 ) -> PairedTest | None:
-    """Returns what the differences of scores show, game by game and seed by seed.
+    """Returns what the differences of scores show, game by game.
 
-    Games that only one of them has played are left out; `None` if there is no other.
+    A game counts once, with the mean over its seeds: the seeds are few trained models,
+    which play all games, so that nothing is said about other models. Games that only
+    one of the rows has played are left out; `None` if there is no other.
 
     Args:
         played: Of one row and split.
@@ -96,7 +104,21 @@ def compare(
         if _key(one) in known:
             difference = SCALE * one.episode.score - known[_key(one)]
             differences.setdefault(one.episode.id, []).append(difference)
-    return paired_test(differences, seed=seed)
+    means = {game: [_mean(found)] for game, found in differences.items()}
+    return paired_test(means, seed=seed)
+
+
+def by_seed(
+    played: Sequence[PlayedEpisode], baseline: Sequence[PlayedEpisode]
+) -> dict[int, float]:
+    """Returns the mean difference of scores of each seed that both have played."""
+    found = {}
+    for seed in sorted({one.seed for one in played}):
+        both = [[one for one in row if one.seed == seed] for row in (played, baseline)]
+        test = compare(*both)
+        if test is not None:
+            found[seed] = test.mean.value
+    return found
 
 
 def by_task(played: Sequence[PlayedEpisode]) -> dict[str, float]:

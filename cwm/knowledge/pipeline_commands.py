@@ -16,6 +16,7 @@ from cwm.core.errors import ConfigError, CwmError
 from cwm.execution.locks import only_one
 from cwm.execution.options import shown_as
 from cwm.knowledge.evaluation import evaluate
+from cwm.knowledge.games import TEST_SPLITS
 from cwm.knowledge.players import check_players
 from cwm.knowledge.runs import (
     PRESETS,
@@ -26,6 +27,9 @@ from cwm.knowledge.runs import (
 from cwm.knowledge.steps import Pipeline
 from cwm.report.knowledge import KnowledgeReport
 from cwm.report.live import make_progress
+from envs.text_games.base import Split
+
+SPLITS: tuple[Split, ...] = ("train", *TEST_SPLITS)
 
 LOCK = ".lock"
 """File of a run's folder that a process holds while it works."""
@@ -53,9 +57,8 @@ class Arguments:
 
     Attributes:
         run: The settings of the run.
-        preset: Named settings to start from: wkm-2024 has the paper's; the row
-            released does what its code really does. A config file and the other
-            options override them.
+        preset: Named settings to start from: wkm-2024 has the paper's. A config file
+            and the other options override them.
         config: JSON file of settings, such as the config.json of another run; the
             other options override it.
         out: Folder of the run; a new one in ./runs if not given.
@@ -113,7 +116,9 @@ def run_step(name: str, words: list[str]) -> int:
     ):
         # Before the folder: a run that cannot begin leaves none.
         arguments.run.writing.prompts_for(arguments.run.games.id)
-        arguments.run.games.find("train")
+        for split in SPLITS if name in ("evaluate", "all") else SPLITS[:1]:
+            with arguments.run.games.open(split):
+                pass
         folder = _folder(arguments)
         lock = folder.path / LOCK
         stack.enter_context(only_one(lock, name=f"The run {str(folder.path)!r}"))

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from cwm.core.errors import ConfigError
 from cwm.knowledge.models import Models
 from cwm.knowledge.playing import expert_in
-from cwm.knowledge.rows import Row
-from cwm.knowledge.runs import KnowledgeRunConfig, SeedFolder
+from cwm.knowledge.rows import Row, agents_of
+from cwm.knowledge.runs import SCRATCH, KnowledgeRunConfig, SeedFolder
 from cwm.knowledge.training_data import KNOWLEDGE, ROLES, ModelName
+from cwm.knowledge.writing import check_kinds
 from cwm.llm.chat import ChatModel
 from cwm.llm.registry import scoring_side
 from cwm.providers.knowledge.acting.deciding import DecidingConfig, KnowledgePlayer
@@ -135,6 +136,7 @@ def _as_released(config: DecidingConfig) -> DecidingConfig:
     """Returns the settings of the published code; see the row `released`."""
     return replace(
         config,
+        choose="verbs",
         scoring="first_token",
         mixing=replace(config.mixing, agent_weight=1.0, mode="released"),
         retrieval=replace(config.retrieval, filter="after", num_neighbours=3000),
@@ -147,9 +149,41 @@ def check_players(config: KnowledgeRunConfig) -> None:
     Raises:
         ConfigError: If there are such.
     """
-    has_base = any(row.state == "base" for row in config.read_rows().values())
-    if config.deciding.choose == "free" and has_base:
+    rows, models = config.read_rows(), config.models
+    if config.deciding.choose == "free" and any(
+        row.state == "base" for row in rows.values()
+    ):
         raise ConfigError(
             "deciding.choose must be verbs or commands where a row uses the state "
             "base, got free."
+        )
+    if any(row.told == "kind" for row in rows.values()):
+        check_kinds(config.writing)
+    untrained = [name for name, row in rows.items() if row.agent == "untrained"]
+    if untrained and models.agent_llm == SCRATCH:
+        raise ConfigError(
+            f"rows {', '.join(untrained)} need agent_llm hf:ID_OR_FOLDER, gguf:FILE or "
+            "openai:MODEL: a model from nothing says nothing before it is trained."
+        )
+    _check_endpoints(config, rows)
+
+
+def _check_endpoints(config: KnowledgeRunConfig, rows: Mapping[str, Row]) -> None:
+    """Refuses training of models that are elsewhere."""
+    models = config.models
+    trained = [name for name, row in rows.items() if agents_of([row])]
+    is_explored = config.writing.compare and any(
+        row.told != "nothing" or row.state != "none" for row in rows.values()
+    )
+    if models.agent_llm.startswith("openai:") and (trained or is_explored):
+        what = f"rows {', '.join(trained)} need" if trained else "compare needs"
+        raise ConfigError(
+            f"{what} a trained agent, and {models.agent_llm} is elsewhere. Take the "
+            "rows prompted and prompted-task, with --no-compare."
+        )
+    knows = any(row.needs_knowledge for row in rows.values())
+    if models.knowledge_name.startswith("openai:") and knows:
+        raise ConfigError(
+            "knowledge_llm must be scratch, hf:ID_OR_FOLDER or gguf:FILE, which can be "
+            f"trained, got {models.knowledge_name}."
         )

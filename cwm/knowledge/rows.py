@@ -31,8 +31,8 @@ class Row:
         agent: Who acts.
         told: What task knowledge it is told.
         state: What state knowledge does.
-        released: Whether agent and state base are mixed as the published code does:
-            only the agent counts, and only its best verb.
+        released: Whether the next verb is the one whose first token the agent likes
+            best, the state base without weight, as the published code has it.
         about: What the row stands for, in words.
     """
 
@@ -51,7 +51,7 @@ class Row:
 ROWS: Mapping[str, Row] = {
     "random": Row(agent="random", about="any legal command"),
     "expert": Row(agent="expert", about="the ceiling"),
-    "prompted": Row(agent="untrained", about="the language model as it is (ReAct)"),
+    "prompted": Row(agent="untrained", about="the language model as it is"),
     "prompted-task": Row(
         agent="untrained",
         told="model",
@@ -71,13 +71,14 @@ ROWS: Mapping[str, Row] = {
         agent="task",
         state="base",
         released=True,
-        about="what the published code does: the agent is not told the knowledge that "
-        "it was trained with, and the state base has no weight",
+        about="as in the published code, the agent is not told the knowledge that it "
+        "was trained with, and the state base has no weight (here verbs are legal)",
     ),
     "oracle": Row(
         agent="task",
         told="oracle",
-        about="task knowledge written by who has seen this game's expert",
+        about="task knowledge written by who has seen this game's expert, and nothing "
+        "that was explored",
     ),
     "kind": Row(
         agent="kind", told="kind", about="one task knowledge for each kind of task"

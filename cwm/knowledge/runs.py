@@ -2,12 +2,15 @@
 
 config.json, environment.json
 experts.jsonl               episodes of the experts, shared by all seeds
+experts-SPLIT.jsonl         the same of test games, for the row oracle
+seed-N/steps.json           from what each of these was made:
 seed-N/explored.jsonl       what the agent without knowledge did in the same games
 seed-N/task_notes.jsonl     task knowledge
 seed-N/kind_notes.jsonl     one text for each kind of task
 seed-N/state_notes.jsonl    state knowledge
 seed-N/training/NAME.jsonl  conversations that a model learns
 seed-N/models/NAME/         trained models
+    seed-N/oracle_notes-SPLIT.jsonl   task knowledge of test games
 seed-N/base/                the state base
 seed-N/played/ROW-SPLIT.jsonl   episodes of the evaluation
 result.json                 its figures
@@ -34,6 +37,7 @@ from cwm.llm.service_config import ServiceConfig
 from cwm.providers.knowledge.acting.deciding import DecidingConfig
 from cwm.providers.knowledge.base.states import RetrievalConfig
 from cwm.providers.knowledge.models.config import AdapterConfig, ScratchConfig
+from envs.text_games.base import Split
 from prompts.knowledge import FOLDERS, KnowledgePrompts, known_folders
 
 RUNS = Path("runs")
@@ -189,6 +193,10 @@ class KnowledgeFolder(RunFolder):
         """Episodes of the experts."""
         return self.path / "experts.jsonl"
 
+    def experts_in(self, split: Split) -> Path:
+        """Returns the file of the experts' episodes in test games."""
+        return self.path / f"experts-{split}.jsonl"
+
     def of(self, seed: int) -> "SeedFolder":
         """Returns the files of one seed."""
         return SeedFolder(self.path / f"seed-{seed}")
@@ -256,6 +264,10 @@ class SeedFolder:
     def model(self, name: str) -> Path:
         """Returns the folder of a trained model."""
         return self.path / "models" / name
+
+    def oracle_notes(self, split: Split) -> Path:
+        """Returns the file of task knowledge of test games."""
+        return self.path / f"oracle_notes-{split}.jsonl"
 
     def played(self, row: str, split: str) -> Path:
         """Returns the file of a row's episodes."""

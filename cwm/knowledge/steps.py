@@ -84,7 +84,8 @@ class Pipeline:
     def experts(self) -> list[Episode]:
         """Returns the episodes in which experts win the games to learn from.
 
-        A game that its expert does not win within the steps of an episode is left out.
+        A game that its expert does not win within the steps of an episode, or knows no
+        way to win, is left out.
 
         Raises:
             CwmError: If a game cannot be played, or no game was won.
@@ -112,7 +113,7 @@ class Pipeline:
         return won
 
     def explore(self, seed: int) -> None:
-        """Lets the agent without knowledge play the games that the experts won."""
+        """Lets the agent without knowledge play the games to learn from."""
         self._train(seed, "plain")
         files, games = self.folder.of(seed), self.config.games
         inputs = [self.folder.experts, files.model("plain")]

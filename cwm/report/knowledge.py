@@ -27,6 +27,7 @@ class KnowledgeRow:
         figures: As `Measures.to_json` of `cwm.knowledge` gives them.
         score: Mean score from 0 to 100, with its interval.
         difference: From the baseline, game by game; `None` for the baseline.
+        by_seed: Mean difference of each seed.
         tasks: Mean score of each kind of task.
     """
 
@@ -36,6 +37,7 @@ class KnowledgeRow:
     figures: Mapping[str, Any]
     score: Estimate
     difference: PairedTest | None = None
+    by_seed: Mapping[int, float] = field(default_factory=dict)
     tasks: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -48,6 +50,7 @@ class KnowledgeRow:
             "difference": None
             if self.difference is None
             else self.difference.to_json(),
+            "difference_by_seed": dict(self.by_seed),
             "tasks": dict(self.tasks),
         }
 
@@ -108,6 +111,7 @@ class KnowledgeReport:
             "won",
             "steps",
             "invalid steps",
+            "too long",
             "calls",
             "tokens",
             "s",
@@ -126,6 +130,7 @@ def _cells(row: KnowledgeRow) -> list[str]:
         f"{100 * known['success']:.0f} %",
         f"{known['steps']:.1f}",
         f"{100 * known['invalid_steps']:.1f} %",
+        f"{100 * known['out_of_context']:.0f} %",
         f"{known['num_calls']:.1f}",
         f"{known['prompt_tokens'] + known['completion_tokens']:,.0f}",
         f"{known['seconds']:.2f}",

@@ -161,6 +161,31 @@ def test_rows_without_a_model_are_played_without_one(tmp_path: Path) -> None:
             ["all", *SMALL, "--deciding.choose", "free"],
             "deciding.choose must be verbs or commands",
         ),
+        (["all", *SMALL, *in_rows("prompted")], "rows prompted need agent_llm"),
+        (
+            ["all", *SMALL, *in_rows("kind"), "--writer", "gguf:x"],
+            "The row kind needs the writer deterministic",
+        ),
+        (
+            ["all", *SMALL, *in_rows("none"), "--agent-llm", "openai:x"],
+            "rows none need a trained agent, and openai:x is elsewhere",
+        ),
+        (
+            ["all", *SMALL, *in_rows("prompted-task"), "--agent-llm", "openai:x"],
+            "compare needs a trained agent",
+        ),
+        (
+            ["all", *SMALL, "--knowledge-llm", "openai:x"],
+            "knowledge_llm must be scratch",
+        ),
+        (["all", *SMALL, "--test-games", "13"], "test_games must be at most 12"),
+        (
+            [
+                *("all", *SMALL, "--deciding.choose", "commands"),
+                *("--deciding.scoring", "first_token"),
+            ],
+            "deciding.scoring must be sum or mean",
+        ),
         (
             ["all", "--resume", "nowhere"],
             "must be the folder of a run of cwm.knowledge",
@@ -177,16 +202,6 @@ def test_wrong_settings_are_named(
     monkeypatch.chdir(tmp_path)
     assert main(words) == 2
     assert message in capsys.readouterr().err
-
-
-@pytest.mark.local
-def test_a_model_from_nothing_cannot_be_prompted(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "run"
-    words = ["all", *SMALL, *in_rows("prompted"), "--out", str(out)]
-    assert main(words) == 2
-    assert "says nothing before it is trained" in capsys.readouterr().err
 
 
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,13 +20,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cwm.core.errors import ConfigError
+from cwm.core.errors import ConfigError, LLMError
 from cwm.core.protocols import Context, FloatArray
 from cwm.core.spaces import Value
 from cwm.llm.chat import ChatMessage
 from cwm.llm.scoring import ScoringModel
-from cwm.providers.knowledge.acting.knowing import Knower
-from cwm.providers.knowledge.acting.players import Start
+from cwm.providers.knowledge.acting.knowing import KnowledgeModel
+from cwm.providers.knowledge.acting.players import OutOfContext, Start
 from cwm.providers.knowledge.base.states import (
     NO_NEIGHBOURS,
     Neighbours,
@@ -86,13 +86,14 @@ class GuidingAgent:
 
     Attributes:
         scorer: Its model.
-        prompts: What it is told.
+        prompts: What it is told. It must have been trained without thoughts: imagined
+            actions have none.
         knower: Who tells it task knowledge; `None` for none.
     """
 
     scorer: ScoringModel
     prompts: KnowledgePrompts
-    knower: Knower | None = None
+    knower: KnowledgeModel | None = None
 
 
 class KnowledgePrior:
@@ -111,6 +112,8 @@ class KnowledgePrior:
         num_contexts: Contexts that it was asked about.
         num_looked_up: Of these, how many were looked up in the base.
         num_agent_contexts: And how many the agent was asked about.
+        num_too_long: Of the latter, how many were too long for it to read; the base
+            spoke alone.
     """
 
     def __init__(
@@ -124,7 +127,8 @@ class KnowledgePrior:
         self._kept: dict[Hashable, FloatArray] = {}
         self._task_knowledge: dict[tuple[str, str], str] = {}
         self._asked = 0
-        self.num_contexts = self.num_looked_up = self.num_agent_contexts = 0
+        self.num_contexts = self.num_looked_up = 0
+        self.num_agent_contexts = self.num_too_long = 0
 
     def forget(self) -> None:
         """Forgets what was answered; the agent may be asked again."""
@@ -146,20 +150,18 @@ class KnowledgePrior:
             (context.instruction, context.observations, context.actions, frozenset(one))
             for context, one in zip(contexts, actions, strict=True)
         ]
+        if len(self._kept) + len(keys) > MAX_KEPT:
+            self._kept.clear()
         new = {
             key: (context, tuple(sorted(one)))
             for key, context, one in zip(keys, contexts, actions, strict=True)
             if key not in self._kept
         }
-        if len(self._kept) + len(new) > MAX_KEPT:
-            self._kept.clear()
-        found = self._new([*new.values()])
-        known = self._kept | dict(zip(new, found, strict=True))
-        self._kept |= dict(zip(new, found, strict=True))
+        self._kept.update(zip(new, self._new([*new.values()]), strict=True))
         results = []
         for key, one in zip(keys, actions, strict=True):
             place = {action: index for index, action in enumerate(sorted(one))}
-            results.append(known[key][[place[action] for action in one]])
+            results.append(self._kept[key][[place[action] for action in one]])
         return results
 
     def _new(
@@ -196,16 +198,30 @@ class KnowledgePrior:
             return silent
         self._asked += number
         self.num_agent_contexts += number
-        choices = [
-            Choice(
+        found = [self._agent_scores(*one) for one in asked[:number]]
+        return [*found, *silent[number:]]
+
+    def _agent_scores(self, context: Context, actions: tuple[str, ...]) -> FloatArray:
+        """Returns what the agent gives to actions; minus infinity if it cannot read."""
+        assert self._agent is not None, "asked only then"
+        try:
+            choice = Choice(
                 messages=self._messages(context),
                 begun=begun_answer(),
                 candidates=actions,
             )
-            for context, actions in asked[:number]
-        ]
-        found = score_choices(self._agent.scorer, choices, mode=self._config.scoring)
-        return [*(one.scores for one in found), *silent[number:]]
+            (found,) = score_choices(
+                self._agent.scorer, [choice], mode=self._config.scoring
+            )
+        except OutOfContext:
+            self.num_too_long += 1
+        except LLMError as error:
+            if not error.is_about_prompt:
+                raise
+            self.num_too_long += 1
+        else:
+            return found.scores
+        return np.full(len(actions), -np.inf)
 
     def _messages(self, context: Context) -> list[ChatMessage]:
         """Returns the dialogue that an agent would have had up to a context."""

@@ -22,8 +22,9 @@ from cwm.core.errors import ConfigError, DataError
 from cwm.core.files import write_atomically
 from envs.text_games.base import Split
 
-Ending: TypeAlias = Literal["won", "lost", "out_of_steps", "out_of_context"]
-"""How an episode ended; the last: the agent's model could not read it any further."""
+Ending: TypeAlias = Literal["won", "lost", "out_of_steps", "out_of_context", "gave_up"]
+"""How an episode ended; the last two: the agent's model could not read it any further;
+the player had nothing left to do."""
 
 Source: TypeAlias = Literal["expert", "explored", "evaluated"]
 """Why an episode was played."""

@@ -1,6 +1,6 @@
 import pytest
 
-from cwm.knowledge.measures import by_task, compare, measure
+from cwm.knowledge.measures import by_seed, by_task, compare, measure
 from cwm.providers.knowledge.records import Ending, Episode, PlayedEpisode, Step
 
 
@@ -70,6 +70,13 @@ def test_differences_pair_the_same_game_and_seed() -> None:
     found = compare(row, other)
     assert found is not None
     assert (found.num_pairs, found.num_wins) == (2, 2)
+    # Seeds of a game are no evidence of their own.
+    thrice = [played(game, 1.0, seed=s) for game in range(5) for s in range(3)]
+    nothing = [played(game, 0.9, seed=s) for game in range(5) for s in range(3)]
+    clustered = compare(thrice, nothing)
+    assert clustered is not None
+    assert (clustered.num_pairs, clustered.sign_flip_p) == (5, 0.0625)
+    assert by_seed(thrice, nothing) == pytest.approx({0: 10.0, 1: 10.0, 2: 10.0})
     assert found.mean.value == pytest.approx(75.0)
     assert compare(row, []) is None
 

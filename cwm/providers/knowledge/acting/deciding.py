@@ -66,6 +66,9 @@ from prompts.knowledge import KnowledgePrompts
 ANSWER_TOKENS = 512
 """Longest answer of an agent, as published."""
 
+COMMAND_TOKENS = 64
+"""Longest end of a command whose verb was chosen."""
+
 AnswerStyle: TypeAlias = Literal["verbs", "commands", "free"]
 """What is chosen among: the verbs of legal commands, the agent writing what follows;
 legal commands as they are; nothing, the agent writing all."""
@@ -91,6 +94,13 @@ class DecidingConfig:
     mixing: MixingConfig = field(default_factory=MixingConfig)
     retrieval: RetrievalConfig = field(default_factory=RetrievalConfig)
     constrains_first: bool = False
+
+    def __post_init__(self) -> None:
+        if self.choose == "commands" and self.scoring == "first_token":
+            raise ConfigError(
+                "deciding.scoring must be sum or mean where commands are chosen: those "
+                "of one verb begin with the same token. Got first_token."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +160,7 @@ class _Episode:
         self._usage = Usage()
         self._knower: KnowerSession | None = None
         self._state, self._previous, self._answer = "", FIRST_ACTION, ""
-        self._num_acts = 0
+        self._num_acts, self._is_alone = 0, False
         if player.config.constrains_first:
             # Knowledge models are not asked for a state before the first action.
             self._state = Progress.begin(start.instruction, start.observation).note()
@@ -188,19 +198,28 @@ class _Episode:
         """Is told what came of the last move."""
         player = self._player
         if self._knower is not None and (player.shows_state or player.base is not None):
-            self._state = self._knower.state(
-                self._answer, observation, is_legal=is_legal
-            )
+            self._hear(self._knower, observation, is_legal=is_legal)
         shown = observation_text(observation, self._state * player.shows_state)
         self._messages.append(ChatMessage("user", shown))
 
-    def _written(self, begun: str, stop: tuple[str, ...]) -> str:
+    def _hear(self, knower: KnowerSession, observation: str, *, is_legal: bool) -> None:
+        """Asks for the state; who can read no further leaves the agent alone."""
+        if self._is_alone:
+            return
+        try:
+            self._state = knower.state(self._answer, observation, is_legal=is_legal)
+        except OutOfContext:
+            self._state, self._is_alone = "", True
+
+    def _written(
+        self, begun: str, stop: tuple[str, ...], max_tokens: int = ANSWER_TOKENS
+    ) -> str:
         """Returns what the agent writes, after a begun answer."""
         messages = list(self._messages)
         if begun:
             messages.append(ChatMessage("assistant", begun))
         text, usage = ask(
-            self._player.agent, messages, max_tokens=ANSWER_TOKENS, stop=stop
+            self._player.agent, messages, max_tokens=max_tokens, stop=stop
         )
         self._usage += usage
         return text
@@ -258,9 +277,8 @@ class _Episode:
     def _neighbours(self) -> Neighbours:
         """Returns moments like this one; none where the agent is left alone."""
         player = self._player
-        if player.base is None or not (
-            self._num_acts or player.config.constrains_first
-        ):
+        is_free = not (self._num_acts or player.config.constrains_first)
+        if player.base is None or self._is_alone or is_free:
             return NO_NEIGHBOURS
         return player.base.neighbours(
             self._state, self._previous, player.config.retrieval
@@ -270,7 +288,7 @@ class _Episode:
         """Returns the command that the agent makes of a verb."""
         if is_choice(verb):
             return verb
-        rest = self._written(f"{begun} {verb}", ("\n",))
+        rest = self._written(f"{begun} {verb}", ("\n",), COMMAND_TOKENS)
         return parse_answer(f"{ACTION} {join_verb(verb, rest)}").action
 
 

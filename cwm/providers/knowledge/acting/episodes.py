@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cwm.providers.knowledge.acting.players import (
+    GaveUp,
     Move,
     OutOfContext,
     Player,
@@ -89,13 +90,15 @@ def play(
             move = session.act(env.legal_actions)
             steps.append(_carry_out(env, move))
             traces.append(move.trace)
-            if not env.is_over:
+            if not env.is_over and len(steps) < limit:
                 session.see(steps[-1].observation, is_legal=steps[-1].is_legal)
             on_step(len(steps))
         if env.is_over:
             ending = "won" if env.has_won else "lost"
     except OutOfContext:
         ending = "out_of_context"
+    except GaveUp:
+        ending = "gave_up"
     episode = Episode(
         id=start.key,
         env=env_id,

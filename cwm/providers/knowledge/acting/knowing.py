@@ -173,7 +173,8 @@ class WrittenKnowledge:
         key = start.key if self.of == "game" else start.task
         if key not in self.texts:
             raise DataError(
-                f"Task knowledge of {key!r} must be written before, got none."
+                f"Task knowledge of {key!r} must be written before, got none. Learn "
+                "from more games, so that each kind of task is among them."
             )
         progress = Progress.begin(start.instruction, start.observation)
         return _Followed(self.texts[key], progress)

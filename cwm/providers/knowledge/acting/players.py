@@ -6,8 +6,6 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from cwm.core.errors import DataError
-
 Legal: TypeAlias = Callable[[], Sequence[str]]
 """Asks the game for the commands that it understands now, in its order."""
 
@@ -72,6 +70,10 @@ class OutOfContext(Exception):  # noqa: N818 - an event, not a fault
     """A player's model cannot read the episode any further."""
 
 
+class GaveUp(Exception):  # noqa: N818 - an event, not a fault
+    """A player has nothing left to do."""
+
+
 class Session(Protocol):
     """A player in one episode."""
 
@@ -85,6 +87,7 @@ class Session(Protocol):
 
         Raises:
             OutOfContext: If the episode has become too long for the player.
+            GaveUp: If it has nothing left to do.
         """
         ...
 
@@ -149,7 +152,7 @@ class _Replay(_Free):
     def act(self, legal: Legal) -> Move:
         """Returns the next command."""
         if not self._left:
-            raise DataError("The expert's commands must win the game, but they ended.")
+            raise GaveUp
         return Move(action=self._left.pop())
 
 

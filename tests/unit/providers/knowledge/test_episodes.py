@@ -1,9 +1,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pytest
 
-from cwm.core.errors import DataError
 from cwm.providers.knowledge.acting.episodes import Played, play
 from cwm.providers.knowledge.acting.players import (
     ExpertPlayer,
@@ -76,9 +74,19 @@ def test_the_expert_wins_in_its_four_steps() -> None:
     assert (episode.ending, episode.score, episode.has_won) == ("won", 1.0, True)
 
 
-def test_an_expert_whose_commands_do_not_win_is_an_error() -> None:
-    with pytest.raises(DataError, match="must win the game"):
-        played(ExpertPlayer(lambda _: ["go to table"]))
+def test_an_expert_whose_commands_do_not_win_gives_up() -> None:
+    episode = played(ExpertPlayer(lambda _: ["go to table"])).episode
+    assert (len(episode.steps), episode.ending, episode.has_won) == (
+        1,
+        "gave_up",
+        False,
+    )
+
+
+def test_a_player_is_told_nothing_after_the_last_step_that_it_may_make() -> None:
+    player = Reciter("go to table", "go to bed")
+    assert played(player, max_steps=2).episode.ending == "out_of_steps"
+    assert len(player.told) == 1
 
 
 def test_steps_are_counted_however_they_fail() -> None:

@@ -5,11 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cwm.core.errors import ConfigError
+from cwm.core.errors import ConfigError, LLMError
 from cwm.core.protocols import Context
 from cwm.llm.chat import ChatMessage
 from cwm.llm.scoring import TokenLogProbs
-from cwm.providers.knowledge.acting.knowing import WrittenKnowledge
+from cwm.llm.scripted import ScriptedChatModel
+from cwm.providers.knowledge import guiding
+from cwm.providers.knowledge.acting.knowing import KnowledgeModel
 from cwm.providers.knowledge.base.encoders import HashedEncoder
 from cwm.providers.knowledge.base.entries import Entry
 from cwm.providers.knowledge.base.states import StateBase
@@ -113,9 +115,10 @@ def test_weight_one_is_the_agents_own_choice() -> None:
 
 def test_the_agent_reads_the_dialogue_that_it_would_have_had() -> None:
     scorer = Scorer()
-    knower = WrittenKnowledge(name="rules", texts={"": "Cups belong on beds."})
+    prompts = KnowledgePrompts("household")
+    knowing = ScriptedChatModel(["Cups belong on beds."])
     told = GuidingAgent(
-        scorer=scorer, prompts=KnowledgePrompts("household"), knower=knower
+        scorer=scorer, prompts=prompts, knower=KnowledgeModel(knowing, prompts)
     )
     KnowledgePrior(BASE, told, config(0.5)).evaluate([LATER], [LEGAL])
     assert [message.content for message in scorer.read[0][2:]] == [
@@ -180,6 +183,33 @@ def test_a_context_is_told_as_the_writer_tells_episodes() -> None:
     told = note_of(LATER)
     assert told.startswith("Goal: Put the cup on the bed. Place: bed.")
     assert note_of(FIRST) != told
+
+
+def test_what_an_agent_cannot_read_is_left_to_the_base() -> None:
+    class Short(Scorer):
+        def log_probs(
+            self,
+            messages: Sequence[ChatMessage],
+            continuations: Sequence[str],
+            *,
+            end_of_turn: bool = True,
+        ) -> list[TokenLogProbs]:
+            raise LLMError("too long", retryable=False, is_about_prompt=True)
+
+    prior = KnowledgePrior(BASE, agent(Short()), config(0.5))
+    (found,) = prior.evaluate([LATER], [LEGAL])
+    np.testing.assert_allclose(np.exp(found), [0.0, 0.0, 1.0, 0.0], atol=1e-12)
+    assert (prior.num_agent_contexts, prior.num_too_long) == (1, 1)
+
+
+def test_a_full_memory_forgets_and_answers_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(guiding, "MAX_KEPT", 2)
+    prior = KnowledgePrior(BASE, None, config(0.0))
+    before = prior.evaluate([FIRST, LATER], [LEGAL, LEGAL])
+    again = prior.evaluate([FIRST, LATER], [LEGAL[:2], LEGAL])
+    np.testing.assert_array_equal(again[1], before[1])
 
 
 def test_wrong_questions_and_settings_are_named() -> None:
