@@ -150,6 +150,8 @@ def check_players(config: KnowledgeRunConfig) -> None:
         ConfigError: If there are such.
     """
     rows, models = config.read_rows(), config.models
+    if len(set(config.seeds)) < len(config.seeds):
+        raise ConfigError(f"seeds must be different numbers, got {config.seeds}.")
     if config.deciding.choose == "free" and any(
         row.state == "base" for row in rows.values()
     ):

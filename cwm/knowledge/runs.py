@@ -156,9 +156,7 @@ class KnowledgeRunConfig:
 
     def __post_init__(self) -> None:
         read_rows(self.rows)
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise ConfigError(f"seeds must be different numbers, got {self.seeds}.")
-        if any(seed < 0 for seed in self.seeds):
+        if not self.seeds or any(seed < 0 for seed in self.seeds):
             raise ConfigError(f"seeds must be at least 0, got {self.seeds}.")
 
     def read_rows(self) -> dict[str, Row]:

@@ -130,12 +130,14 @@ def test_experts_need_no_model(
 def test_rows_without_a_model_are_played_without_one(tmp_path: Path) -> None:
     out = tmp_path / "run"
     rows = in_rows("random", "expert")
-    assert main(["all", *SMALL, *rows, "--seeds", "3", "--out", str(out)]) == 0
+    seeds = ("--seeds", "3", "--seeds", "0")
+    assert main(["all", *SMALL, *rows, *seeds, "--out", str(out)]) == 0
     assert sorted(one.name for one in out.iterdir()) == [
         ".lock",
         "config.json",
         "environment.json",
         "result.json",
+        "seed-0",
         "seed-3",
     ]
 
