@@ -17,6 +17,7 @@ import tyro
 
 from cwm.core.errors import ConfigError
 from cwm.execution.options import shown_as
+from cwm.execution.run_folder import RunFolder
 from cwm.proposers.config import LanguageModelConfig
 from cwm.synthesis.config import BudgetConfig, SynthesisConfig, TreeConfig
 from envs.collect import CollectConfig
@@ -175,6 +176,30 @@ def load_config(path: Path, base: ConfigT) -> ConfigT:
     if not isinstance(data, dict):
         raise ConfigError(f"Config {str(path)!r} must hold a JSON object.")
     return config_from_json(data, base, name=str(path))
+
+
+def read_run_config(
+    folder: RunFolder, base: ConfigT, *, command: str, key: str
+) -> ConfigT:
+    """Returns the settings of a run.
+
+    Args:
+        folder: Of the run.
+        base: Supplies what the file does not say.
+        command: Whose runs are meant, for messages.
+        key: A setting that only its runs have.
+
+    Raises:
+        ConfigError: If there is no such run, or its settings break a rule.
+        DataError: If they cannot be read.
+    """
+    wanted = f"{str(folder.path)!r} must be the folder of a run of {command}, but it "
+    if not folder.config.is_file():
+        raise ConfigError(f"{wanted}has no config.json.")
+    data = folder.read_json(folder.config)
+    if key not in data:
+        raise ConfigError(f"{wanted}is of another command.")
+    return config_from_json(data, base, name=str(folder.config))
 
 
 def config_from_json(

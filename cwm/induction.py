@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 import tyro
 
 from cwm.agents.training import read_policy
-from cwm.config import config_from_json
+from cwm.config import read_run_config
 from cwm.core.errors import ConfigError
 from cwm.core.journal import Journal
 from cwm.execution.progress import Progress
@@ -121,18 +121,9 @@ class InductionFolder(RunFolder):
         Raises:
             ConfigError: If there is no such run here, or the settings cannot be read.
         """
-        if not self.config.is_file():
-            raise ConfigError(
-                f"{str(self.path)!r} must be the folder of a run of cwm.induce, but it "
-                "has no config.json."
-            )
-        data = self.read_json(self.config)
-        if "induction" not in data:
-            raise ConfigError(
-                f"{str(self.path)!r} must be the folder of a run of cwm.induce, but it "
-                "is of another command."
-            )
-        return config_from_json(data, InductionRunConfig(), name=str(self.config))
+        return read_run_config(
+            self, InductionRunConfig(), command="cwm.induce", key="induction"
+        )
 
 
 def new_folder(config: InductionRunConfig, out: Path | None) -> InductionFolder:

@@ -23,6 +23,7 @@ from cwm.core.trajectories import (
 )
 from envs.actions import ActionSource, is_table_like
 from envs.curators import NUM_SEEDS, Choice, Curator, ExplorerCurator
+from envs.declared import instruction_of, legal_actions_of
 from envs.hidden_state import StateParts, stacked, state_layout, state_parts
 from envs.plain_data import same_value
 from envs.playground.curator import PlaygroundCurator
@@ -441,21 +442,6 @@ def record(
         legal_actions=tuple(a or () for a in legal) if is_declared else None,
         states=stacked(states),
     )
-
-
-def legal_actions_of(env: Env) -> tuple[Value, ...] | None:
-    """Returns what the environment itself declares legal, if it does."""
-    declared = getattr(env.unwrapped, "legal_actions", None)
-    return tuple(declared()) if callable(declared) else None
-
-
-def instruction_of(env: Env) -> str | None:
-    """Returns what the environment tells the agent to do, if it does."""
-    for name in ("instruction", "mission"):
-        text = getattr(env.unwrapped, name, None)
-        if isinstance(text, str):
-            return text
-    return None
 
 
 def by_return(trajectories: list[Trajectory]) -> list[Trajectory]:

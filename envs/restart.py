@@ -29,7 +29,7 @@ from cwm.core.spaces import (
 )
 from cwm.core.trajectories import TransitionBatch
 from envs.actions import to_vector
-from envs.collect import legal_actions_of
+from envs.declared import legal_actions_of
 from envs.snapshots import generators, is_mujoco
 from envs.spaces import to_gymnasium, to_value
 from envs.spec import Env, EnvSpec

@@ -32,7 +32,8 @@ from cwm.core.protocols import (
 from cwm.core.seeding import child_rng, child_seed
 from cwm.core.spaces import Value
 from envs.actions import to_key, to_vector
-from envs.collect import legal_actions_of, varies
+from envs.collect import varies
+from envs.declared import legal_actions_of
 from envs.plain_data import same_value
 from envs.restart import MATCH_TOLERANCE, STEP_TOLERANCE, Restarter, find_restarter
 from envs.snapshots import (

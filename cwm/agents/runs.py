@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import tyro
 
-from cwm.config import config_from_json
+from cwm.config import read_run_config
 from cwm.core.errors import ConfigError, DataError
 from cwm.core.spaces import DiscreteSpec
 from cwm.execution.options import shown_as
@@ -272,13 +272,9 @@ class PolicyFolder(RunFolder):
         Raises:
             ConfigError: If there is no such run here, or the settings cannot be read.
         """
-        data = self.read_json(self.config) if self.config.is_file() else {}
-        if "ppo" not in data:
-            raise ConfigError(
-                f"{str(self.path)!r} must be the folder of a run of cwm.ppo train, "
-                "but it has no config.json of one."
-            )
-        return config_from_json(data, PolicyRunConfig(), name=str(self.config))
+        return read_run_config(
+            self, PolicyRunConfig(), command="cwm.ppo train", key="ppo"
+        )
 
     def check_checkpoint(self) -> None:
         """Refuses a run that has learned nothing yet.

@@ -18,7 +18,7 @@ from cwm.evaluation.decisions import (
 )
 from cwm.evaluation.guard import PredictionError, PredictionJudge
 from envs.actions import ActionSource
-from envs.collect import instruction_of, legal_actions_of
+from envs.declared import instruction_of, legal_actions_of
 from envs.snapshots import EnvStep, SnapshotEnv
 from envs.spaces import to_gymnasium, to_value
 from envs.spec import EnvSpec

@@ -24,7 +24,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import tyro
 
-from cwm.config import config_from_json, config_to_json
+from cwm.config import config_to_json, read_run_config
 from cwm.core.errors import ConfigError
 from cwm.core.names import slug
 from cwm.execution.options import shown_as
@@ -205,18 +205,9 @@ class KnowledgeFolder(RunFolder):
         Raises:
             ConfigError: If there is no such run here, or they cannot be read.
         """
-        if not self.config.is_file():
-            raise ConfigError(
-                f"{str(self.path)!r} must be the folder of a run of cwm.knowledge, but "
-                "it has no config.json."
-            )
-        data = self.read_json(self.config)
-        if "deciding" not in data:
-            raise ConfigError(
-                f"{str(self.path)!r} must be the folder of a run of cwm.knowledge, but "
-                "it is of another command."
-            )
-        return config_from_json(data, KnowledgeRunConfig(), name=str(self.config))
+        return read_run_config(
+            self, KnowledgeRunConfig(), command="cwm.knowledge", key="deciding"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from envs.collect import instruction_of
+from envs.declared import instruction_of
 from envs.playground.env import Playground
 from envs.playground.rules import (
     under,

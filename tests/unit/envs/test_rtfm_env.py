@@ -10,7 +10,8 @@ from gymnasium.utils.env_checker import check_env
 
 from cwm.core.errors import ConfigError
 from cwm.core.spaces import NestedSpec
-from envs.collect import CollectConfig, collect, instruction_of, legal_actions_of
+from envs.collect import CollectConfig, collect
+from envs.declared import instruction_of, legal_actions_of
 from envs.registry import find
 from envs.restart import restart_predictions
 from envs.rtfm.env import RTFM
