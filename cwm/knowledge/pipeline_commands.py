@@ -115,10 +115,10 @@ def run_step(name: str, words: list[str]) -> int:
         ExitStack() as stack,
     ):
         # Before the folder: a run that cannot begin leaves none.
-        arguments.run.writing.prompts_for(arguments.run.games.id)
         for split in SPLITS if name in ("evaluate", "all") else SPLITS[:1]:
             with arguments.run.games.open(split):
                 pass
+        arguments.run.writing.prompts_for(arguments.run.games.id)
         folder = _folder(arguments)
         lock = folder.path / LOCK
         stack.enter_context(only_one(lock, name=f"The run {str(folder.path)!r}"))

@@ -147,7 +147,12 @@ def test_rows_without_a_model_are_played_without_one(tmp_path: Path) -> None:
     [
         (["dream"], "cwm.knowledge needs the name of a command, got 'dream'"),
         (["all", "--rows", "best"], "rows must be some of random, expert,"),
-        (["all", "--env", "CartPole-v1"], "prompts must be given for 'CartPole-v1'"),
+        (["all", "--env", "CartPole-v1"], "env must be a text game"),
+        (["all", "--env", "nowhere"], "No environment called 'nowhere'"),
+        (
+            ["experts", *SMALL[:2], *SMALL[4:]],
+            "prompts must be given for 'tests.support.tidy:Tidy-v0'",
+        ),
         (
             ["experts", "--env", "CartPole-v1", "--prompts", "household"],
             "env must be a text game",

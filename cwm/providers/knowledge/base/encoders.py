@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import HashingVectorizer
 
 from cwm.core.errors import PrerequisiteError
+from cwm.llm.local.loading import quiet_progress
 
 Vectors: TypeAlias = NDArray[np.float32]
 
@@ -150,7 +151,8 @@ class MiniLMEncoder:
     @cached_property
     def _model(self) -> Any:
         package = importlib.import_module("sentence_transformers")
-        return package.SentenceTransformer(str(self._folder), device="cpu")
+        with quiet_progress():
+            return package.SentenceTransformer(str(self._folder), device="cpu")
 
 
 def _hash_of(text: str) -> str:
