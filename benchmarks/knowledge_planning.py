@@ -12,14 +12,19 @@ The model of the search is the true game, run again from its commands (PRIVILEGE
 knows what no player does). So the rows say what knowledge saves a search, and not what
 an agent can reach.
 
+A run of `cwm.knowledge` may speak in the base's place, with its agent beside its base.
+
     python -m benchmarks.knowledge_planning
     python -m benchmarks.knowledge_planning --env coin --simulations 4 16
+    python -m benchmarks.knowledge_planning --run runs/knowledge --row wkm
     python -m benchmarks.knowledge_planning --show
 """
 
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -35,8 +40,9 @@ from cwm.core.protocols import ActionPrior, Context
 from cwm.core.seeding import child_rng
 from cwm.evaluation.paired_tests import paired_test
 from cwm.execution.provenance import environment_report
-from cwm.knowledge.games import GameConfig
-from cwm.knowledge.playing import expert_in
+from cwm.guides.knowledge import KnowledgeGuideConfig, KnowledgeRun, Speaker
+from cwm.knowledge_pipeline.games import GameConfig
+from cwm.knowledge_pipeline.playing import expert_in
 from cwm.providers.knowledge.acting.episodes import play
 from cwm.providers.knowledge.base.encoders import HashedEncoder
 from cwm.providers.knowledge.base.entries import entries_of
@@ -71,6 +77,10 @@ class BenchmarkConfig:
         simulations: Of each decision of a search.
         rollout_steps: Random steps that value a leaf.
         epsilon: Share that every legal command gets.
+        run: Folder of a run of cwm.knowledge, whose knowledge speaks; none if it is
+            empty: then a base is made.
+        row: Of the run: base, or whose agent speaks, as in cwm.plan.
+        agent_contexts: Contexts that the run's agent is asked about in each episode.
         seed: Of the searches.
         show: Prints all rows of the results and measures nothing.
         output: File that one line is appended to; none if it is empty.
@@ -85,6 +95,9 @@ class BenchmarkConfig:
     simulations: tuple[int, ...] = (4, 16, 64)
     rollout_steps: int = 5
     epsilon: float = 0.1
+    run: str = ""
+    row: Speaker = "base"
+    agent_contexts: int = 64
     seed: int = 0
     show: bool = False
     output: str = str(Path(__file__).parent / "results" / "knowledge_planning.jsonl")
@@ -107,6 +120,25 @@ def make_base(games: GameConfig) -> StateBase:
             if episode.has_won:
                 entries += entries_of(episode, state_notes(writer, episode))
     return StateBase.from_entries(entries, HashedEncoder())
+
+
+@contextmanager
+def open_prior(
+    config: BenchmarkConfig, spec: EnvSpec, games: GameConfig
+) -> Iterator[KnowledgePrior]:
+    """Yields what the rows with a prior are guided by."""
+    if config.run:
+        speaking = KnowledgeGuideConfig(
+            row=config.row,
+            epsilon=config.epsilon,
+            agent_contexts=config.agent_contexts,
+        )
+        with KnowledgeRun.of(Path(config.run), speaking).open(spec) as guide:
+            assert isinstance(guide.prior, KnowledgePrior), "a run of cwm.knowledge"
+            yield guide.prior
+        return
+    mixing = MixingConfig(agent_weight=0.0, epsilon=config.epsilon)
+    yield KnowledgePrior(make_base(games), None, GuidingConfig(mixing=mixing))
 
 
 def make_planner(
@@ -168,8 +200,6 @@ def measure(config: BenchmarkConfig) -> list[dict[str, Any]]:
         train_games=config.train_games,
         test_games=config.episodes,
     )
-    base = make_base(games)
-    mixing = MixingConfig(agent_weight=0.0, epsilon=config.epsilon)
     spec = games.find(config.split)
     model = TrueModel(spec, config.seed)
     if config.split == "train":
@@ -180,48 +210,65 @@ def measure(config: BenchmarkConfig) -> list[dict[str, Any]]:
         (ALONE, 0),
         *((name, n) for n in config.simulations for name in (UNIFORM, PRIOR)),
     ]
-    lines = []
-    for name, simulations in rows:
-        played, begin = [], perf_counter()
-        for game in range(config.episodes):
-            prior = KnowledgePrior(base, None, GuidingConfig(mixing=mixing))
-            played.append(
-                play_game(
+    try:
+        with open_prior(config, spec, games) as prior:
+            return [
+                measure_row(
                     config,
                     spec,
                     model,
-                    game,
+                    name=name,
                     simulations=simulations,
                     prior=None if name == UNIFORM else prior,
                 )
-            )
-        lines.append(
-            {
-                "row": name,
-                "simulations": simulations,
-                "scores": [one[0] for one in played],
-                "won": [one[1] for one in played],
-                "steps": [one[2] for one in played],
-                "seconds": round(perf_counter() - begin, 3),
-            }
-        )
-        sys.stderr.write(
-            f"{name}, {simulations} simulations: score "
-            f"{fmean(lines[-1]['scores']):.3f}\n"
-        )
-    model.close()
-    return lines
+                for name, simulations in rows
+            ]
+    finally:
+        model.close()
+
+
+def measure_row(
+    config: BenchmarkConfig,
+    spec: EnvSpec,
+    model: TrueModel,
+    *,
+    name: str,
+    simulations: int,
+    prior: KnowledgePrior | None,
+) -> dict[str, Any]:
+    """Returns a row's line."""
+    played, begin = [], perf_counter()
+    asked = 0 if prior is None else prior.num_agent_contexts
+    for game in range(config.episodes):
+        if prior is not None:
+            prior.forget()
+        one = play_game(config, spec, model, game, simulations=simulations, prior=prior)
+        played.append(one)
+    scores = [one[0] for one in played]
+    sys.stderr.write(f"{name}, {simulations} simulations: score {fmean(scores):.3f}\n")
+    return {
+        "row": name,
+        "simulations": simulations,
+        "scores": scores,
+        "won": [one[1] for one in played],
+        "steps": [one[2] for one in played],
+        "agent_calls": 0 if prior is None else prior.num_agent_contexts - asked,
+        "seconds": round(perf_counter() - begin, 3),
+    }
 
 
 def table(record: dict[str, Any]) -> Table:
     """Returns the rows of a record, those of equal simulations compared."""
     config = record["config"]
+    knowledge = f"base of {config['train_games']} experts"
+    if config.get("run"):
+        knowledge = f"{config['row']} of a run of cwm.knowledge"
     title = (
         f"{config['env']} {config['env_kwargs']}, {config['split']} games, "
-        f"{config['episodes']} episodes, base of {config['train_games']} experts"
+        f"{config['episodes']} episodes, {knowledge}"
     )
     shown = Table(title=title, title_justify="left")
-    columns = ("row", "simulations", "score", "won", "steps", "s a step")
+    columns = ("row", "simulations", "score", "won", "steps", "agent calls", "s a step")
     for column in (*columns, "prior - uniform"):
         shown.add_column(column)
     uniform = {
@@ -243,6 +290,7 @@ def table(record: dict[str, Any]) -> Table:
             f"{fmean(one['scores']):.3f}",
             f"{sum(one['won'])} of {len(one['won'])}",
             f"{fmean(one['steps']):.1f}",
+            f"{one.get('agent_calls', 0) / sum(one['steps']):.1f} a step",
             f"{one['seconds'] / sum(one['steps']):.3f}",
             difference,
         )
@@ -260,7 +308,8 @@ def main(config: BenchmarkConfig) -> None:
         "benchmark": "knowledge_planning",
         "environment": environment_report(),
         "load_average": os.getloadavg()[0],
-        "config": asdict(config) | {"output": Path(config.output).name},
+        "config": asdict(config)
+        | {"output": Path(config.output).name, "run": Path(config.run).name},
         "rows": measure(config),
     }
     console.print(table(record))

@@ -33,13 +33,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.recording import append_record
-from cwm.agents.guides import PolicyRuns
 from cwm.agents.runs import PolicyFolder, PolicyRunConfig, TaskConfig, new_folder
 from cwm.agents.training import train_policy
 from cwm.evaluation.episodes import ActingConfig, EpisodeResult
 from cwm.evaluation.parallel import run_episodes
 from cwm.evaluation.setups import EnvironmentRef, Setup, usual_tolerances
 from cwm.execution.progress import SilentProgress
+from cwm.guides.policies import PolicyRuns
 from cwm.providers.policies.evaluation import EpisodesPlayed
 from planners.mcts_config import MctsConfig
 from planners.registry import PlannerConfig, PlannerSettings

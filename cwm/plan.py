@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from cwm.agents.guides import GuideConfig
 from cwm.arguments import option, parse
 from cwm.cli import EXIT_DONE, EXIT_FAILED, run_command
 from cwm.config import SourceConfig
@@ -28,6 +27,7 @@ from cwm.core.spaces import (
 from cwm.evaluation.episodes import ActingConfig
 from cwm.evaluation.setups import EnvironmentRef, Setup, guided_planner
 from cwm.execution.options import shown_as
+from cwm.guides.config import GuideConfig
 from cwm.planning import (
     EXECUTE_STEPS,
     RANDOM,
@@ -69,6 +69,7 @@ class Environment, true (the real simulator: what a perfect model would reach) o
   python -m cwm.plan true --env Taxi-v4 --planner beam --episodes 100 --json
   python -m cwm.plan world_model.py --env cwm/PrivilegedBabyAI-GoToLocalS6N4-v0 \\
       --prior ppo:runs/my-policy --value ppo:runs/my-policy
+  python -m cwm.plan true --env twc --planner mcts --prior wkm:runs/knowledge
 
 Exit codes: 0 done, 1 some model made no decision at all or the command failed, 2
 usage, 130 interrupted.

@@ -15,16 +15,16 @@ from cwm.cli import EXIT_DONE
 from cwm.core.errors import ConfigError, CwmError
 from cwm.execution.locks import only_one
 from cwm.execution.options import shown_as
-from cwm.knowledge.evaluation import evaluate
-from cwm.knowledge.games import TEST_SPLITS
-from cwm.knowledge.players import check_players
-from cwm.knowledge.runs import (
+from cwm.knowledge_pipeline.evaluation import evaluate
+from cwm.knowledge_pipeline.games import TEST_SPLITS
+from cwm.knowledge_pipeline.players import check_players
+from cwm.knowledge_pipeline.runs import (
     PRESETS,
     KnowledgeFolder,
     KnowledgeRunConfig,
     new_folder,
 )
-from cwm.knowledge.steps import Pipeline
+from cwm.knowledge_pipeline.steps import Pipeline
 from cwm.report.knowledge import KnowledgeReport
 from cwm.report.live import make_progress
 from envs.text_games.base import Split

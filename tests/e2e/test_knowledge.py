@@ -79,7 +79,7 @@ def test_a_run_goes_on_where_it_stopped_and_ends_the_same(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("cwm.knowledge.steps.save_base", stop)
+        patched.setattr("cwm.knowledge_pipeline.steps.save_base", stop)
         assert main(["all", *SMALL, *rows, "--out", str(broken)]) == 130
     told = capsys.readouterr().err
     assert f"python -m cwm.knowledge all --resume {broken}" in told

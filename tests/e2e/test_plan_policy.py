@@ -13,13 +13,14 @@ import pytest
 
 import benchmarks
 from cwm import plan
-from cwm.agents import guides
 from cwm.agents.learners import prepare
 from cwm.agents.runs import PolicyFolder, PolicyRunConfig, TaskConfig, new_folder
 from cwm.agents.training import read_policy, train_policy
 from cwm.core.dataset_file import load_dataset
 from cwm.core.errors import ConfigError
 from cwm.execution.progress import SilentProgress
+from cwm.guides import config as guides
+from cwm.guides import policies
 from cwm.llm.local.config import LocalConfig
 from cwm.providers.policies.agents.network import NetworkAgent
 from cwm.providers.policies.episodes import TextEpisodes
@@ -181,7 +182,7 @@ def retrained(policy: Path, tmp_path: Path, **changes: Any) -> Path:
 
 
 def test_a_run_is_read_once(policy: Path) -> None:
-    guides._read_once.cache_clear()
+    policies._read_once.cache_clear()
     rows(
         *(
             "true",
@@ -196,7 +197,7 @@ def test_a_run_is_read_once(policy: Path) -> None:
         *("--mcts.num-simulations", "1", "--max-steps", "2"),
         *("--prior", f"ppo:{policy}", "--value", f"ppo:{policy}"),
     )
-    assert guides._read_once.cache_info().misses == 1
+    assert policies._read_once.cache_info().misses == 1
 
 
 def test_a_value_of_q_learning_is_refused_and_its_prior_is_not(tmp_path: Path) -> None:
@@ -228,7 +229,7 @@ def test_each_process_reads_its_own(policy: Path) -> None:
         (("--prior", "ppo:no-such-run"), "must be the folder of a run of cwm.ppo"),
         (("--prior-temperature", "2"), "prior_temperature needs prior"),
         (("--prior", "RUN", "--prior-temperature", "0"), "must be positive and finite"),
-        (("--planner", "policy"), "planner policy needs prior: --prior ppo:RUN"),
+        (("--planner", "policy"), "planner policy needs prior: --prior ppo:RUN or"),
         (
             ("--planner", "policy,random", "--prior", "RUN", "--value", "RUN"),
             "value is for planners that look ahead (random-shooting, cem, icem, mppi, "

@@ -363,5 +363,6 @@ def test_knowledge_is_written_learned_and_used(installed: Installed) -> None:
         "cwm.plan",
         *("true", "--env", "twc", "--env-kwargs", one_room, "--planner", "mcts"),
         *("--episodes", "1", "--max-steps", "5", "--model-steps", "50"),
+        *("--prior", "wkm:runs/knowledge", "--knowledge.row", "wkm"),
     )
-    assert "return" in planned
+    assert "prior knowledge/seed-0 (row wkm)" in planned

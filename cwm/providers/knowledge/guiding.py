@@ -110,6 +110,7 @@ class KnowledgePrior:
 
     Attributes:
         num_contexts: Contexts that it was asked about.
+        num_evaluated: Of these, how many were no repetition.
         num_looked_up: Of these, how many were looked up in the base.
         num_agent_contexts: And how many the agent was asked about.
         num_too_long: Of the latter, how many were too long for it to read; the base
@@ -127,7 +128,7 @@ class KnowledgePrior:
         self._kept: dict[Hashable, FloatArray] = {}
         self._task_knowledge: dict[tuple[str, str], str] = {}
         self._asked = 0
-        self.num_contexts = self.num_looked_up = 0
+        self.num_contexts = self.num_evaluated = self.num_looked_up = 0
         self.num_agent_contexts = self.num_too_long = 0
 
     def forget(self) -> None:
@@ -157,6 +158,7 @@ class KnowledgePrior:
             for key, context, one in zip(keys, contexts, actions, strict=True)
             if key not in self._kept
         }
+        self.num_evaluated += len(new)
         self._kept.update(zip(new, self._new([*new.values()]), strict=True))
         results = []
         for key, one in zip(keys, actions, strict=True):

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from cwm.core.errors import DataError
-from cwm.knowledge.ledger import Ledger, digest
+from cwm.knowledge_pipeline.ledger import Ledger, digest
 
 
 def test_a_step_is_done_until_an_input_changes_or_an_output_is_gone(

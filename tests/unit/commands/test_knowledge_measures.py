@@ -1,6 +1,6 @@
 import pytest
 
-from cwm.knowledge.measures import by_seed, by_task, compare, measure
+from cwm.knowledge_pipeline.measures import by_seed, by_task, compare, measure
 from cwm.providers.knowledge.records import Ending, Episode, PlayedEpisode, Step
 
 

@@ -18,7 +18,6 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import HashingVectorizer
 
 from cwm.core.errors import PrerequisiteError
 from cwm.llm.local.loading import quiet_progress
@@ -88,6 +87,11 @@ class HashedEncoder:
 
     @cached_property
     def _vectorizer(self) -> Any:
+        # Takes longer to import than all that reads a run's settings.
+        from sklearn.feature_extraction.text import (  # noqa: PLC0415
+            HashingVectorizer,
+        )
+
         return HashingVectorizer(
             n_features=self._num_features,
             ngram_range=(1, 2),

@@ -7,8 +7,8 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from cwm.core.errors import DataError
-from cwm.knowledge.rows import Row, TrainedAgent, agents_of
-from cwm.knowledge.runs import SeedFolder, Thoughts
+from cwm.knowledge_pipeline.rows import Row, TrainedAgent, agents_of
+from cwm.knowledge_pipeline.runs import SeedFolder, Thoughts
 from cwm.providers.knowledge.conversations import (
     Conversation,
     agent_conversation,

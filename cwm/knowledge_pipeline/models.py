@@ -7,7 +7,7 @@ from pathlib import Path
 from cwm.core.errors import ConfigError
 from cwm.core.seeding import child_seed
 from cwm.execution.progress import Progress, Status
-from cwm.knowledge.runs import SCRATCH, ModelConfig
+from cwm.knowledge_pipeline.runs import SCRATCH, ModelConfig
 from cwm.llm.chat import ChatModel
 from cwm.llm.local.model import TransformersModel
 from cwm.llm.local.training import TrainingStep

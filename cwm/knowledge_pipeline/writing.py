@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from cwm.core.errors import ConfigError
 from cwm.core.seeding import child_seed
-from cwm.knowledge.models import Models
-from cwm.knowledge.runs import DETERMINISTIC, WriterConfig
+from cwm.knowledge_pipeline.models import Models
+from cwm.knowledge_pipeline.runs import DETERMINISTIC, WriterConfig
 from cwm.providers.knowledge.records import TaskNote
 from cwm.providers.knowledge.writers.deterministic import (
     DeterministicKindWriter,

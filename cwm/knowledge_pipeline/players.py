@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from cwm.core.errors import ConfigError
-from cwm.knowledge.models import Models
-from cwm.knowledge.playing import expert_in
-from cwm.knowledge.rows import Row, agents_of
-from cwm.knowledge.runs import SCRATCH, KnowledgeRunConfig, SeedFolder
-from cwm.knowledge.training_data import KNOWLEDGE, ROLES, ModelName
-from cwm.knowledge.writing import check_kinds
+from cwm.knowledge_pipeline.models import Models
+from cwm.knowledge_pipeline.playing import expert_in
+from cwm.knowledge_pipeline.rows import Row, agents_of
+from cwm.knowledge_pipeline.runs import SCRATCH, KnowledgeRunConfig, SeedFolder
+from cwm.knowledge_pipeline.training_data import KNOWLEDGE, ROLES, ModelName
+from cwm.knowledge_pipeline.writing import check_kinds
 from cwm.llm.chat import ChatModel
+from cwm.llm.local.model import TransformersModel
 from cwm.llm.registry import scoring_side
 from cwm.providers.knowledge.acting.deciding import DecidingConfig, KnowledgePlayer
 from cwm.providers.knowledge.acting.knowing import (
@@ -19,7 +20,15 @@ from cwm.providers.knowledge.acting.knowing import (
     WrittenKnowledge,
 )
 from cwm.providers.knowledge.acting.players import Player, RandomPlayer
+from cwm.providers.knowledge.base.caching import CachedEncoder
+from cwm.providers.knowledge.base.encoders import (
+    Encoder,
+    HashedEncoder,
+    MiniLMEncoder,
+)
 from cwm.providers.knowledge.base.states import StateBase
+from cwm.providers.knowledge.base.storing import load_base
+from cwm.providers.knowledge.models.pooled import PooledStates
 from cwm.providers.knowledge.records import Episode, TaskNote, read_records
 from envs.text_games.base import TextGame
 from prompts.knowledge import KnowledgePrompts
@@ -62,6 +71,30 @@ class Cast:
     def alone(self) -> KnowledgePlayer:
         """Returns the agent that was trained without knowledge."""
         return self._agent("agent without knowledge", self.model("plain"))
+
+    def encoder(self) -> Encoder:
+        """Returns what compares states of the base.
+
+        Raises:
+            DataError: If it is the knowledge model and was not trained.
+            PrerequisiteError: If a package is missing.
+        """
+        name = self.config.encoder
+        if name == "own":
+            model = self.model(KNOWLEDGE)
+            assert isinstance(model, TransformersModel), "trained on this machine"
+            return CachedEncoder(PooledStates(model))
+        return CachedEncoder(HashedEncoder() if name == "hashed" else MiniLMEncoder())
+
+    def base(self) -> StateBase:
+        """Returns the state base that was built.
+
+        Raises:
+            DataError: If it was not, or cannot be read.
+            ConfigError: If its encoder is another one now.
+            PrerequisiteError: If a package is missing.
+        """
+        return load_base(self.files.base, self.encoder())
 
     def player(
         self,

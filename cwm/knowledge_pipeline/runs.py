@@ -30,8 +30,8 @@ from cwm.core.names import slug
 from cwm.execution.options import shown_as
 from cwm.execution.provenance import environment_report
 from cwm.execution.run_folder import RunFolder, create_run_folder
-from cwm.knowledge.games import GameConfig
-from cwm.knowledge.rows import DEFAULT_ROWS, Row, read_rows
+from cwm.knowledge_pipeline.games import GameConfig
+from cwm.knowledge_pipeline.rows import DEFAULT_ROWS, Row, read_rows
 from cwm.llm.local.config import LocalConfig
 from cwm.llm.service_config import ServiceConfig
 from cwm.providers.knowledge.acting.deciding import DecidingConfig

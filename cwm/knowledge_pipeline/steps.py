@@ -12,12 +12,12 @@ from typing import TypeVar
 
 from cwm.core.errors import DataError
 from cwm.execution.progress import Progress, Status
-from cwm.knowledge.ledger import Ledger, begin_file
-from cwm.knowledge.models import Models
-from cwm.knowledge.players import Cast
-from cwm.knowledge.playing import expert_in, play_games
-from cwm.knowledge.runs import KnowledgeFolder, KnowledgeRunConfig, SeedFolder
-from cwm.knowledge.training_data import (
+from cwm.knowledge_pipeline.ledger import Ledger, begin_file
+from cwm.knowledge_pipeline.models import Models
+from cwm.knowledge_pipeline.players import Cast
+from cwm.knowledge_pipeline.playing import expert_in, play_games
+from cwm.knowledge_pipeline.runs import KnowledgeFolder, KnowledgeRunConfig, SeedFolder
+from cwm.knowledge_pipeline.training_data import (
     KNOWLEDGE,
     ROLES,
     ModelName,
@@ -25,18 +25,10 @@ from cwm.knowledge.training_data import (
     models_of,
     notes_of,
 )
-from cwm.knowledge.writing import kind_notes, state_writer, task_writer
-from cwm.llm.local.model import TransformersModel
-from cwm.providers.knowledge.base.caching import CachedEncoder
-from cwm.providers.knowledge.base.encoders import (
-    Encoder,
-    HashedEncoder,
-    MiniLMEncoder,
-)
+from cwm.knowledge_pipeline.writing import kind_notes, state_writer, task_writer
 from cwm.providers.knowledge.base.entries import entries_of_all
 from cwm.providers.knowledge.base.states import StateBase
 from cwm.providers.knowledge.base.storing import load_base, save_base
-from cwm.providers.knowledge.models.pooled import PooledStates
 from cwm.providers.knowledge.records import (
     Episode,
     RecordT,
@@ -204,7 +196,7 @@ class Pipeline:
         if self.config.encoder == "own":
             self._train(seed, KNOWLEDGE)
             inputs.append(files.model(KNOWLEDGE))
-        encoder = self._encoder(seed)
+        encoder = self.cast(seed).encoder()
         if _ledger(files).is_done("base", inputs=inputs, outputs=[files.base]):
             return load_base(files.base, encoder)
         self.progress.phase(f"Seed {seed}: state base by {encoder.name}")
@@ -264,14 +256,6 @@ class Pipeline:
             progress=self.progress,
         )
         _ledger(files).note(f"model {name}", inputs=inputs)
-
-    def _encoder(self, seed: int) -> Encoder:
-        name = self.config.encoder
-        if name == "own":
-            model = self.cast(seed).model(KNOWLEDGE)
-            assert isinstance(model, TransformersModel), "trained on this machine"
-            return CachedEncoder(PooledStates(model))
-        return CachedEncoder(HashedEncoder() if name == "hashed" else MiniLMEncoder())
 
     def _written(
         self,

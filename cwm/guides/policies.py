@@ -1,91 +1,23 @@
-"""What planners are guided by, as the command line names it: runs of `cwm.ppo`."""
+"""Runs of `cwm.ppo` as prior and value of planners."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from cwm.core.errors import ConfigError
 from cwm.core.protocols import ActionPrior, ValueFunction
 from cwm.evaluation.decisions import EvaluatorUse
 from cwm.evaluation.guides import Guide
-from cwm.execution.options import shown_as
 from envs.spec import EnvSpec
-from planners.registry import PLANNERS
 
 if TYPE_CHECKING:
     # Imported where they are used: they take as long as all else of cwm.plan.
     from cwm.agents.training import TrainedPolicy
     from cwm.providers.policies.guiding import PolicyGuide
-
-_PREFIX = "ppo:"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuideConfig:
-    """What guides the planners.
-
-    Attributes:
-        prior: How probable actions are: ppo:RUN, where RUN is the folder of a run of
-            cwm.ppo train.
-        value: What return is to come where a planner looks no further: likewise. By
-            default it sets the discount, too.
-        prior_temperature: Log-probabilities of the prior are divided by it; above 1
-            the less probable actions are tried more. Above 0.
-    """
-
-    prior: Annotated[str | None, shown_as("ppo:RUN")] = None
-    value: Annotated[str | None, shown_as("ppo:RUN")] = None
-    prior_temperature: float = 1.0
-
-    def guide(self) -> "PolicyRuns | None":
-        """Returns what guides the planners; `None` for nothing.
-
-        Raises:
-            ConfigError: If a run is none, cannot be read, or has learned no value.
-            DataError: If it has no checkpoint.
-            PrerequisiteError: If a package is missing.
-        """
-        if self.prior is None and self.prior_temperature != 1.0:
-            raise ConfigError("prior_temperature needs prior.")
-        if self.prior is None and self.value is None:
-            return None
-        return PolicyRuns(
-            prior=_folder("prior", self.prior),
-            value=_folder("value", self.value),
-            temperature=self.prior_temperature,
-        )
-
-    def check_planners(self, names: Sequence[str]) -> None:
-        """Refuses a prior or a value that no planner would look at.
-
-        Raises:
-            ConfigError: If that is so, or a planner needs a prior.
-        """
-        for name in names:
-            spec = PLANNERS.get(name)
-            if spec is not None and spec.needs_prior and self.prior is None:
-                raise ConfigError(f"planner {name} needs prior: --prior ppo:RUN.")
-        uses = [name for name, spec in PLANNERS.items() if spec.uses_value]
-        if self.value is not None and not set(names) & set(uses):
-            raise ConfigError(
-                f"value is for planners that look ahead ({', '.join(uses)}), got "
-                f"{', '.join(names)}."
-            )
-
-
-def _folder(option: str, word: str | None) -> Path | None:
-    if word is None:
-        return None
-    if not word.startswith(_PREFIX) or not word.removeprefix(_PREFIX):
-        raise ConfigError(
-            f"{option} must be ppo:RUN, with the folder of a run of cwm.ppo train, got "
-            f"{word!r}."
-        )
-    return Path(word.removeprefix(_PREFIX))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

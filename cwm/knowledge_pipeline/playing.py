@@ -6,7 +6,7 @@ from pathlib import Path
 from cwm.core.errors import DataError
 from cwm.core.seeding import child_rng
 from cwm.execution.progress import Progress, Status
-from cwm.knowledge.games import GameConfig
+from cwm.knowledge_pipeline.games import GameConfig
 from cwm.providers.knowledge.acting.episodes import Played, game_key, play
 from cwm.providers.knowledge.acting.players import ExpertPlayer, Player, Start
 from cwm.providers.knowledge.records import (

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cwm.execution.provenance import environment_report
-from cwm.knowledge.games import TEST_SPLITS
-from cwm.knowledge.ledger import Ledger, begin_file
-from cwm.knowledge.measures import by_seed, by_task, compare, measure
-from cwm.knowledge.players import Cast
-from cwm.knowledge.playing import expert_in, play_games
-from cwm.knowledge.rows import BASELINE, Row
-from cwm.knowledge.steps import Pipeline
-from cwm.knowledge.training_data import models_of
-from cwm.knowledge.writing import task_writer
+from cwm.knowledge_pipeline.games import TEST_SPLITS
+from cwm.knowledge_pipeline.ledger import Ledger, begin_file
+from cwm.knowledge_pipeline.measures import by_seed, by_task, compare, measure
+from cwm.knowledge_pipeline.players import Cast
+from cwm.knowledge_pipeline.playing import expert_in, play_games
+from cwm.knowledge_pipeline.rows import BASELINE, Row
+from cwm.knowledge_pipeline.steps import Pipeline
+from cwm.knowledge_pipeline.training_data import models_of
+from cwm.knowledge_pipeline.writing import task_writer
 from cwm.providers.knowledge.acting.episodes import Played
 from cwm.providers.knowledge.base.states import StateBase
 from cwm.providers.knowledge.records import (

@@ -1,0 +1,1 @@
+"""Steps of world knowledge models: games, knowledge, models, state base, tables."""
