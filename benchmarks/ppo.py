@@ -24,7 +24,7 @@ import tyro
 from benchmarks.recording import append_record, print_table
 from cwm.agents.runs import PolicyRunConfig, TaskConfig
 from cwm.agents.training import PolicyTraining
-from cwm.llm.local.config import LocalConfig
+from cwm.llm.local.config import DeviceConfig
 from cwm.providers.policies.learning.config import PPOConfig
 from cwm.providers.policies.networks.config import NetworkConfig
 from cwm.providers.policies.scoring.config import ScoringConfig
@@ -71,7 +71,7 @@ def prepared(level: str, way: str, config: BenchmarkConfig) -> Callable[[], floa
             network=network,
             ppo=replace(PPOConfig(), num_envs=config.num_envs, minibatch_size=batch),
             seed=config.seed,
-            local=LocalConfig(num_threads=1),
+            local=DeviceConfig(num_threads=1),
         )
     )
     run.training.start()

@@ -15,7 +15,7 @@ from cwm.core.spaces import DiscreteSpec
 from cwm.execution.options import shown_as
 from cwm.execution.provenance import environment_report
 from cwm.execution.run_folder import RunFolder, create_run_folder
-from cwm.llm.local.config import LocalConfig
+from cwm.llm.local.config import DeviceConfig
 from cwm.providers.policies.episodes import TextEpisodes
 from cwm.providers.policies.learning.cloning import CloningConfig
 from cwm.providers.policies.learning.config import PRESETS, PPOConfig
@@ -161,8 +161,7 @@ class PolicyRunConfig:
         cloning: How it is cloned; seed is that of the run.
         drrn: How the DRRN learns.
         dream: In which world model it learns, if in any; for learner ppo.
-        local: Device, threads and, for hf: and gguf:, number type; its other settings
-            are for models that write text.
+        local: Device, threads and, for hf: and gguf:, number type.
     """
 
     task: Annotated[TaskConfig, tyro.conf.arg(name="")] = field(
@@ -184,7 +183,7 @@ class PolicyRunConfig:
     dream: Annotated[DreamConfig, tyro.conf.arg(name="")] = field(
         default_factory=DreamConfig
     )
-    local: LocalConfig = field(default_factory=LocalConfig)
+    local: DeviceConfig = field(default_factory=DeviceConfig)
 
     def __post_init__(self) -> None:
         for name, low in _LOWEST.items():

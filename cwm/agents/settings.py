@@ -78,10 +78,6 @@ def _uses(config: PolicyRunConfig) -> Iterator[_Use]:
     yield _Use("drrn", is_drrn, "learner drrn", has)
     yield _Use("num_frames", learner != "cloning", "learners ppo and drrn", has)
     yield _Use("dream", config.dream.model is not None, "--model", "no model")
-    yield _Use(
-        "local -local.device -local.dtype -local.num_threads",
-        *(False, "models that write text", "a policy"),
-    )
     other = "learners ppo and cloning"
     yield _Use("network -network.window local", not is_drrn, other, has)
     yield from _uses_of_baseline(config)

@@ -21,7 +21,7 @@ from cwm.core.errors import ConfigError
 from cwm.execution.progress import SilentProgress
 from cwm.guides import config as guides
 from cwm.guides import policies
-from cwm.llm.local.config import LocalConfig
+from cwm.llm.local.config import DeviceConfig
 from cwm.providers.policies.agents.network import NetworkAgent
 from cwm.providers.policies.episodes import TextEpisodes
 from cwm.providers.policies.learning.config import PPOConfig
@@ -45,7 +45,7 @@ CONFIG = PolicyRunConfig(
     ppo=PPOConfig(
         num_envs=4, rollout_steps=8, num_epochs=1, minibatch_size=16, reward_scale=20.0
     ),
-    local=LocalConfig(num_threads=1),
+    local=DeviceConfig(num_threads=1),
 )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cwm.agents.runs import PolicyRunConfig, TaskConfig
 from cwm.agents.training import PolicyTraining
-from cwm.llm.local.config import LocalConfig
+from cwm.llm.local.config import DeviceConfig
 from cwm.providers.policies.learning.config import PPOConfig
 from cwm.providers.policies.learning.processes import Processes
 from cwm.providers.policies.networks.config import NetworkConfig, ScratchConfig
@@ -19,7 +19,7 @@ def main(checkpoint: Path, num_updates: int) -> None:
             task=TaskConfig(env="BabyAI-GoToRedBallNoDists-v0"),
             network=NetworkConfig(scratch=ScratchConfig(layers=1, width=16, heads=2)),
             ppo=PPOConfig(num_envs=4, rollout_steps=8, minibatch_size=16),
-            local=LocalConfig(num_threads=1),
+            local=DeviceConfig(num_threads=1),
         ),
         Processes.launched(),
     ).training

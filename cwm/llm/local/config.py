@@ -11,8 +11,8 @@ NumberType: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LocalConfig:
-    """How a local model is run.
+class DeviceConfig:
+    """What a model runs on.
 
     Attributes:
         device: Where: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto`, which takes a GPU if
@@ -22,6 +22,21 @@ class LocalConfig:
         num_threads: Threads of torch in this process; at least 1. `None` is at most
             half of the processor's cores: the others evaluate candidates, and
             threads that wait for a core that is taken make all of them slow.
+    """
+
+    device: str = "auto"
+    dtype: NumberType = "auto"
+    num_threads: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_least(self, num_threads=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalConfig(DeviceConfig):
+    """How a local model that writes text is run.
+
+    Attributes:
         top_k: Only so many of the likeliest tokens are drawn from; 0 is no limit.
         max_batch: Most completions written at once; at least 1. With 1, a completion
             depends on its request alone, to the last bit; see docs/local-models.md.
@@ -38,9 +53,6 @@ class LocalConfig:
             such as `{"enable_thinking": False}`.
     """
 
-    device: str = "auto"
-    dtype: NumberType = "auto"
-    num_threads: int | None = None
     top_k: int = 0
     max_batch: int = 8
     prefix_cache_mib: int = 512
@@ -50,17 +62,27 @@ class LocalConfig:
     template_arguments: Mapping[str, bool | int | str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        smallest: dict[str, tuple[int | None, int]] = {
-            "num_threads": (self.num_threads, 1),
-            "top_k": (self.top_k, 0),
-            "max_batch": (self.max_batch, 1),
-            "prefix_cache_mib": (self.prefix_cache_mib, 0),
-            "prefix_block_tokens": (self.prefix_block_tokens, 1),
-            "scoring_block_tokens": (self.scoring_block_tokens, 1),
-        }
-        for name, (value, least) in smallest.items():
-            if value is not None and value < least:
-                raise ConfigError(f"{name} must be at least {least}, got {value}.")
+        _check_least(
+            self,
+            num_threads=1,
+            top_k=0,
+            max_batch=1,
+            prefix_cache_mib=0,
+            prefix_block_tokens=1,
+            scoring_block_tokens=1,
+        )
+
+
+def _check_least(config: DeviceConfig, **least: int) -> None:
+    """Refuses settings that are below their least value.
+
+    Raises:
+        ConfigError: If one is.
+    """
+    for name, low in least.items():
+        value = getattr(config, name)
+        if value is not None and value < low:
+            raise ConfigError(f"{name} must be at least {low}, got {value}.")
 
 
 DEFAULT_LOCAL_CONFIG = LocalConfig()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cwm.core.errors import ConfigError, PrerequisiteError
-from cwm.llm.local.config import LocalConfig
+from cwm.llm.local.config import DeviceConfig
 from cwm.llm.local.packages import LazyPackage, require_packages
 
 torch = LazyPackage("torch")
@@ -162,7 +162,7 @@ class LoadedModel:
         )
 
 
-def load(source: ModelSource, config: LocalConfig) -> LoadedModel:
+def load(source: ModelSource, config: DeviceConfig) -> LoadedModel:
     """Returns the model, read from disk or fetched from the hub.
 
     Sets the number of threads of torch for the whole process.
@@ -177,7 +177,7 @@ def load(source: ModelSource, config: LocalConfig) -> LoadedModel:
     return replace(loaded, weights=source.fingerprint())
 
 
-def load_for_scoring(source: ModelSource, config: LocalConfig) -> tuple[Any, Any]:
+def load_for_scoring(source: ModelSource, config: DeviceConfig) -> tuple[Any, Any]:
     """Returns a model in evaluation mode and its tokenizer: a decoder, or one like T5.
 
     Sets the number of threads of torch for the whole process.
@@ -197,7 +197,7 @@ def load_for_scoring(source: ModelSource, config: LocalConfig) -> tuple[Any, Any
     return model.eval(), tokenizer
 
 
-def _read(source: ModelSource, config: LocalConfig, kind: Any) -> tuple[Any, Any]:
+def _read(source: ModelSource, config: DeviceConfig, kind: Any) -> tuple[Any, Any]:
     device = prepare_device(config)
     options = {"gguf_file": source.gguf_file} if source.gguf_file else {}
     unpacking = _unpacking() if source.gguf_file else {}
@@ -228,7 +228,7 @@ def _reading(source: ModelSource) -> Iterator[None]:
         ) from error
 
 
-def prepare_device(config: LocalConfig) -> Any:
+def prepare_device(config: DeviceConfig) -> Any:
     """Returns the device, and sets torch's threads for the whole process.
 
     Raises:
@@ -238,7 +238,7 @@ def prepare_device(config: LocalConfig) -> Any:
     return _device(config)
 
 
-def _num_threads(config: LocalConfig) -> int:
+def _num_threads(config: DeviceConfig) -> int:
     if config.num_threads is not None:
         return config.num_threads
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
@@ -247,7 +247,7 @@ def _num_threads(config: LocalConfig) -> int:
     return min(half, int(torch.get_num_threads()))
 
 
-def _device(config: LocalConfig) -> Any:
+def _device(config: DeviceConfig) -> Any:
     name = config.device
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -265,7 +265,7 @@ def _device(config: LocalConfig) -> Any:
     return device
 
 
-def _number_type(config: LocalConfig, device: Any) -> Any:
+def _number_type(config: DeviceConfig, device: Any) -> Any:
     name = config.dtype
     if name == "auto" and device.type == "cpu":
         name = "float32"

@@ -13,13 +13,6 @@ from cwm.core.errors import ConfigError
 @pytest.mark.parametrize(
     ("words", "ignored"),
     [
-        ("", "local.top_k=1"),
-        ("", "local.max_batch=1"),
-        ("policy=hf:x", "local.prefix_cache_mib=0"),
-        ("policy=hf:x", "local.prefix_block_tokens=1"),
-        ("policy=hf:x", "local.scoring_block_tokens=1"),
-        ("policy=hf:x", "local.plain_template=true"),
-        ("policy=gguf:x", 'local.template_arguments={"enable_thinking":false}'),
         ("", "local.dtype=float16"),
         ("policy=symbolic", "local.dtype=float16"),
         ("learner=drrn", "local.device=cuda"),

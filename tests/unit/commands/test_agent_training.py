@@ -11,7 +11,7 @@ from cwm.agents.runs import PolicyFolder, PolicyRunConfig, TaskConfig, new_folde
 from cwm.agents.training import PolicyTraining, read_policy, train_policy
 from cwm.core.errors import ConfigError, DataError, LLMError
 from cwm.execution.progress import SilentProgress
-from cwm.llm.local.config import LocalConfig
+from cwm.llm.local.config import DeviceConfig
 from cwm.llm.local.packages import LazyPackage
 from cwm.providers.policies.learning.config import PPOConfig
 from cwm.providers.policies.networks.config import NetworkConfig, ScratchConfig
@@ -28,7 +28,7 @@ CONFIG = PolicyRunConfig(
     num_frames=8,
     network=SMALL,
     ppo=PPOConfig(num_envs=2, rollout_steps=4, num_epochs=1, minibatch_size=8),
-    local=LocalConfig(num_threads=1),
+    local=DeviceConfig(num_threads=1),
 )
 
 
@@ -97,7 +97,7 @@ def test_a_run_is_read_on_a_machine_without_its_device(tmp_path: Path) -> None:
 def test_the_number_type_stays_on_the_same_kind_of_device() -> None:
     here = "cuda" if torch.cuda.is_available() else "cpu"
     for device, dtype in (("auto", "float16"), (here, "float16"), ("meta", "auto")):
-        found = on_this_machine(LocalConfig(device=device, dtype="float16"))
+        found = on_this_machine(DeviceConfig(device=device, dtype="float16"))
         assert (found.device, found.dtype) == ("auto", dtype)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from cwm.core.errors import ConfigError
 from cwm.core.seeding import child_seed
-from cwm.llm.local.config import LocalConfig
+from cwm.llm.local.config import DeviceConfig
 from cwm.llm.local.loading import (
     ModelSource,
     load_for_scoring,
@@ -101,7 +101,7 @@ def make_network(
     *,
     num_actions: int,
     seed: int,
-    local: LocalConfig,
+    local: DeviceConfig,
     value_trunk_gradient: bool | None = None,
 ) -> Made:
     """Returns the network that a name stands for.
@@ -183,7 +183,7 @@ def scratch_model(config: ScratchConfig, tokens: WordTokens, seed: int) -> Any:
     return model
 
 
-def _with_number_type(local: LocalConfig, config: NetworkConfig) -> LocalConfig:
+def _with_number_type(local: DeviceConfig, config: NetworkConfig) -> DeviceConfig:
     """Returns the settings with the number type that training needs.
 
     Raises:
@@ -207,12 +207,12 @@ def _with_number_type(local: LocalConfig, config: NetworkConfig) -> LocalConfig:
     return local
 
 
-def _has_bfloat16(local: LocalConfig) -> bool:
+def _has_bfloat16(local: DeviceConfig) -> bool:
     device = prepare_device(local)
     return bool(device.type == "cuda" and torch.cuda.is_bf16_supported())
 
 
-def _load(policy: str, local: LocalConfig) -> tuple[str, Any, Any]:
+def _load(policy: str, local: DeviceConfig) -> tuple[str, Any, Any]:
     kind, _, text = policy.partition(":")
     if kind == "gguf":
         source = ModelSource.from_gguf(text)
@@ -261,7 +261,7 @@ def _drawn_anew(model: Any, seed: int, *, keeps_embeddings: bool) -> Any:
 
 
 def _symbolic(
-    config: NetworkConfig, *, num_actions: int, seed: int, local: LocalConfig
+    config: NetworkConfig, *, num_actions: int, seed: int, local: DeviceConfig
 ) -> Made:
     require_packages(gguf=False)
     fits = replace(config, window=None, prompt=None, trains=None, head_width=None)

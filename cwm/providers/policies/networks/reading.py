@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from cwm.llm.local.config import LocalConfig
+from cwm.llm.local.config import DeviceConfig
 from cwm.llm.local.loading import ModelSource, prepare_device
 from cwm.llm.local.packages import require_packages
 from cwm.providers.policies.networks.making import is_pretrained
@@ -26,7 +26,7 @@ def base_weights(policy: str) -> str:
     return ModelSource.from_hub_or_folder(text).fingerprint()
 
 
-def on_this_machine(trained: LocalConfig) -> LocalConfig:
+def on_this_machine(trained: DeviceConfig) -> DeviceConfig:
     """Returns settings that read what was trained with others, on any device.
 
     The weights are the same everywhere; the number type stays if the kind of device

@@ -7,7 +7,7 @@ import pytest
 
 from cwm.core.errors import ConfigError
 from cwm.core.protocols import Context
-from cwm.llm.local.config import LocalConfig
+from cwm.llm.local.config import DeviceConfig
 from cwm.llm.local.packages import LazyPackage
 from cwm.providers.policies.episodes import TextEpisodes
 from cwm.providers.policies.guiding import ContextReader, PolicyGuide, make_reader
@@ -148,7 +148,7 @@ def scratch() -> PolicyNetwork:
         complete(config, "scratch"),
         num_actions=6,
         seed=1,
-        local=LocalConfig(num_threads=1),
+        local=DeviceConfig(num_threads=1),
     )
     return made.network
 

@@ -3,7 +3,7 @@
 import pytest
 
 from cwm.core.errors import ConfigError
-from cwm.llm.local.config import LocalConfig
+from cwm.llm.local.config import DeviceConfig
 from cwm.providers.policies.networks.config import NetworkConfig
 from cwm.providers.policies.networks.making import (
     _with_number_type,
@@ -50,7 +50,7 @@ def test_what_does_not_go_together_is_refused(settings, policy, message):
 )
 def test_numbers_are_fine_enough_for_training(dtype, trains, expected):
     config = complete(NetworkConfig(trains=trains), "hf:model")
-    local = LocalConfig(dtype=dtype, device="cpu")
+    local = DeviceConfig(dtype=dtype, device="cpu")
     assert _with_number_type(local, config).dtype == expected
 
 
@@ -65,4 +65,4 @@ def test_numbers_are_fine_enough_for_training(dtype, trains, expected):
 def test_coarse_numbers_are_refused(dtype, trains, message):
     config = complete(NetworkConfig(trains=trains), "hf:model")
     with pytest.raises(ConfigError, match=message):
-        _with_number_type(LocalConfig(dtype=dtype, device="cpu"), config)
+        _with_number_type(DeviceConfig(dtype=dtype, device="cpu"), config)

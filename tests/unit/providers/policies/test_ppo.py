@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cwm.core.errors import ConfigError, DataError
-from cwm.llm.local.config import LocalConfig
+from cwm.llm.local.config import DeviceConfig
 from cwm.providers.policies.episodes import TextEpisodes
 from cwm.providers.policies.learning.checkpoints import load_checkpoint
 from cwm.providers.policies.learning.config import PRESETS, PPOConfig
@@ -39,7 +39,7 @@ def network(seed=0, **settings):
         complete(config, "scratch"),
         num_actions=6,
         seed=seed,
-        local=LocalConfig(num_threads=1),
+        local=DeviceConfig(num_threads=1),
     )
     return made.network
 

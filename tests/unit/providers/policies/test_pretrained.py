@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cwm.core.errors import LLMError
-from cwm.llm.local.config import LocalConfig
+from cwm.llm.local.config import DeviceConfig
 from cwm.llm.local.packages import LazyPackage
 from cwm.ppo.command import main
 from cwm.providers.policies.episodes import TextEpisodes
@@ -33,7 +33,7 @@ transformers = LazyPackage("transformers")
 
 KINDS = ("llama", "gpt2", "t5")
 LEVEL = "cwm/BabyAI-GoToRedBallNoDists-v0"
-LOCAL = LocalConfig(device="cpu", num_threads=1)
+LOCAL = DeviceConfig(device="cpu", num_threads=1)
 SETTINGS: dict[str, dict[str, Any]] = {
     "lora": {"trains": "lora", "rank": 2},
     "all": {"trains": "all"},
