@@ -6,6 +6,7 @@ from functools import partial
 
 from cwm.cli import run_command, run_subcommand
 from cwm.knowledge.pipeline_commands import STEPS, run_step
+from cwm.knowledge.plot_command import plot
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,7 +18,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
-    name: partial(run_step, name) for name in STEPS
+    **{name: partial(run_step, name) for name in STEPS},
+    "plot": plot,
 }
 """Commands by name."""
 
@@ -33,7 +35,8 @@ usage: python -m cwm.knowledge NAME ...
   build-base       the base in which moments like the present are looked up
   evaluate         all rows in games that nothing was learned from
   all              everything
+  plot             what came of it, as a picture
 
-Each makes what it needs of the steps before it. python -m cwm.knowledge NAME --help
-says more.
+Each but plot makes what it needs of the steps before it.
+python -m cwm.knowledge NAME --help says more.
 """

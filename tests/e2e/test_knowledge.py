@@ -118,6 +118,23 @@ def test_notes_that_somebody_changed_are_learned_and_nothing_else_is_made_again(
     assert (seed / "models" / "plain" / "training.json").stat().st_mtime_ns == plain
 
 
+@pytest.mark.plot
+def test_what_was_played_is_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, picture = tmp_path / "run", tmp_path / "scores.png"
+    words = ["plot", str(out), "--out"]
+    assert main(["experts", *SMALL, *in_rows("expert"), "--out", str(out)]) == 0
+    assert main([*words, str(picture)]) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "has not been evaluated. Run: python -m cwm.knowledge all --resume" in told
+    assert main(["all", "--resume", str(out), "--quiet"]) == 0
+    assert main([*words, str(picture)]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert main([*words, str(tmp_path / "scores.pdf")]) == 2
+    assert "out must end in .png" in capsys.readouterr().err
+
+
 def test_experts_need_no_model(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
