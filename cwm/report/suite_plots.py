@@ -62,7 +62,7 @@ def draw_suite(report: SuiteReport) -> Any:
         figure.legend(
             handles,
             labels,
-            loc="outside upper center",
+            loc="outside lower center",
             ncols=min(5, len(handles)),
             fontsize=FONT_SIZE - 2,
         )
