@@ -18,7 +18,7 @@ from envs.text_games.base import Split, Told, tidy
 from envs.text_games.java import require
 from envs.text_games.java_game import JavaGame
 from envs.text_games.science_program import NOT_UNDERSTOOD, PACKAGE, STAGE
-from envs.text_games.science_tasks import TASKS, games
+from envs.text_games.science_tasks import TASKS, games, named_tasks
 
 SIMPLIFICATIONS = (
     *("teleportAction", "openDoors", "openContainers", "selfWateringFlowerPots"),
@@ -68,8 +68,9 @@ class ScienceWorld(JavaGame):
 
     ## Arguments
     `split`: "train", "seen" (official dev variations), "unseen" (official test
-    variations). `task`: name of a task; with "" 24 tasks take turns. `simplification`:
-    "easy", or names of simplifications with commas between them, or "".
+    variations). `task`: name of a task, or several in a list, which take turns; with ""
+    24 tasks do. `simplification`: "easy", or names of simplifications with commas
+    between them, or "".
     `looks_around`: whether the first observation is the look of the room, or the
     task as in the papers. `max_steps`: time limit; `None` for that of the task in the
     papers, where it has one.
@@ -79,19 +80,19 @@ class ScienceWorld(JavaGame):
         self,
         *,
         split: Split = "train",
-        task: str = "",
+        task: str | Sequence[str] = "",
         simplification: str = "easy",
         looks_around: bool = True,
         max_steps: int | None = None,
     ) -> None:
         require(PACKAGE)
         super().__init__(split=split)
-        _check(task, simplification, max_steps)
+        tasks = named_tasks(task)
+        _check(tasks, simplification, max_steps)
         self.simplification = simplification
         self.looks_around = looks_around
-        self._only_task = task
         self._own_max_steps = max_steps
-        self._games = games(task, split)
+        self._games = games(tasks, split)
 
     @property
     def num_games(self) -> int:
@@ -190,9 +191,7 @@ def with_teleports(path: Sequence[str]) -> tuple[str, ...]:
     return tuple(found[:-1])
 
 
-def _check(task: str, simplification: str, max_steps: int | None) -> None:
-    if task and task not in TASKS:
-        raise ValueError(f"task must be '' or one of {', '.join(TASKS)}, got {task!r}.")
+def _check(tasks: Sequence[str], simplification: str, max_steps: int | None) -> None:
     names = [name for name in simplification.split(",") if name]
     unknown = [name for name in names if name not in SIMPLIFICATIONS]
     if unknown:
@@ -200,11 +199,11 @@ def _check(task: str, simplification: str, max_steps: int | None) -> None:
             f"simplification must be made of {', '.join(SIMPLIFICATIONS)}, "
             f"got {unknown[0]!r}."
         )
-    is_electrical = not task or any(part in task for part in ELECTRICAL)
-    if "noElectricalAction" in names and is_electrical:
+    electrical = [one for one in tasks if any(part in one for part in ELECTRICAL)]
+    if "noElectricalAction" in names and electrical:
         raise ValueError(
             "simplification must leave electrical actions where tasks need them, got "
-            f"{simplification!r} for {task or 'all tasks'!r}."
+            f"{simplification!r} for {', '.join(electrical)}."
         )
     if max_steps is not None and max_steps < 1:
         raise ValueError(f"max_steps must be at least 1 step, got {max_steps}.")

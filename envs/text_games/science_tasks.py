@@ -7,6 +7,7 @@ train and dev variations together, and their test games from dev: 54 of 194 are 
 the training games. Here the splits have no variation in common.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from envs.text_games.base import Split
@@ -85,18 +86,34 @@ def variations(task: str, split: Split) -> tuple[int, ...]:
     return tuple(range(start, start + min(facts.num_test, MAX_UNSEEN)))
 
 
-def games(task: str, split: Split) -> tuple[tuple[str, int], ...]:
+def named_tasks(task: str | Sequence[str]) -> tuple[str, ...]:
+    """Returns the tasks that a name or several stand for; those of the papers for none.
+
+    Raises:
+        ValueError: If there is no such task, or one is named twice.
+    """
+    if not task:
+        return PAPER_TASKS
+    names = (task,) if isinstance(task, str) else tuple(task)
+    if any(name not in TASKS for name in names) or len(set(names)) < len(names):
+        raise ValueError(
+            f"task must be '' or one of {', '.join(TASKS)}, or several of them, each "
+            f"once, got {task!r}."
+        )
+    return names
+
+
+def games(tasks: Sequence[str], split: Split) -> tuple[tuple[str, int], ...]:
     """Returns the games of a split as `(task, variation)`.
 
     Args:
-        task: A task; with `""` those of the papers take turns, so that successive
-            games are of different tasks.
+        tasks: They take turns, so that successive games are of different tasks. One
+            that has fewer games than the others is left out when they are used up.
         split: The split.
     """
-    names = (task,) if task else PAPER_TASKS
     ranked = [
         (rank, name, variation)
-        for name in names
+        for name in tasks
         for rank, variation in enumerate(variations(name, split))
     ]
     ranked.sort(key=lambda one: one[0])

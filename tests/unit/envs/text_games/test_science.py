@@ -26,7 +26,7 @@ def _no_known_paths() -> Iterator[None]:
     science.gold_path.cache_clear()
 
 
-def world(task: str, **kwargs: Any) -> Any:
+def world(task: str | list[str], **kwargs: Any) -> Any:
     return find("scienceworld", kwargs={"task": task, **kwargs}).make().unwrapped
 
 
@@ -218,7 +218,14 @@ def test_a_tasks_own_limit_truncates() -> None:
         ({"simplification": "easier"}, "simplification must be made of .* 'easier'"),
         (
             {"simplification": "noElectricalAction"},
-            "must leave electrical actions .* for 'all tasks'",
+            "must leave electrical actions .* for power-component, power-",
+        ),
+        (
+            {
+                "simplification": "noElectricalAction",
+                "task": ["boil", "test-conductivity"],
+            },
+            r"must leave electrical actions .* for test-conductivity\.$",
         ),
         ({"max_steps": 0}, "max_steps must be at least 1 step, got 0"),
     ],
@@ -241,6 +248,17 @@ def test_seeds_of_a_mixed_split_are_of_successive_tasks() -> None:
         itertools.compress(PAPER_TASKS, (i in (0, 4, 13) for i in range(24)))
     )
     assert tasks == expected
+
+
+def test_a_list_of_tasks_takes_turns_each_with_its_own_limit() -> None:
+    env = world(["lifespan-longest-lived", "power-component"], split="seen")
+    assert env.num_games == 10 + 5
+    found = []
+    for seed in (0, 1, 2, 14):
+        env.reset(seed=seed)
+        found.append((env.task, env.max_steps))
+    life, power = ("lifespan-longest-lived", 10), ("power-component", 20)
+    assert found == [life, power, life, life]
 
 
 @pytest.mark.slow

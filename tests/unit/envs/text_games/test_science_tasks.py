@@ -4,7 +4,13 @@ import pytest
 
 from envs.text_games.base import Split
 from envs.text_games.science import with_teleports
-from envs.text_games.science_tasks import PAPER_TASKS, TASKS, games, variations
+from envs.text_games.science_tasks import (
+    PAPER_TASKS,
+    TASKS,
+    games,
+    named_tasks,
+    variations,
+)
 
 SPLITS: tuple[Split, ...] = ("train", "seen", "unseen")
 
@@ -36,9 +42,9 @@ def test_the_papers_tasks_and_their_limits() -> None:
     assert len(PAPER_TASKS) == 24
     # Published means of the step limits, over their dev and test games.
     for split, mean in (("seen", 38.1), ("unseen", 39.7)):
-        limits = [TASKS[task].max_steps or 0 for task, _ in games("", split)]
+        limits = [TASKS[task].max_steps or 0 for task, _ in games(PAPER_TASKS, split)]
         assert sum(limits) / len(limits) == pytest.approx(mean, abs=1.0)
-    assert len(games("", "unseen")) == 211
+    assert len(games(PAPER_TASKS, "unseen")) == 211
 
 
 def test_all_variations_add_up() -> None:
@@ -47,10 +53,36 @@ def test_all_variations_add_up() -> None:
 
 
 def test_tasks_take_turns() -> None:
-    mixed = games("", "train")
+    mixed = games(PAPER_TASKS, "train")
     assert [task for task, _ in mixed[:24]] == list(PAPER_TASKS)
     assert len(set(mixed)) == len(mixed)
-    assert games("boil", "train") == tuple(("boil", v) for v in range(14))
+    assert games(("boil",), "train") == tuple(("boil", v) for v in range(14))
+
+
+def test_a_task_without_games_left_is_passed_over() -> None:
+    # 2 and 3 variations in dev, after 4 and 6 in train.
+    tasks = ("identify-life-stages-2", "identify-life-stages-1")
+    assert games(tasks, "seen") == (
+        ("identify-life-stages-2", 4),
+        ("identify-life-stages-1", 6),
+        ("identify-life-stages-2", 5),
+        ("identify-life-stages-1", 7),
+        ("identify-life-stages-1", 8),
+    )
+
+
+def test_tasks_are_named_one_several_or_none() -> None:
+    assert named_tasks("boil") == ("boil",)
+    assert named_tasks(["melt", "boil"]) == ("melt", "boil")
+    assert named_tasks("") == named_tasks([]) == PAPER_TASKS
+
+
+@pytest.mark.parametrize("task", ["boyle", ["boil", "boyle"], ["boil", "boil"], [""]])
+def test_tasks_that_are_unknown_or_named_twice_are_refused(
+    task: str | list[str],
+) -> None:
+    with pytest.raises(ValueError, match="^task must be '' or one of boil, melt"):
+        named_tasks(task)
 
 
 @pytest.mark.parametrize(
