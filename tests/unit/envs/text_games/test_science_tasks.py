@@ -81,7 +81,7 @@ def test_tasks_are_named_one_several_or_none() -> None:
 def test_tasks_that_are_unknown_or_named_twice_are_refused(
     task: str | list[str],
 ) -> None:
-    with pytest.raises(ValueError, match="^task must be '' or one of boil, melt"):
+    with pytest.raises(ValueError, match=r"^task must be '' or one of boil, melt"):
         named_tasks(task)
 
 
