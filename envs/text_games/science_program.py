@@ -7,6 +7,7 @@ sets have the order of insertion, and the random numbers begin anew for each com
 each list.
 """
 
+import json
 from typing import Any
 
 from cwm.core.seeding import child_seed
@@ -23,6 +24,9 @@ PACKAGE = JavaPackage(
         "-XX:+IgnoreUnrecognizedVMOptions",
     ),
 )
+
+TELEPORT = "teleport to "
+"""How commands begin whose object is elsewhere."""
 
 NOT_UNDERSTOOD = "No known action"
 """How the answer to what is not understood begins."""
@@ -61,12 +65,28 @@ class Program:
         return str(self.java.step(command))
 
     def listed(self) -> list[str]:
-        """Returns what can be done now, in any order."""
+        """Returns what can be done now, in any order.
+
+        The program lists commands with what is in closed containers, too, does not
+        understand them, and would tell by them what nobody has seen.
+        """
         self._draw_anew("list")
-        found = self.java.getValidActionObjectCombinations()
         # As one text: to fetch them one by one takes much longer than to list them.
-        text = str(self._interface.classes.java.lang.String.join("\n", found))
-        return text.splitlines()
+        found = json.loads(str(self.java.getValidActionObjectCombinationsJSON()))
+        known = self._in_reach()
+        return [
+            one["action"]
+            for one in found["validActions"]
+            if one["action"].startswith(TELEPORT) or known.issuperset(one["obj_ids"])
+        ]
+
+    def _in_reach(self) -> set[int]:
+        """Returns the ids of what is seen in the room and of what is held."""
+        seen = json.loads(str(self.java.getPossibleObjectReferentLUTJSON()))
+        inventory = self.java.agent().get().getInventoryContainer()
+        held = inventory.getContainedObjectsRecursiveAccessible(False).toList()
+        ids = {int(held.apply(index).uuid()) for index in range(held.length())}
+        return {int(inventory.uuid()), *map(int, seen), *ids}
 
     def score(self) -> float:
         """Returns the score, rounded to the hundredths that the package gives."""

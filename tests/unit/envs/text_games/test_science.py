@@ -200,6 +200,48 @@ def test_commands_are_legal_if_the_game_understands_them() -> None:
     assert env.step("inventory")[4]["is_legal"]
 
 
+def test_what_is_in_closed_containers_is_not_listed_until_they_are_open() -> None:
+    env = world("find-plant", split="seen")
+    env.reset(seed=0)
+    env.step("teleport to kitchen")
+    assert "The cupboard door is closed." in env.step("look around")[0]
+    assert "look at metal pot" not in env.legal_actions()
+    # The program lists it, and does not understand it.
+    listed = str(STAGE.given_to(env).java.getValidActionObjectCombinations())
+    assert "look at metal pot" in listed
+    assert not env.step("look at metal pot")[4]["is_legal"]
+    env.step("open cupboard")
+    assert "look at metal pot" in env.legal_actions()
+    assert env.step("look at metal pot")[4]["is_legal"]
+
+
+def test_what_is_held_and_what_is_in_it_is_listed() -> None:
+    env = world("find-plant", split="seen")
+    env.reset(seed=0)
+    env.step("teleport to greenhouse")
+    env.step("pick up flower pot 8")
+    legal = env.legal_actions()
+    assert any(action.startswith("put down flower pot 8") for action in legal)
+    assert "look in inventory" in legal
+    assert "teleport to kitchen" in legal
+    held = "flower pot 8 (containing"
+    inside = env.step("inventory")[0].partition(held)[2].partition(")")[0]
+    thing = inside.strip().split(",")[0].removeprefix("a ").split(" in ")[0]
+    assert any(action.startswith("focus on ") and thing in action for action in legal)
+
+
+@pytest.mark.parametrize("room", ["kitchen", "workshop"])
+def test_what_is_listed_is_understood(room: str) -> None:
+    env = world("power-component", split="seen")
+    env.reset(seed=0)
+    env.step(f"teleport to {room}")
+    legal = env.legal_actions()
+    for command in legal[:: len(legal) // 12]:
+        env.reset(seed=0)
+        env.step(f"teleport to {room}")
+        assert env.step(command)[4]["is_legal"], command
+
+
 def test_a_tasks_own_limit_truncates() -> None:
     env = find("scienceworld", kwargs={"task": "find-plant"}).make()
     env.reset(seed=0)
