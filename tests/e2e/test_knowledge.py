@@ -232,3 +232,14 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> No
     assert main(["--help"]) == 0
     listed = capsys.readouterr().out
     assert all(f"  {name} " in listed for name in pipeline_commands.STEPS)
+
+
+@pytest.mark.text
+def test_several_tasks_of_scienceworld_are_one_environment(tmp_path: Path) -> None:
+    out, tasks = tmp_path / "run", ["lifespan-longest-lived", "find-plant"]
+    games = ("--env", "scienceworld", "--env-kwargs", json.dumps({"task": tasks}))
+    numbers = ("--train-games", "2", "--test-games", "2")
+    words = (*games, *numbers, *in_rows("expert"), "--quiet")
+    assert main(["all", *words, "--out", str(out)]) == 0
+    for row in json.loads((out / "result.json").read_text())["rows"]:
+        assert row["tasks"] == {task: 100.0 for task in sorted(tasks)}

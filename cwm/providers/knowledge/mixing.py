@@ -33,6 +33,10 @@ evenly, or as often as they followed in the state base."""
 PUBLISHED_AGENT_WEIGHTS: Final = {"alfworld": 0.4, "webshop": 0.5, "scienceworld": 0.7}
 """Environment -> γ of the paper."""
 
+MAX_TRACED: Final = 32
+"""Most candidates of a trace. ScienceWorld has up to thousands of commands at a step,
+and a file of episodes would be a hundred times as long."""
+
 _ROUNDING: Final = 1e-12
 """Sums that are nearer to 1 are left as they are, so that an agent's probabilities come
 out bit for bit where only it counts."""
@@ -132,15 +136,19 @@ class Mixture:
     def trace(self) -> dict[str, Any]:
         """Returns what made the decision, as JSON-able figures.
 
-        What was not said is `None`.
+        What was not said is `None`. Of more than `MAX_TRACED` candidates the most
+        probable are told, in their order.
         """
         says = not bool(np.isnan(self.agent).any())
         is_weighed = not math.isnan(self.agent_weight)
+        best = np.argsort(-self.probabilities, kind="stable")[:MAX_TRACED]
+        told = np.sort(best)
         return {
-            "candidates": list(self.candidates),
-            "probabilities": self.probabilities.tolist(),
-            "agent": self.agent.tolist() if says else None,
-            "knowledge": self.knowledge.tolist() if self.support else None,
+            "candidates": [self.candidates[index] for index in told],
+            "num_candidates": len(self.candidates),
+            "probabilities": self.probabilities[told].tolist(),
+            "agent": self.agent[told].tolist() if says else None,
+            "knowledge": self.knowledge[told].tolist() if self.support else None,
             "agent_weight": self.agent_weight if is_weighed else None,
             "support": self.support,
             "best_similarity": self.best_similarity if self.support else None,

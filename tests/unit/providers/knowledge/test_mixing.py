@@ -14,6 +14,7 @@ from cwm.core.protocols import FloatArray
 from cwm.providers.knowledge.base.entries import Entry
 from cwm.providers.knowledge.base.states import NO_NEIGHBOURS, Neighbours
 from cwm.providers.knowledge.mixing import (
+    MAX_TRACED,
     PUBLISHED_AGENT_WEIGHTS,
     MixingConfig,
     agent_probabilities,
@@ -263,6 +264,20 @@ def test_a_trace_says_what_made_the_decision() -> None:
     silent = mix_verbs(("go",), [-math.inf], NO_NEIGHBOURS, config).trace()
     assert silent["agent"] is silent["knowledge"] is silent["agent_weight"] is None
     assert silent["probabilities"] == [1.0]
+
+
+def test_a_trace_of_many_candidates_tells_the_most_probable_in_their_order() -> None:
+    commands = [f"go {number:03}" for number in range(MAX_TRACED + 2)]
+    # All but the first and the last are equally probable; the first is the best.
+    scores = [0.0, *[-1.0] * MAX_TRACED, -2.0]
+    config = MixingConfig(agent_weight=0.5)
+    mixture = mix_actions(commands, scores, found({"go 000": 1}), config)
+    trace = mixture.trace()
+    assert trace["candidates"] == commands[:MAX_TRACED]
+    assert trace["num_candidates"] == MAX_TRACED + 2
+    for name in ("probabilities", "agent", "knowledge"):
+        told = getattr(mixture, name)[:MAX_TRACED]
+        assert trace[name] == told.tolist()
 
 
 probabilities = st.floats(0.0, 1.0, width=32)
