@@ -52,6 +52,7 @@ PACKAGES_OF = {
     "CookingWorld": "textworld-express",
     "CoinCollector": "textworld-express",
     "MapReader": "textworld-express",
+    "TextWorld": "textworld",
 }
 """Part of an id -> the distribution that decides what happens there."""
 

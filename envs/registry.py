@@ -114,6 +114,7 @@ OWN: dict[str, GymnasiumSpec] = {
                 ("express", "CoinCollector", 50),
                 ("express", "MapReader", 50),
                 ("science", "ScienceWorld", 120),
+                ("textworld.env", "TextWorld", 100),
             )
         ),
     )
@@ -139,6 +140,7 @@ SHORT_NAMES: dict[str, str] = {
     "coin": "cwm/CoinCollector-v0",
     "mapreader": "cwm/MapReader-v0",
     "scienceworld": "cwm/ScienceWorld-v0",
+    "textworld": "cwm/TextWorld-v0",
 }
 """Short name -> the id that it stands for, which data and reports have."""
 

@@ -25,6 +25,7 @@ PACKAGES = {
     "plot": "matplotlib",
     "rl": "sb3_contrib",
     "text": "textworld_express",
+    "textworld": "textworld",
 }
 """Marker of an extra -> a package that it brings."""
 
