@@ -6,14 +6,15 @@ For each game, with the same commands for all:
     listed_per_s        the same, and asking for them after each step
     raw_steps_per_s     steps of the package, which lists them in each step
     resets_per_s        resets of ours
-    raw_resets_per_s    resets of the package (of ScienceWorld: load and reset)
+    raw_resets_per_s    resets of the package (of the last two: load and reset)
     restore_ms          a step in a state of 20 steps, coming from another game
     expert_ms           finding out how to win
     steps_over_raw      ratios of the above, by repeat
     listed_over_raw
 
 Wall-clock time: the games run in processes of their own. Commands are random legal
-ones. ScienceWorld's first 24 seeds are of 24 tasks.
+ones. ScienceWorld's first 24 seeds are of 24 tasks. TextWorld's games are made before
+anything is measured, and kept.
 
     python -m benchmarks.text_games
     python -m benchmarks.text_games --games twc --num-episodes 2 --repeats 1 --output ""
@@ -32,6 +33,8 @@ from envs.registry import find
 from envs.snapshots import SnapshotEnv
 from envs.text_games.express import SEEDS
 from envs.text_games.science import gold_path
+from envs.text_games.textworld.env import TextWorld
+from envs.text_games.textworld.making import STORY, library
 
 MILLISECONDS = 1_000
 
@@ -55,6 +58,7 @@ class BenchmarkConfig:
         "coin",
         "mapreader",
         "scienceworld",
+        "textworld",
     )
     num_episodes: int = 24
     length: int = 20
@@ -130,6 +134,37 @@ class RawScience:
         return self._env.reset()
 
 
+class RawTextWorld:
+    """TextWorld's environment, which is asked for admissible commands and scores.
+
+    Args:
+        game: Ours, which makes the files.
+        num_games: Of the split, from its beginning.
+    """
+
+    def __init__(self, game: TextWorld, num_games: int) -> None:
+        self._textworld = library()
+        self._wanted = self._textworld.EnvInfos(admissible_commands=True, score=True)
+        self._env: Any = None
+        self._stories: list[str] = []
+        for seed in range(num_games):
+            game.reset(seed=seed)
+            self._stories.append(str(game.machine().folder / STORY))
+
+    def begin(self, script: Script) -> object:
+        """Resets it to the game of the script."""
+        self._env = self._textworld.start(self._stories[script.seed], self._wanted)
+        return self._env.reset()
+
+    def step(self, command: str) -> object:
+        """Takes a step."""
+        return self._env.step(command)
+
+    def close(self) -> object:
+        """Ends its interpreter."""
+        return self._env.close()
+
+
 def walk(env: Any, seed: int, *, length: int, rng: np.random.Generator) -> Script:
     """Returns random legal commands in a game."""
     env.reset(seed=seed)
@@ -162,6 +197,8 @@ class Workload:
         self.raw: Raw
         if name == "scienceworld":
             self.raw = RawScience(self.env._games)
+        elif name == "textworld":
+            self.raw = RawTextWorld(self.env, config.num_episodes)
         else:
             self.raw = RawExpress(name)
 

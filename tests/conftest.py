@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,6 +76,18 @@ def refuse_missing(config: pytest.Config, report: Any) -> Any:
             report.outcome = "failed"
             report.longrepr = f"A package is missing with --every-extra: {reason}"
     return report
+
+
+@pytest.fixture(scope="session")
+def textworld_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns the folder of TextWorld's games: seconds each, made once for all tests.
+
+    For all processes of a run, too, which keep out of each other's way.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    return folder / "textworld"
 
 
 @pytest.fixture(autouse=True)

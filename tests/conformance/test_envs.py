@@ -1,5 +1,7 @@
 """What holds for each environment that we name."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from envs.coverage import coverage
 from envs.registry import OWN, find
 from envs.snapshots import open_with_snapshots, restores_exactly
 from envs.spec import EnvSpec
+from envs.text_games.textworld import env as textworld
 
 CLASSIC = (
     *("CartPole-v1", "MountainCar-v0", "MountainCarContinuous-v0", "Pendulum-v1"),
@@ -46,8 +49,13 @@ IN_JAVA = tuple(
 )
 """Text games that need an extra, and Java."""
 
+MADE = "cwm/TextWorld-v0"
+"""Its games take seconds to make, one for each seed."""
+
 _OURS = tuple(
-    env_id for env_id in sorted(OWN) if "BabyAI" not in env_id and env_id not in IN_JAVA
+    env_id
+    for env_id in sorted(OWN)
+    if "BabyAI" not in env_id and env_id not in (*IN_JAVA, MADE)
 )
 
 PRIVILEGED = tuple(env_id for env_id in _OURS if "Privileged" in env_id)
@@ -66,7 +74,13 @@ ALL = [
         )
         for env_id in IN_JAVA
     ),
+    pytest.param(MADE, marks=[pytest.mark.textworld, pytest.mark.slow]),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _keeps_games_here(monkeypatch: pytest.MonkeyPatch, textworld_cache: Path) -> None:
+    monkeypatch.setattr(textworld, "default_cache", lambda: textworld_cache)
 
 
 @pytest.mark.parametrize("env_id", ALL)

@@ -58,11 +58,12 @@ class TextWorld(TextGame):
 
     ## Arguments
     `kind`: "cooking", "coin_collector", "treasure_hunter", "simple", "custom". `split`:
-    "train", "seen" (other games), "unseen" (in cooking and simple with other food).
-    `cache`: folder of the games' files; `None` for one in the user's cache. The
-    settings of a kind: level (coin_collector 1 to 300, treasure_hunter 1 to 30);
-    rewards, goal (simple); recipe, take, go, open, cook, cut, drop (cooking);
-    world_size, nb_objects, quest_length (custom).
+    "train", "seen" (other games), "unseen" (in cooking of food, or ways to prepare it,
+    that the others lack; in simple with other food to fetch; else other games).
+    `cache`: folder of the games' files; `None` for one in the user's cache. Settings of
+    the kinds: level (coin_collector 1 to 300, treasure_hunter 1 to 30); rewards, goal
+    (simple); recipe, take, go, open, cook, cut, drop (cooking); world_size, nb_objects,
+    quest_length (custom).
 
     Attributes:
         kind: Of the games.
@@ -102,7 +103,8 @@ class TextWorld(TextGame):
     def expert_actions(self) -> tuple[str, ...]:
         """Returns the generator's way to win, up to the command that wins.
 
-        Played before it is given, without what the game does not understand.
+        Played before it is given, without what does nothing: some generators have
+        doors opened that are open.
 
         Raises:
             DataError: If it does not win.
@@ -194,11 +196,11 @@ class MachineSnapshots(AttributeSnapshots):
 
 
 def _up_to_win(machine: Machine, path: Sequence[str]) -> tuple[str, ...] | None:
-    """Returns what the game understands of a path; `None` if it does not win."""
+    """Returns what does something of a path; `None` if it does not win."""
     found: list[str] = []
     for command in path:
         answer = machine.step(command)
-        if answer.is_understood:
+        if answer.events:
             found.append(command)
         if answer.has_won:
             return tuple(found)

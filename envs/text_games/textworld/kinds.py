@@ -88,8 +88,9 @@ def of_generator(
 ) -> dict[str, Setting]:
     """Returns what the generator of a kind gets: its settings, and those of the split.
 
-    Unseen games of `cooking` and `simple` have food that is not in the others; those of
-    the other kinds differ in their seeds only, which the generators do not know.
+    Recipes of unseen games of `cooking` have food, or ways to prepare it, that are in
+    no other; unseen games of `simple` ask for food that no other has. Those of the
+    other kinds differ in their seeds only, which this is not about.
 
     Args:
         kind: One of `KINDS`.
