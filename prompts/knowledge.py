@@ -31,6 +31,7 @@ FOLDERS: Final = {
     "cwm/CoinCollector-v0": "express",
     "cwm/MapReader-v0": "express",
     "cwm/ScienceWorld-v0": "scienceworld",
+    "cwm/TextWorld-v0": "textworld",
 }
 """Id of an environment -> folder of its templates."""
 

@@ -21,7 +21,8 @@ class GameConfig:
     """Which games are learned from and played.
 
     Attributes:
-        env: Text game: twc, cookingworld, coin, mapreader, scienceworld, household.
+        env: Text game: twc, cookingworld, coin, mapreader, scienceworld, household,
+            textworld.
         env_kwargs: Arguments of the environment's constructor, as a JSON object; not
             split, which is chosen by what the games are for.
         train_games: Games to learn from; at least 1.

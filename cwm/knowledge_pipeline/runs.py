@@ -61,8 +61,8 @@ class WriterConfig:
             agent's own; otherwise from the expert's alone.
         thoughts: What the agent learns to say before each action: nothing, or a
             sentence made from task and action.
-        prompts: Whose descriptions and worked examples are shown: express, household
-            or scienceworld; by environment if not given.
+        prompts: Whose descriptions and worked examples are shown: express, household,
+            scienceworld or textworld; by environment if not given.
     """
 
     writer: Annotated[str, shown_as("deterministic|KIND:NAME")] = DETERMINISTIC

@@ -20,7 +20,13 @@ from cwm.providers.knowledge.writers.deterministic import (
 )
 from cwm.providers.knowledge.writers.roles import state_notes, task_note
 from prompts.knowledge import KnowledgePrompts
-from tests.support.knowledge_episodes import BOILING, COLD_MUG, COOKING, HOT_MUG
+from tests.support.knowledge_episodes import (
+    BOILING,
+    COLD_MUG,
+    COOKING,
+    HOT_MUG,
+    ROASTING,
+)
 
 FOLDER = Path(__file__).parent / "knowledge_prompts"
 
@@ -28,6 +34,7 @@ EPISODES: dict[str, tuple[Episode, Episode | None]] = {
     "household": (HOT_MUG, COLD_MUG),
     "express": (COOKING, None),
     "scienceworld": (BOILING, None),
+    "textworld": (ROASTING, None),
 }
 
 

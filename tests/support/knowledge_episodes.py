@@ -124,3 +124,25 @@ BOILING = episode(
     observation="This room is called the hallway. In it, you see: \n\tthe agent",
 )
 """An expert of ScienceWorld."""
+
+ROASTING = episode(
+    step(
+        "go west",
+        "-= Kitchen =-\nYou are in a kitchen. On the table you see a cookbook.",
+    ),
+    step("examine cookbook", RECIPE.replace("white onion", "red potato")),
+    step("take red potato from counter", "You take the red potato from the counter."),
+    step("go north", "You have to open the frosted-glass door first."),
+    step("cook red potato with oven", "You roasted the red potato."),
+    step("prepare meal", "Adding the meal to your inventory."),
+    step("eat meal", "You eat the meal. Not bad.\n\n*** The End ***", score=1.0),
+    id="t1",
+    env="cwm/TextWorld-v0",
+    task="cooking",
+    instruction="You are hungry! Check the cookbook in the kitchen.",
+    observation=(
+        "You are hungry! Check the cookbook in the kitchen.\n\n"
+        "-= Livingroom =-\nYou are in the livingroom. There is an exit to the west."
+    ),
+)
+"""An expert of TextWorld."""

@@ -1,7 +1,7 @@
 """Commands of text games, taken apart: verb, what it is done to, and with what.
 
-Covers: the commands of TextWorldExpress, ScienceWorld and ALFWorld, and any others of
-    the form VERB [THING [RELATION THING]].
+Covers: the commands of TextWorldExpress, ScienceWorld, ALFWorld and TextWorld, and any
+    others of the form VERB [THING [RELATION THING]].
 Does not cover: whether a game understands them.
 """
 
@@ -37,6 +37,10 @@ _RELATIONS: Final = {
     "heat": ("with",),
     "cool": ("with",),
     "slice": ("with",),
+    "chop": ("with",),
+    "dice": ("with",),
+    "lock": ("with",),
+    "unlock": ("with",),
     "cook": ("in", "on", "with"),
     "pour": ("into", "in"),
     "dunk": ("into", "in"),

@@ -1,7 +1,7 @@
 """What the texts of games say: where one is, what is seen, why a command failed.
 
-Covers: the wordings of TextWorldExpress, ScienceWorld and ALFWorld; a wording that is
-    not known says nothing.
+Covers: the wordings of TextWorldExpress, ScienceWorld, ALFWorld and TextWorld; a
+    wording that is not known says nothing.
 Does not cover: what a game does not tell. No state of a game is looked at.
 """
 
@@ -11,8 +11,8 @@ from typing import Final
 _PLACE: Final = re.compile(
     r"(?:^|\n)\s*(?:You are in the (?!middle\b)"
     r"|This room is called the |This (?:outside )?location is called the "
-    r"|You move to the |You teleport to the |You are facing the )"
-    r"([^.,\n]+?)\s*(?:[.,\n]|$)"
+    r"|You move to the |You teleport to the |You are facing the |-= )"
+    r"([^.,\n]+?)\s*(?:=-|[.,\n]|$)"
 )
 _REFUSAL: Final = re.compile(
     r"nothing (?:happens|was done)|(?:no known|unknown) action|not sure what you mean"
