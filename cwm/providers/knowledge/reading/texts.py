@@ -16,6 +16,7 @@ _PLACE: Final = re.compile(
 )
 _REFUSAL: Final = re.compile(
     r"nothing (?:happens|was done)|(?:no known|unknown) action|not sure what you mean"
+    r"|not a verb|didn't understand"
     r"|you (?:can't|cannot|can not|could not|couldn't)|(?:is|are) not |isn't|aren't"
     r"|don't (?:see|have|know|understand)|already|you (?:need|have) to |must first",
     re.IGNORECASE,
