@@ -152,6 +152,9 @@ class PolicyRunConfig:
         num_frames: Steps to learn from, all environments together; at least 1. Not
             used by cloning.
         num_demonstrations: Episodes of the bot to learn from, with learner cloning.
+        start_from: Folder of another run, whose weights this one begins with: that of
+            a clone, or of an easier level. Policy and network must be the same; for
+            learner ppo. If not given, it begins anew.
         stop_at: Training ends when so large a share of the last 200 episodes
             succeeds; above 0 and at most 1. If not given, it goes on.
         save_every: Updates between two checkpoints, with learner ppo; at least 1.
@@ -171,6 +174,7 @@ class PolicyRunConfig:
     learner: Learner = "ppo"
     num_frames: int = 200_000
     num_demonstrations: int = 1_000
+    start_from: Annotated[str | None, shown_as("RUN")] = None
     stop_at: Annotated[float | None, shown_as("FLOAT")] = None
     save_every: int = 5
     seed: int = 0

@@ -71,7 +71,7 @@ def _changed(own: dict[str, Any], start: dict[str, Any]) -> list[str]:
 def _uses(config: PolicyRunConfig) -> Iterator[_Use]:
     learner, has = config.learner, f"learner {config.learner}"
     is_ppo, is_drrn = learner == "ppo", learner == "drrn"
-    yield _Use("ppo save_every", is_ppo, "learner ppo", has)
+    yield _Use("ppo save_every start_from", is_ppo, "learner ppo", has)
     yield _Use(
         "cloning num_demonstrations", learner == "cloning", "learner cloning", has
     )

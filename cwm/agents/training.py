@@ -15,6 +15,7 @@ from cwm.agents.runs import (
     PolicyRunConfig,
     read_lines,
 )
+from cwm.agents.starting import begin_with
 from cwm.core.errors import ConfigError, DataError
 from cwm.core.seeding import child_seed
 from cwm.execution.progress import Progress, Status
@@ -267,11 +268,14 @@ class PolicyTraining:
         self._stack.close()
 
     def _notes(self) -> tuple[str, ...]:
-        """Returns what must be known of a training in a model."""
+        """Returns where it began, and what must be known of training in a model."""
+        start = self._config.start_from
+        notes = () if start is None else (f"began with the weights of {start}",)
         if self._imagined is None:
-            return ()
+            return notes
         counts, dreamt = self._imagined.counts, self._config.dream
         return (
+            *notes,
             f"trained in the model {dreamt.model} and not in the level: no real step, "
             f"{dreamt.model_starts:,} real resets",
             f"steps of the model without an answer of use: {counts.num_failures:,} of "
@@ -336,7 +340,7 @@ class _Recorder:
             training.go_on(folder.checkpoint)
             self._progress.event(f"Going on after {training.state.num_frames:,} frames")
         else:
-            training.start()
+            self._begin()
         self._drop_after(training.state.update)
         self._probe()
         path = folder.log if self._writes else Path(os.devnull)
@@ -351,6 +355,16 @@ class _Recorder:
                 train(training, num_frames=self._config.num_frames, on_update=on_update)
         self._probe()
         self._save()
+
+    def _begin(self) -> None:
+        config, start = self._config, self._config.start_from
+        if start is not None:
+            begin_with(Path(start), self.training.network, config.policy)
+            self._progress.event(f"Beginning with the weights of {start}")
+        self.training.start()
+        if start is not None:
+            # From here on the run goes on without the other one.
+            self._save()
 
     def _after(self, record: UpdateRecord) -> bool:
         self._show(record)

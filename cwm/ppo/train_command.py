@@ -13,6 +13,7 @@ import tyro
 from cwm.agents.dreaming import read_program
 from cwm.agents.learners import prepare
 from cwm.agents.runs import RUN_PRESETS, PolicyFolder, PolicyRunConfig, new_folder
+from cwm.agents.starting import check_start
 from cwm.arguments import parse, starting_settings
 from cwm.cli import EXIT_DONE
 from cwm.core.dataset_file import check_writable
@@ -37,7 +38,8 @@ language models, and symbolic is the paper's baseline, which sees minigrid's sym
   python -m cwm.ppo train --env BabyAI-GoToRedBallNoDists-v0 --num-frames 20000
   python -m cwm.ppo train --env BabyAI-GoToLocalS5N2-v0 --stop-at 0.95 --plot curve.png
   python -m cwm.ppo train --preset glam-2023 --policy hf:FOLDER --local.device cuda
-  python -m cwm.ppo train --learner cloning --num-demonstrations 500
+  python -m cwm.ppo train --learner cloning --num-demonstrations 500 --out runs/clone
+  python -m cwm.ppo train --start-from runs/clone
   python -m cwm.ppo train --env BabyAI-GoToLocalS5N2-v0 --model runs/RUN
   accelerate launch --num_processes 4 -m cwm.ppo train --policy hf:FOLDER --out runs/x
   python -m cwm.ppo train --resume runs/2026-01-31-BabyAI-GoToLocal-v0-policy-1
@@ -154,6 +156,7 @@ def _check(arguments: Arguments, processes: Processes) -> None:
         check_plot(arguments.plot)
         check_writable(arguments.plot)
     if arguments.resume is None:
+        check_start(arguments.run)
         return
     own = PolicyFolder(arguments.resume).read_config()
     if arguments.run != own or arguments.out is not None:
@@ -164,7 +167,10 @@ def _check(arguments: Arguments, processes: Processes) -> None:
 
 
 def _lasting(config: PolicyRunConfig) -> PolicyRunConfig:
-    """Returns the settings with the model's path as it is from any other folder."""
+    """Returns the settings with paths as they are from any other folder."""
+    if config.start_from is not None:
+        start = Path(config.start_from).expanduser().absolute()
+        config = replace(config, start_from=str(start))
     kind, _, text = config.policy.partition(":")
     path = Path(text).expanduser()
     if kind not in ("hf", "gguf") or not path.exists():
