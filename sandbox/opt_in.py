@@ -10,8 +10,13 @@ None is on by default; those that are on are in the isolation report.
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
-from sandbox.errors import SandboxUnavailable
+from sandbox import physics_engine
+from sandbox.errors import CapabilityMissing
+
+Library: TypeAlias = Literal["physics"]
+"""Capabilities that candidates themselves use: those that a user decides on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +25,7 @@ class Capability:
 
     Attributes:
         preload: Modules that a worker imports before it locks itself.
+        environment: Environment variables while it does.
         prepare: A function of ours as `module.name`, called in the worker after the
             imports; for what must be opened or looked up while that is possible.
         modules: What a candidate may import of them, by the policy.
@@ -31,6 +37,7 @@ class Capability:
     """
 
     preload: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
     prepare: str = ""
     modules: frozenset[str] = frozenset()
     denied_attributes: frozenset[str] = frozenset()
@@ -44,6 +51,14 @@ CAPABILITIES: dict[str, Capability] = {
         prepare="sandbox.warm_compiler.warm_up",
         makes_code=True,
         extra="fast",
+    ),
+    "physics": Capability(
+        preload=(physics_engine.PACKAGE,),
+        environment=physics_engine.ENVIRONMENT,
+        prepare="sandbox.physics_engine.warm_up",
+        modules=frozenset({physics_engine.PACKAGE}),
+        denied_attributes=physics_engine.DENIED_ATTRIBUTES,
+        extra="mujoco",
     ),
 }
 """By name. Candidates import nothing of `numba`: drivers compile for them."""
@@ -67,13 +82,19 @@ def refuse_missing(names: Sequence[str]) -> None:
     """Raises where a package is missing that a capability needs.
 
     Raises:
-        SandboxUnavailable: Then, with what to install.
+        CapabilityMissing: Then, with what to install.
         ValueError: If there is no capability of a name.
     """
     for name, capability in zip(names, chosen(names), strict=True):
         for module in capability.preload:
             if importlib.util.find_spec(module.partition(".")[0]) is None:
-                raise SandboxUnavailable(
+                raise CapabilityMissing(
                     f"The capability {name!r} needs the package {module}. Install "
                     f"code-world-models[{capability.extra}]. No candidate was scored."
                 )
+
+
+def name_of(module: str) -> str | None:
+    """Returns the capability that lets candidates import a module, if there is one."""
+    top = module.partition(".")[0]
+    return next((n for n, c in CAPABILITIES.items() if top in c.modules), None)

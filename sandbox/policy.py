@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from RestrictedPython.transformer import RestrictingNodeTransformer
 
 from sandbox.limits import Limits
-from sandbox.opt_in import Capability
+from sandbox.opt_in import Capability, name_of
 from sandbox.outcome import Rejected
 from sandbox.policy_rules import (
     ALLOWED_DUNDER_ATTRIBUTES,
@@ -204,11 +204,7 @@ class _Checker(RestrictingNodeTransformer):
             refused = self._rules.denied_attributes
             denied = next((p for p in parts[1:] if p in refused), None)
             if parts[0] not in self._rules.modules or denied:
-                self.error(
-                    node,
-                    f"import of {name} is not allowed; a program may import "
-                    "numpy and " + ", ".join(sorted(USUAL_MODULES)) + ".",
-                )
+                self.error(node, self._import_refused(name))
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 self._check_attribute(node, alias.name)
@@ -217,6 +213,20 @@ class _Checker(RestrictingNodeTransformer):
         for alias in node.names:
             self.check_name(node, alias.asname)
         return self._pass(node)
+
+    def _import_refused(self, name: str) -> str:
+        top = name.partition(".")[0]
+        wanted = None if top in self._rules.modules else name_of(name)
+        off = (
+            ""
+            if wanted is None
+            else f" while the capability {wanted!r} is off (--capabilities {wanted})"
+        )
+        usual = ", ".join(sorted(USUAL_MODULES | self._rules.offered))
+        return (
+            f"import of {name} is not allowed{off}; a program may import numpy and "
+            f"{usual}."
+        )
 
     def _check_attribute(self, node: ast.AST, name: str) -> None:
         if name in self._rules.denied_attributes:

@@ -142,11 +142,13 @@ class Rules:
             name is denied.
         denied_names: What must not be named, with what to do instead.
         denied_attributes: Attributes that lead out of the program.
+        offered: Those of the modules that capabilities add.
     """
 
     modules: frozenset[str]
     denied_names: dict[str, str]
     denied_attributes: frozenset[str] = DENIED_ATTRIBUTES
+    offered: frozenset[str] = frozenset()
 
 
 RULES: dict[PolicyProfile, Rules] = {
@@ -166,6 +168,7 @@ def rules_of(profile: PolicyProfile, capabilities: Sequence[Capability] = ()) ->
             rules,
             modules=rules.modules | capability.modules,
             denied_attributes=rules.denied_attributes | capability.denied_attributes,
+            offered=rules.offered | capability.modules,
         )
     return rules
 

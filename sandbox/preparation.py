@@ -77,6 +77,7 @@ def import_everything(
             if name not in _OPTIONAL:
                 raise
     for capability in capabilities:
+        os.environ.update(capability.environment)
         for name in capability.preload:
             importlib.import_module(name)
         if capability.prepare:

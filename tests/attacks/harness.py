@@ -61,10 +61,12 @@ class Setting:
     Attributes:
         layers: Locks to close.
         require: Level that must be reached, so that nothing is proved by accident.
+        capabilities: What is switched on besides.
     """
 
     layers: tuple[Layer, ...]
     require: Level
+    capabilities: tuple[str, ...] = ()
 
     @property
     def has_filter(self) -> bool:
@@ -177,6 +179,7 @@ class Lane:
             policy=policy,
             require=setting.require,
             layers=setting.layers,
+            capabilities=setting.capabilities,
         )
         self._scene = Scene(secret)
         self._evaluator = ProgramEvaluator(self._task, sandbox=self._sandbox)
