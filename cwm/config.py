@@ -25,6 +25,7 @@ from mcts.registry import PRESETS as SEARCH_PRESETS
 from prompts.config import PROMPT_PRESETS
 from sandbox.isolation import Level
 from sandbox.limits import Limits
+from sandbox.opt_in import Library
 
 ConfigT = TypeVar("ConfigT")
 
@@ -91,6 +92,8 @@ class RunConfig:
         isolation: Weakest isolation of programs that is acceptable, where kernel
             is the strongest; with less, no program is run. docs/sandbox.md says
             what each keeps out.
+        capabilities: What a program may use besides NumPy: physics, the physics engine
+            MuJoCo, without files. docs/physics-engines.md.
         limits: What a program may use while it runs.
     """
 
@@ -111,6 +114,7 @@ class RunConfig:
         default_factory=TreeConfig
     )
     isolation: Level = "kernel"
+    capabilities: tuple[Library, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:

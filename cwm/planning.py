@@ -13,7 +13,7 @@ from typing import Any
 
 from cwm.config import SourceConfig, config_from_json
 from cwm.core.dataset_file import load_dataset, save_dataset
-from cwm.core.errors import ConfigError, CwmError, PrerequisiteError
+from cwm.core.errors import ConfigError, CwmError
 from cwm.core.trajectories import Dataset, Split
 from cwm.evaluation.episodes import EpisodeResult
 from cwm.evaluation.guides import use_note
@@ -34,6 +34,7 @@ from cwm.evaluation.summary import (
     summarise,
 )
 from cwm.evaluation.timing import within_seconds
+from cwm.execution.prerequisites import no_sandbox
 from cwm.execution.progress import Progress, Status
 from cwm.execution.provenance import environment_report
 from cwm.execution.run_folder import RunFolder
@@ -210,9 +211,7 @@ class PlanningRun:
         try:
             rows = [self._row(setup, rule, progress) for setup in self.setups]
         except SandboxUnavailable as error:
-            raise PrerequisiteError(
-                f"SandboxUnavailable: {error} (The option is --isolation.)"
-            ) from error
+            raise no_sandbox(error) from error
         return _normalised(rows, self.setups)
 
     def _row(self, setup: Setup, rule: SuccessRule, progress: Progress) -> PlanningRow:

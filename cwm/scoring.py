@@ -4,7 +4,7 @@ The only place where the true environment and programs meet: for the ceiling row
 after the search.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cwm.core.codec import decode_columns, select_rows
-from cwm.core.errors import ConfigError, PrerequisiteError
+from cwm.core.errors import ConfigError
 from cwm.core.predictions import Predictions
 from cwm.core.proposals import Task
 from cwm.core.protocols import LikelihoodModel
@@ -31,6 +31,7 @@ from cwm.evaluation.model_predictions import (
 )
 from cwm.evaluation.setups import OpenableModel
 from cwm.execution.executors import ThreadExecutor
+from cwm.execution.prerequisites import no_sandbox
 from cwm.execution.progress import Progress, Status
 from cwm.programs.accuracy import SplitScore
 from cwm.programs.evaluation import (
@@ -62,6 +63,7 @@ from envs.spec import EnvSpec
 from sandbox.errors import SandboxUnavailable
 from sandbox.isolation import Level
 from sandbox.limits import Limits
+from sandbox.opt_in import Library
 
 NUM_WORKERS = 2
 """Programs, or halves of one program's transitions, that run at a time."""
@@ -71,10 +73,14 @@ UNSEEN_SPLITS: tuple[Split, ...] = ("held_out", "planner")
 """What programs are run on after the search only."""
 
 
-def make_task(dataset: Dataset) -> Task:
+def make_task(dataset: Dataset, libraries: Sequence[Library] = ()) -> Task:
     """Returns what a proposer may know of a data set.
 
     Nothing held out, nothing that a planner visited, no hidden state.
+
+    Args:
+        dataset: The data set.
+        libraries: What a program may use besides NumPy.
     """
     train = dataset.batch("train")
     return Task(
@@ -85,6 +91,7 @@ def make_task(dataset: Dataset) -> Task:
         train=train,
         is_stochastic=dataset.is_stochastic,
         next_legal_actions=train.next_legal_actions,
+        libraries=tuple(libraries),
     )
 
 
@@ -93,6 +100,7 @@ def open_evaluator(
     dataset: Dataset,
     *,
     isolation: Level,
+    capabilities: Sequence[Library] = (),
     limits: Limits,
     tests: str | None,
     seed: int,
@@ -102,6 +110,7 @@ def open_evaluator(
     Args:
         dataset: The transitions.
         isolation: Weakest isolation of programs that is acceptable.
+        capabilities: What a program may use besides NumPy.
         limits: What a program may use.
         tests: Text of the user's unit tests, if there are any.
         seed: Seed of programs that draw.
@@ -114,19 +123,20 @@ def open_evaluator(
     validation = dataset.batch("validation") if dataset.in_split("validation") else None
     try:
         with open_sandbox(
-            limits=limits, num_workers=NUM_WORKERS, require=isolation
+            limits=limits,
+            num_workers=NUM_WORKERS,
+            require=isolation,
+            capabilities=capabilities,
         ) as sandbox:
             yield ProgramEvaluator(
-                make_task(dataset),
+                make_task(dataset, capabilities),
                 validation=validation,
                 unit_tests=unit_tests,
                 sandbox=sandbox,
                 seed=seed,
             )
     except SandboxUnavailable as error:
-        raise PrerequisiteError(
-            f"SandboxUnavailable: {error} (The option is --isolation.)"
-        ) from error
+        raise no_sandbox(error) from error
 
 
 def table_splits(dataset: Dataset) -> dict[str, TransitionBatch]:

@@ -77,7 +77,7 @@ def make_search(config: RunConfig, dataset: Dataset) -> ProgramSearch:
     """Returns the search of a run, without any call."""
     tree = config.tree
     return ProgramSearch(
-        make_task(dataset),
+        make_task(dataset, config.capabilities),
         tree=new_search(
             tree.search,
             child_rng(config.seed, "search"),
@@ -151,6 +151,7 @@ class Session:
             open_evaluator(
                 dataset,
                 isolation=config.isolation,
+                capabilities=config.capabilities,
                 limits=config.limits,
                 tests=self.tests,
                 seed=config.seed,
@@ -278,7 +279,8 @@ def make_quote(config: RunConfig, *, progress: Progress) -> Quote:
     proposer = make_proposer(config)
     source = obtain(config.source, seed=config.seed, progress=progress)
     check_spaces(config, source.dataset)
-    expected, highest = proposer.expected_usage(make_task(source.dataset))
+    task = make_task(source.dataset, config.capabilities)
+    expected, highest = proposer.expected_usage(task)
     return Quote(
         proposer=proposer.name,
         limits=config.budget.limits(),

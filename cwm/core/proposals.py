@@ -72,6 +72,7 @@ class Task:
             after it; `None` if legal actions are not judged. Always the same as those
             of `train`: either may be given.
         program: How the program is called, if it is no world model.
+        libraries: Names of what it may use besides NumPy, such as `"physics"`.
     """
 
     environment_id: str
@@ -82,6 +83,7 @@ class Task:
     is_stochastic: bool = False
     next_legal_actions: tuple[tuple[Value, ...], ...] | None = None
     program: ProgramInterface | None = None
+    libraries: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         legal = self.next_legal_actions

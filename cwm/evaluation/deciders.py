@@ -58,12 +58,14 @@ class SandboxSettings:
             beside it; the others hold for an episode. By default the sandbox's own.
         isolation: The weakest isolation that is acceptable, of a sandbox that is made.
         policy: As in `Sandbox`, likewise.
+        capabilities: As in `Sandbox`, likewise.
     """
 
     sandbox: Sandbox | None = None
     limits: Limits | None = None
     isolation: Level = "kernel"
     policy: PolicyMode = "enforce"
+    capabilities: tuple[str, ...] = ()
 
     def make(self) -> Sandbox:
         """Returns a sandbox as it is described; close it.
@@ -76,6 +78,7 @@ class SandboxSettings:
             limits=self.limits,
             policy=self.policy,
             require=self.isolation,
+            capabilities=self.capabilities,
         )
 
 

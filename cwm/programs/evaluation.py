@@ -56,6 +56,7 @@ def open_sandbox(
     policy: PolicyMode = "enforce",
     require: Level = "kernel",
     extra_drivers: Sequence[str] = (),
+    capabilities: Sequence[str] = (),
 ) -> Sandbox:
     """Returns a sandbox that can evaluate programs; close it, or use `with`.
 
@@ -66,6 +67,7 @@ def open_sandbox(
         policy: As in `Sandbox`.
         require: As in `Sandbox`.
         extra_drivers: Further driver modules.
+        capabilities: As in `Sandbox`.
 
     Raises:
         SandboxUnavailable: If it cannot be had here.
@@ -76,6 +78,7 @@ def open_sandbox(
         num_workers=num_workers,
         policy=policy,
         require=require,
+        capabilities=capabilities,
     )
 
 

@@ -121,6 +121,7 @@ def _world_model() -> dict[str, Golden]:
         attempt=2,
     )
     random = corridor_task(is_stochastic=True)
+    engine = replace(corridor_task(), libraries=("physics",))
     again = replace(
         improve,
         num_unchanged=1,
@@ -134,6 +135,7 @@ def _world_model() -> dict[str, Golden]:
         "generate_from_prefix": Golden(request=below),
         "generate_continued": Golden(request=below, continues=True),
         "generate_wide": Golden(request=replace(generate, task=wide_task())),
+        "generate_physics": Golden(request=replace(generate, task=engine)),
         "improve": Golden(request=improve),
         "improve_plain": Golden(request=improve, config=PAPER_PROMPT_CONFIG),
         "improve_stochastic": Golden(request=replace(improve, task=random)),
@@ -223,6 +225,8 @@ def golden_texts(name: str) -> dict[str, str]:
     contract = f"{golden.request.task.family}/contract"
     if golden.request.task.is_stochastic:
         contract += "_stochastic"
+    elif golden.request.task.libraries:
+        contract += "_" + "_".join(golden.request.task.libraries)
     elif golden.request.task.program and golden.request.task.program.function:
         contract += "_function"
     user = prompt.user.replace(found[0], f"<<< {contract} >>>\n")
