@@ -230,13 +230,16 @@ class PlanningRun:
             on_episode=watch.episode,
         )
         is_random = setup.kind == "random"
+        if "capabilities" in (settings := _settings(setup)):
+            could = f"the program could use {', '.join(settings['capabilities'])}"
+            note = "; ".join(filter(None, (note, could)))
         if setup.guide is not None:
             parts = note, setup.guide.name, use_note(episodes)
             note = "; ".join(filter(None, parts))
         return PlanningRow(
             model=setup.name,
             planner="" if is_random else setup.planner.name,
-            settings=_settings(setup),
+            settings=settings,
             summary=summarise(episodes, rule, seed=setup.seed),
             episodes=episodes,
             note=note,
@@ -251,7 +254,13 @@ def _settings(setup: Setup) -> dict[str, Any]:
     acting = asdict(setup.acting)
     if math.isinf(acting["replan_error"]):
         acting["replan_error"] = None  # JSON has no infinity.
-    settings = {"kind": setup.kind, "planner": planner, "acting": acting}
+    settings: dict[str, Any] = {
+        "kind": setup.kind,
+        "planner": planner,
+        "acting": acting,
+    }
+    if setup.capabilities and setup.kind == "program":
+        settings["capabilities"] = list(setup.capabilities)
     if setup.model is not None:
         settings["model"] = setup.model.to_json()
     if setup.guide is not None:

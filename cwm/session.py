@@ -241,11 +241,13 @@ class Session:
                 settings += f" --env-kwargs {shlex.quote(config.env_kwargs)}"
             if self.tests is not None:
                 settings += f" --tests {self.folder.tests}"
+            allowed = "".join(f" --capabilities {n}" for n in self.config.capabilities)
             commands.append(
                 f"python -m cwm.evaluate {self.folder.world_model} {origin}{settings}"
+                f"{allowed}"
             )
             if self.source.spec is not None:
-                commands.append(f"python -m cwm.plan {path} --reference")
+                commands.append(f"python -m cwm.plan {path} --reference{allowed}")
         if best is None or not best.evaluation.is_perfect:
             commands.append(
                 f"python -m cwm.synthesize --resume {path} {self._more(exhausted)}"

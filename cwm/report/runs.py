@@ -15,6 +15,7 @@ from cwm.report.scores import ScoreRow, notes
 from cwm.report.tables import (
     data_line,
     draws_line,
+    libraries_line,
     nodes_line,
     strict_table,
     tests_line,
@@ -206,6 +207,7 @@ class RunReport:
             )
         if len(self.models) > 1:
             lines += [f"  {model.line()}" for model in self.models]
+        lines += libraries_line([one.evaluation for one in self.candidates])
         if self.best is not None:
             lines += tests_line(self.best.evaluation)
         lines += draws_line(self.rows)
