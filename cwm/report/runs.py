@@ -243,6 +243,7 @@ def _node_json(candidate: Candidate) -> dict[str, Any]:
 
 def _best_json(best: Candidate) -> dict[str, Any]:
     evaluation = best.evaluation
+    libraries = evaluation.isolation.get("capabilities")
     return {
         "call": best.call_index,
         "node": best.node_id,
@@ -251,4 +252,5 @@ def _best_json(best: Candidate) -> dict[str, Any]:
         "is_perfect": evaluation.is_perfect,
         "unit_tests": tests.to_json() if (tests := evaluation.unit_tests) else None,
         "num_lines": len(best.source.splitlines()),
+        **({"capabilities": libraries} if libraries else {}),
     }
