@@ -7,7 +7,13 @@ import ast
 from collections.abc import Iterator
 
 from cwm.programs.constants.holes import Hole
-from cwm.programs.constants.syntax import Places, is_whole, number_of, parse
+from cwm.programs.constants.syntax import (
+    Places,
+    is_whole,
+    mentions_pi,
+    number_of,
+    parse,
+)
 
 DECLARATION = "CONSTANTS"
 
@@ -70,6 +76,7 @@ def _hole(name: str, entry: ast.expr, places: Places) -> Hole | str:
         low=low,
         high=high,
         is_integer=all(is_whole(parts[key]) for key in numbers),
+        is_angle=mentions_pi(parts["value"]),
         line=parts["value"].lineno,
         start=start,
         stop=stop,

@@ -99,7 +99,10 @@ class _Inputs:
                 if isinstance(result, tuple) and len(result) == 4:
                     result = (result[0], *result[2:])
                 if len(actions) > 1:
-                    result = (copy_value(conformed(self._space, result[0])), *result[1:])
+                    result = (
+                        copy_value(conformed(self._space, result[0])),
+                        *result[1:],
+                    )
                     state = self._copy_observation(result[0])
             except Exception:  # noqa: BLE001 - likewise
                 break

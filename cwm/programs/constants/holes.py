@@ -32,6 +32,7 @@ class Hole:
         low: Smallest value.
         high: Greatest value.
         is_integer: Whether only whole numbers make sense.
+        is_angle: Whether it is written with pi, so that degrees are round.
         line: Line of the source, from 1.
         start: Where the number's text begins, in bytes of the source in UTF-8.
         stop: Where it ends.
@@ -43,6 +44,7 @@ class Hole:
     low: float
     high: float
     is_integer: bool = False
+    is_angle: bool = False
     line: int
     start: int
     stop: int

@@ -39,6 +39,11 @@ class Point:
         """What points are compared by; lower is better."""
         return self.residuals.cost
 
+    @property
+    def values(self) -> FloatArray:
+        """All residuals in one row, `[M]`."""
+        return self.residuals.values.reshape(-1)
+
 
 class Objective:
     """Predicts with values and compares; counts what that takes.
@@ -53,7 +58,7 @@ class Objective:
         runner: An open one.
         truth: Of the runner's rows.
         holes: The constants.
-        max_steps: Steps after which `BudgetSpent` is raised.
+        max_steps: Steps after which `BudgetSpent` is raised; `keep_back` lowers it.
         max_seconds: Seconds, likewise.
     """
 
@@ -71,6 +76,7 @@ class Objective:
         self.num_steps = 0
         self._runner = runner
         self._max_steps = max_steps
+        self._kept_back = 0
         self._deadline = time.perf_counter() + max_seconds
         self.low = np.array([h.to_search(h.low) for h in holes])
         self.high = np.array([h.to_search(h.high) for h in holes])
@@ -80,6 +86,10 @@ class Objective:
             np.maximum(self.low, self.high),
         )
         self.best = self._evaluate(np.zeros((1, len(self.holes))))[0]
+
+    def keep_back(self, fraction: float) -> None:
+        """Leaves a share of all steps for later; 0 for none."""
+        self._kept_back = round(fraction * self._max_steps)
 
     @property
     def size(self) -> int:
@@ -108,7 +118,8 @@ class Objective:
     def _num_allowed(self) -> int:
         if time.perf_counter() > self._deadline:
             return 0
-        return (self._max_steps - self.num_steps) // len(self._runner.rows)
+        left = self._max_steps - self._kept_back - self.num_steps
+        return left // len(self._runner.rows)
 
     def _keep(self, points: Sequence[Point]) -> None:
         for point in points:

@@ -58,6 +58,8 @@ class Truth:
     Attributes:
         batch: The rows, each as often as it is predicted.
         names: Of the elements.
+        rounding: `[N, E]`, standard deviation of the rounding of predictions, in the
+            unit of residuals.
 
     Args:
         batch: Likewise.
@@ -78,6 +80,7 @@ class Truth:
         )
         self._scales = self._units()
         self.names = self._element_names()
+        self.rounding = self._rounding()
 
     def _flat(self, columns: object, rewards: FloatArray) -> FloatArray:
         assert isinstance(columns, dict), "columns by path"
@@ -95,6 +98,15 @@ class Truth:
         size = np.where(np.isfinite(size), size, 1.0)
         units = np.maximum(spread, _SMALLEST_SCALE * size)
         return np.where(units > 0, units, 1.0)
+
+    def _rounding(self) -> FloatArray:
+        gaps = {
+            path: np.spacing(np.abs(np.asarray(self.batch.next_observations[path])))
+            for path in self._paths
+        }
+        found = self._flat(gaps, np.spacing(np.abs(self.batch.rewards)))
+        uniform = np.sqrt(12.0)
+        return np.where(np.isfinite(found), found / (uniform * self._scales), 0.0)
 
     def _element_names(self) -> list[str]:
         names: list[str] = []

@@ -98,9 +98,9 @@ def _chosen(
             if len(wanted) < num_rows:
                 wanted[index] = None
 
-    ends = batch.terminated[rows].any(axis=1)
+    ends: NDArray[np.bool_] = np.any(batch.terminated[rows], axis=1)
     share = max(1, num_rows // 6)
-    terminal = order[ends[order]]
+    terminal = order[np.flatnonzero(ends[order])]
     take(terminal, share)
     before = {
         (int(batch.trajectory[r]), int(batch.time[r]) - 1)

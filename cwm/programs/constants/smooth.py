@@ -7,6 +7,7 @@ solution is small, what is wrong with the derivatives does not move it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,13 @@ FloatArray = NDArray[np.float64]
 STEP = 2e-3
 """Change of a coordinate for a finite difference."""
 
-_ROUNDS = (("soft_l1", 1.0), ("cauchy", 3.0), ("cauchy", 3.0))
+Loss: TypeAlias = Literal["linear", "soft_l1", "cauchy"]
+
+_ROUNDS: tuple[tuple[Loss, float], ...] = (
+    ("soft_l1", 1.0),
+    ("cauchy", 3.0),
+    ("cauchy", 3.0),
+)
 """Losses in turn, and how many medians of what is left they take for usual."""
 
 _SMALLEST_SCALE = 1e-6
@@ -28,6 +35,8 @@ _FLOOR = 1e-4
 """Residuals up to here are always polished: the strict tolerance."""
 
 _INLIER_SCALES = 12.0
+_WORSE = 1.1
+"""How much the cost may rise where least squares and its robust kin disagree."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,19 +51,25 @@ class Slopes:
     jacobian: FloatArray
     free: NDArray[np.intp]
 
+    def of(self, columns: NDArray[np.intp]) -> FloatArray:
+        """Returns the derivatives by some of the free constants."""
+        return self.jacobian[:, np.isin(self.free, columns)]
+
 
 def slopes(
     objective: Objective, point: Point, free: Sequence[int], *, step: float = STEP
 ) -> Slopes:
     """Returns the derivatives of all residuals by some of the constants."""
     columns = np.asarray(free, dtype=np.intp)
-    steps = np.where(point.at[columns] + step <= objective.high[columns], step, -step)
+    if not len(columns):
+        return Slopes(jacobian=np.zeros((point.values.size, 0)), free=columns)
+    ends = point.at[columns] + step
+    is_inside = (ends <= objective.high[columns]) & (ends >= objective.low[columns])
+    steps = np.where(is_inside, step, -step)
     moved = np.tile(point.at, (len(columns), 1))
     moved[np.arange(len(columns)), columns] += steps
-    base = point.residuals.values.reshape(-1)
     found = np.stack(
-        [p.residuals.values.reshape(-1) - base for p in objective.evaluate(moved)],
-        axis=1,
+        [p.values - point.values for p in objective.evaluate(moved)], axis=1
     )
     return Slopes(jacobian=found / steps, free=columns)
 
@@ -62,7 +77,7 @@ def slopes(
 def fit_smooth(
     objective: Objective, start: Point, free: Sequence[int], *, max_iterations: int = 12
 ) -> Point:
-    """Returns the best point that robust least squares finds from a start.
+    """Returns the point that robust least squares finds from a start.
 
     Losses that forgive outliers come first; then what is near the rest is fitted
     exactly, to the last digits that predictions have.
@@ -72,9 +87,10 @@ def fit_smooth(
         return point
     for loss, multiple in _ROUNDS:
         scale = multiple * _typical(point)
-        point = _solve(
+        found = _solve(
             objective, point, free, loss=loss, scale=scale, iterations=max_iterations
         )
+        point = min(found, point, key=lambda p: p.cost)
     return polish(objective, point, free, max_iterations=max_iterations)
 
 
@@ -84,17 +100,23 @@ def polish(
     """Returns the point after plain least squares on the residuals that are usual."""
     if not len(free):
         return point
-    limit = max(_FLOOR, _INLIER_SCALES * _typical(point))
-    usual = np.abs(point.residuals.values.reshape(-1)) <= limit
+    rows = usual(point)
     found = _solve(
-        objective, point, free, loss="linear", rows=usual, iterations=max_iterations
+        objective, point, free, loss="linear", rows=rows, iterations=max_iterations
     )
-    return found if found.cost < point.cost else point
+    is_worse = found.cost > _WORSE * point.cost + _FLOOR
+    return point if is_worse else found
+
+
+def usual(point: Point) -> NDArray[np.bool_]:
+    """Returns which residuals are no outliers, `[M]`."""
+    limit = max(_FLOOR, _INLIER_SCALES * _typical(point))
+    return np.asarray(np.abs(point.values) <= limit)
 
 
 def _typical(point: Point) -> float:
     """Returns the median of the residuals that are not nothing."""
-    sizes = np.abs(point.residuals.values.reshape(-1))
+    sizes = np.abs(point.values)
     sizes = sizes[sizes > _SMALLEST_SCALE]
     if not len(sizes):
         return _SMALLEST_SCALE
@@ -106,30 +128,26 @@ def _solve(
     start: Point,
     free: Sequence[int],
     *,
-    loss: str,
+    loss: Loss,
     iterations: int,
     scale: float = 1.0,
     rows: NDArray[np.bool_] | None = None,
 ) -> Point:
-    """Returns the best point of one run of least squares."""
+    """Returns where one run of least squares ends."""
     columns = np.asarray(free, dtype=np.intp)
     low, high = objective.low[columns], objective.high[columns]
     points: dict[bytes, Point] = {}
-    best = start
 
     def point_at(coordinates: FloatArray) -> Point:
-        nonlocal best
         key = coordinates.tobytes()
         if key not in points:
             whole = start.at.copy()
             whole[columns] = coordinates
             points[key] = objective.at(whole)
-            if points[key].cost < best.cost:
-                best = points[key]
         return points[key]
 
     def values(coordinates: FloatArray) -> FloatArray:
-        found = point_at(coordinates).residuals.values.reshape(-1)
+        found = point_at(coordinates).values
         return found if rows is None else found[rows]
 
     def derivatives(coordinates: FloatArray) -> FloatArray:
@@ -137,17 +155,16 @@ def _solve(
         return found if rows is None else found[rows]
 
     margin = 1e-9 * (high - low)
-    least_squares(
+    found = least_squares(
         values,
         np.clip(start.at[columns], low + margin, high - margin),
         jac=derivatives,
         bounds=(low, high),
         loss=loss,
         f_scale=scale,
-        x_scale=1.0,
         ftol=1e-10,
         xtol=1e-9,
         gtol=1e-14,
         max_nfev=iterations,
     )
-    return best
+    return point_at(np.asarray(found.x, dtype=np.float64))

@@ -12,8 +12,6 @@ MAX_CHARS = 200_000
 _PARSING = threading.Lock()
 """The filter of warnings is the process's, not the thread's."""
 
-_PI = "pi"
-
 
 def parse(source: str) -> ast.Module | None:
     """Returns a program's syntax tree; `None` if there is none."""
@@ -56,19 +54,23 @@ def _number(node: ast.expr) -> float | None:
     match node:
         case ast.Constant(value=int() | float() as value):
             return None if isinstance(value, bool) else float(value)
-        case ast.Attribute(value=ast.Name(id="math" | "np" | "numpy"), attr="pi"):
-            return math.pi
-        case ast.Name(id="pi"):
-            return math.pi
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
+        case ast.UnaryOp(op=ast.USub() | ast.UAdd() as op, operand=operand):
             inner = _number(operand)
-            return None if inner is None else -inner
-        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-            return _number(operand)
+            is_turned = isinstance(op, ast.USub) and inner is not None
+            return -inner if is_turned and inner is not None else inner
         case ast.BinOp(left=left, op=op, right=right):
             a, b = _number(left), _number(right)
             return None if a is None or b is None else _result(op, a, b)
-    return None
+    return math.pi if _is_pi(node) else None
+
+
+def _is_pi(node: ast.AST) -> bool:
+    match node:
+        case ast.Attribute(value=ast.Name(id="math" | "np" | "numpy"), attr="pi"):
+            return True
+        case ast.Name(id="pi"):
+            return True
+    return False
 
 
 def _result(op: ast.operator, a: float, b: float) -> float | None:
@@ -88,11 +90,7 @@ def _result(op: ast.operator, a: float, b: float) -> float | None:
 
 def mentions_pi(node: ast.expr) -> bool:
     """Returns whether an expression has pi in it."""
-    return any(
-        (isinstance(n, ast.Attribute) and n.attr == _PI)
-        or (isinstance(n, ast.Name) and n.id == _PI)
-        for n in ast.walk(node)
-    )
+    return any(_is_pi(n) for n in ast.walk(node))
 
 
 def has_literal(node: ast.expr) -> bool:

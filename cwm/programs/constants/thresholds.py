@@ -19,7 +19,7 @@ FloatArray = NDArray[np.float64]
 
 _NUM_COARSE = 25
 _NUM_FINE = 5
-_NUM_ROUNDS = 6
+_NUM_ROUNDS = 5
 _SAME = 1e-9
 """Relative difference up to which costs are the same."""
 
@@ -152,7 +152,9 @@ class _Line:
     def _round(self, hole: Hole, low: float, high: float, best: Point) -> Point:
         """Returns the point at the roundest value of an interval."""
         now = hole.from_search(float(self._origin.at[self._index]))
-        value = simplest_between(low, high, hints=(now, hole.value))
+        value = simplest_between(
+            low, high, hints=(now, hole.value), angles=hole.is_angle
+        )
         coordinate = hole.to_search(value)
         self.try_all([coordinate])
         found = self._points.get(coordinate, best)
@@ -163,6 +165,4 @@ class _Line:
 def _runs(is_best: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Returns the first and last index of each run of true values."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], is_best, [False]])))
-    return [
-        (int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)
-    ]
+    return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
