@@ -12,7 +12,7 @@ import resource
 import socket
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeAlias
 
 import msgspec
@@ -107,7 +107,8 @@ class Channel:
 Load: TypeAlias = Callable[..., dict[str, Any]]
 """`load()` executes the candidate and returns its namespace.
 
-`load(MAIN)` executes it as a program, not as a module.
+`load(MAIN)` executes it as a program, not as a module; `load(given={...})` with
+further names that it may read. Each call executes it anew.
 """
 
 Driver: TypeAlias = Callable[[Load, Any, Channel], None]
@@ -362,14 +363,26 @@ def make_loader(source: str, seal: Seal | None = None) -> Load:
     return functools.partial(_load, source, seal or Seal())
 
 
-def _load(source: str, seal: Seal, name: str = CANDIDATE) -> dict[str, Any]:
+def _load(
+    source: str,
+    seal: Seal,
+    name: str = CANDIDATE,
+    given: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     seal.close()
     module = types.ModuleType(name)
+    if given:
+        module.__dict__.update(given)
     # Where dataclasses and typing look up the names of a class's module.
     sys.modules[name] = module
-    code = compile(source, CANDIDATE_FILE, "exec", dont_inherit=True)
-    exec(code, module.__dict__)  # noqa: S102 - what all the locks are for
+    exec(_compiled(source), module.__dict__)  # noqa: S102 - what all the locks are for
     return module.__dict__
+
+
+@functools.lru_cache(maxsize=1)
+def _compiled(source: str) -> types.CodeType:
+    """Returns the code; a session may execute it hundreds of times."""
+    return compile(source, CANDIDATE_FILE, "exec", dont_inherit=True)
 
 
 def describe_error(error: BaseException) -> wire.Failure:
