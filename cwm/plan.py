@@ -378,7 +378,7 @@ def _setups(
             name=model.name,
             environment=EnvironmentRef.of(spec),
             kind=model.kind,
-            source=model.source,
+            source=model.fast_source or model.source,
             model=model.model,
             guide=None if model.kind == "random" else guide,
             planner=arguments.planner_config(name, discount=discount),
@@ -387,7 +387,7 @@ def _setups(
             seed=arguments.seed,
             isolation=arguments.isolation,
             capabilities=arguments.capabilities,
-            limits=arguments.limits,
+            limits=model.limits(arguments.limits),
         )
         for model, name in _pairs(models, names)
     )

@@ -38,6 +38,8 @@ from cwm.execution.prerequisites import no_sandbox
 from cwm.execution.progress import Progress, Status
 from cwm.execution.provenance import environment_report
 from cwm.execution.run_folder import RunFolder
+from cwm.programs.acceleration.files import FastFiles
+from cwm.programs.acceleration.ways import fast_limits
 from cwm.programs.tolerances import Tolerances
 from cwm.providers.hypotheses.making import RoleConfig
 from cwm.providers.hypotheses.models.induced import read_induced
@@ -49,6 +51,7 @@ from envs.snapshots import open_with_snapshots
 from envs.spec import EnvSpec
 from planners.registry import planner_config_to_json
 from sandbox.errors import SandboxUnavailable
+from sandbox.limits import Limits
 
 TRUE = "true"
 RANDOM = "random"
@@ -75,6 +78,7 @@ class NamedModel:
         name: What the user typed; for rules in words also who believes them.
         kind: What it is.
         source: The program, if it is one.
+        fast_source: Its fast form, if it has one beside it; for planning.
         model: The rules in words, if it is such a run's.
         dataset: What it was made from, if it is a run's.
     """
@@ -82,8 +86,13 @@ class NamedModel:
     name: str
     kind: ModelKind
     source: str = ""
+    fast_source: str = ""
     model: OpenableModel | None = None
     dataset: Dataset | None = None
+
+    def limits(self, limits: Limits) -> Limits:
+        """Returns limits, wide enough for the fast form if it has one."""
+        return fast_limits(limits) if self.fast_source else limits
 
 
 def read_model(word: str) -> NamedModel:
@@ -103,7 +112,7 @@ def read_model(word: str) -> NamedModel:
         return NamedModel(name=word, kind="random")
     path = Path(word)
     if not path.is_dir():
-        return NamedModel(name=word, kind="program", source=read_text(path))
+        return _program(word, path)
     if not (path / RUN_PROGRAM).is_file():
         if (path / HYPOTHESES).is_file():
             return _read_rules(path)
@@ -114,10 +123,17 @@ def read_model(word: str) -> NamedModel:
     dataset = None
     if (path / RUN_DATASET).is_file():
         dataset = load_dataset(path / RUN_DATASET)
+    return _program(word, path / RUN_PROGRAM, dataset)
+
+
+def _program(word: str, path: Path, dataset: Dataset | None = None) -> NamedModel:
+    """Returns a program, with its fast form if it has one."""
+    source = read_text(path)
     return NamedModel(
         name=word,
         kind="program",
-        source=read_text(path / RUN_PROGRAM),
+        source=source,
+        fast_source=FastFiles.beside(path).read(source) or "",
         dataset=dataset,
     )
 

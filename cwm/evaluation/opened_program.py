@@ -58,7 +58,7 @@ def opened_program(
     )
     spaces = (spec.observation_space, spec.action_space)
     request = PlanningRequest(model=model_spec(source, *spaces, 0), planner=None)
-    with settings.make() as sandbox:
+    with settings.for_program(source).make() as sandbox:
         held = HeldProgram(sandbox, source, request, limits=limits)
         with closing(held):
             held.ensure_open()

@@ -23,6 +23,7 @@ from cwm.core.spaces import (
     space_from_json,
 )
 from cwm.programs.draw_seeds import generator_of, mix
+from cwm.programs.kernels import KERNEL, compile_kernel, is_compiler_here
 from cwm.programs.model_types import ModelSpec
 from cwm.programs.wire_types import ReceivedValues
 from cwm.programs.world_model_driver import (
@@ -62,9 +63,9 @@ class Model:
     """
 
     def __init__(self, load: Load, spec: ModelSpec) -> None:
-        self._environment: Any = find_class(load)()
         self.observation_space = space_from_json(spec.observation_space)
         self.action_space = space_from_json(spec.action_space)
+        self._environment: Any = find_class(self._with_kernel(load, spec))()
         self.num_steps = 0
         self._spec = spec
         self.is_random = spec.uses_generator or spec.uses_random
@@ -87,6 +88,26 @@ class Model:
         )
         self._is_batch_checked = False
         self._is_reseeded = False
+
+    def _with_kernel(self, load: Load, spec: ModelSpec) -> Load:
+        """Returns a loader that puts machine code in the place of the kernel.
+
+        It is made first: a child that has loaded a candidate can make none.
+        """
+        if not (spec.kernel and is_compiler_here()):
+            return load
+        kernel = compile_kernel(
+            spec.kernel,
+            observation_space=self.observation_space,
+            action_space=self.action_space,
+        )
+
+        def load_with_kernel(*arguments: Any) -> dict[str, Any]:
+            namespace = load(*arguments)
+            namespace[KERNEL] = kernel
+            return namespace
+
+        return load_with_kernel
 
     def reseed(self, word: int) -> None:
         """Seeds what is random, once for all steps until the next call.
