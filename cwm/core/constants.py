@@ -50,6 +50,23 @@ class FittedConstant:
         """Whether the fitted program has another value."""
         return self.after != self.before
 
+    def value_text(self) -> str:
+        """Returns its name and value, and what it was."""
+        if not self.is_changed:
+            return f"{self.name} = {self.after:.6g} (unchanged)"
+        return f"{self.name} = {self.after:.6g} (was {self.before:.6g})"
+
+    def sentence(self) -> str:
+        """Returns its name, its value, and the interval that the data allow."""
+        low, high = self.low, self.high
+        if low is not None and high is not None:
+            interval = f", between {low:.6g} and {high:.6g}"
+        elif low is not None:
+            interval = f", at least {low:.6g}"
+        else:
+            interval = "" if high is None else f", at most {high:.6g}"
+        return f"{self.value_text()}{interval}"
+
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "FittedConstant":
         """Returns the constant whose attributes `data` has."""
