@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ from cwm.execution.executors import ThreadExecutor
 from cwm.execution.prerequisites import no_sandbox
 from cwm.execution.progress import Progress, Status
 from cwm.programs.accuracy import SplitScore
+from cwm.programs.constants.config import FitConfig
 from cwm.programs.evaluation import (
     NUM_DRAWS,
     Evaluation,
@@ -64,6 +66,9 @@ from sandbox.errors import SandboxUnavailable
 from sandbox.isolation import Level
 from sandbox.limits import Limits
 from sandbox.opt_in import Library
+
+if TYPE_CHECKING:
+    from cwm.programs.constants.fitting import ConstantFitter
 
 NUM_WORKERS = 2
 """Programs, or halves of one program's transitions, that run at a time."""
@@ -137,6 +142,29 @@ def open_evaluator(
             )
     except SandboxUnavailable as error:
         raise no_sandbox(error) from error
+
+
+def make_fitter(
+    evaluator: ProgramEvaluator, config: FitConfig, *, seed: int
+) -> "ConstantFitter | None":
+    """Returns who fits programs' constants to what they are trained on.
+
+    `None` if that is off, or if outcomes vary: one recorded outcome says little about
+    one draw.
+    """
+    task = evaluator.task
+    if config.mode == "off" or task.is_stochastic:
+        return None
+    # It brings SciPy's optimisers.
+    from cwm.programs.constants.fitting import ConstantFitter  # noqa: PLC0415
+
+    return ConstantFitter(
+        task.train,
+        sandbox=evaluator.sandbox,
+        config=config,
+        seed=seed,
+        tolerances=evaluator.tolerances,
+    )
 
 
 def table_splits(dataset: Dataset) -> dict[str, TransitionBatch]:

@@ -25,7 +25,13 @@ from cwm.proposers.starting import StartingFrom
 from cwm.report.quotes import Quote
 from cwm.report.runs import ModelReport, RunReport
 from cwm.report.scores import ScoreRow
-from cwm.scoring import baseline_rows, make_task, open_evaluator, program_row
+from cwm.scoring import (
+    baseline_rows,
+    make_fitter,
+    make_task,
+    open_evaluator,
+    program_row,
+)
 from cwm.sources import Source, environment_of, obtain, read_text
 from cwm.synthesis import records
 from cwm.synthesis.candidates import Candidate
@@ -163,6 +169,7 @@ class Session:
                 search=search,
                 proposer=proposer,
                 evaluator=evaluator,
+                fitter=make_fitter(evaluator, config.fitting, seed=config.seed),
                 journal=journal,
                 limits=config.budget.limits(),
                 concurrency=config.models.concurrency,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from cwm.core.proposals import ParentProgram, ProposalRequest, Task
 from prompts.blocks import fenced
 from prompts.config import DEFAULT_PROMPT_CONFIG, PromptConfig
+from prompts.constants import describe_constants
 from prompts.documentation import compact
 from prompts.examples import describe_examples
 from prompts.facts import task_facts
@@ -165,6 +166,7 @@ def _parent_fields(
     fields = {"program": fenced(shorten(parent.source, config.max_program_chars), tag)}
     if request.kind == "improve":
         fields["accuracy"] = describe_accuracy(task, parent, config)
+        fields["constants"] = describe_constants(parent, config)
         fields["counterexamples"] = describe_counterexamples(
             task, parent.counterexamples, config
         )

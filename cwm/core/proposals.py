@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
+from cwm.core.constants import FittedConstant
 from cwm.core.spaces import SpaceSpec, TextSpec, Value
 from cwm.core.trajectories import TransitionBatch
 
@@ -194,6 +195,9 @@ class ParentProgram:
         failing_index: For a fix: training row at which it raised, if known.
         is_program: Whether a program could be read; otherwise `source` is the raw
             text of an answer, and `failure` says why none could.
+        constants: Constants of the program that were fitted to training transitions,
+            and what these say of each; empty if none were.
+        remainder: What the fitted constants leave unexplained, in sentences.
     """
 
     source: str
@@ -205,6 +209,8 @@ class ParentProgram:
     failure_line: int | None = None
     failing_index: int | None = None
     is_program: bool = True
+    constants: tuple[FittedConstant, ...] = ()
+    remainder: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,9 +1,10 @@
 """Settings of the fit of a program's constants."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from cwm.core.errors import ConfigError
+from cwm.execution.options import shown_as
 
 FitMode: TypeAlias = Literal["all", "declared", "off"]
 """Which constants are fitted."""
@@ -15,7 +16,9 @@ class FitConfig:
 
     Attributes:
         mode: Which constants: all, those that a program declares in CONSTANTS and
-            numbers in its text; declared, the former alone; or off.
+            numbers in its text; declared, the former alone; or off. If not given,
+            all, but off where symbolic induction writes the programs: it fits its
+            own.
         max_steps: Steps of the program that a fit may take; at least 1. It ends with
             the best values so far.
         max_seconds: Seconds after which no further values are tried; positive. Where
@@ -30,9 +33,9 @@ class FitConfig:
             least 1.
     """
 
-    mode: FitMode = "all"
+    mode: Annotated[FitMode | None, shown_as("{all,declared,off}")] = None
     max_steps: int = 300_000
-    max_seconds: float = 60.0
+    max_seconds: float = 30.0
     num_rows: int = 300
     num_starts: int = 4
     horizon: int = 1

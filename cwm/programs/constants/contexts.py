@@ -2,29 +2,27 @@
 
 import ast
 
-_COUNTING = frozenset(
-    (
-        # Counts, shapes and powers,
-        "range round int reshape zeros ones empty full eye arange linspace repeat tile "
-        "roll expand_dims squeeze sum mean len pow "
-        # comparing,
-        "isclose allclose "
-        # looking up,
-        "get setdefault "
-        # drawing.
-        "seed default_rng uniform normal integers randint choice sample"
-    ).split()  # noqa: SIM905 - a list of names is read more easily as a text
+
+def _names(*texts: str) -> frozenset[str]:
+    return frozenset(name for text in texts for name in text.split())
+
+
+_COUNTING = _names(
+    # Counts, shapes and powers,
+    "range round int reshape zeros ones empty full eye arange linspace repeat tile",
+    "roll expand_dims squeeze sum mean len pow",
+    # comparing, looking up,
+    "isclose allclose get setdefault",
+    # drawing.
+    "seed default_rng uniform normal integers randint choice sample",
 )
 """Functions whose arguments are no quantities."""
 
-_COUNTING_KEYWORDS = frozenset(
-    (
-        "axis dtype size shape seed rtol atol rel_tol abs_tol ndmin decimals ndigits "
-        "maxlen"
-    ).split()  # noqa: SIM905 - likewise
+_COUNTING_KEYWORDS = _names(
+    "axis dtype size shape seed rtol atol rel_tol abs_tol ndmin decimals ndigits maxlen"
 )
-_QUANTITY_CALLS = frozenset(
-    ("min max clip abs float maximum minimum sin cos tan exp sqrt array").split()  # noqa: SIM905 - likewise
+_QUANTITY_CALLS = _names(
+    "min max clip abs float maximum minimum sin cos tan exp sqrt array"
 )
 _ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _INTEGER_OPERATORS = (

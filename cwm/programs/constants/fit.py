@@ -1,62 +1,16 @@
 """What came of fitting a program's constants: plain data, for journals and people."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-from cwm.programs.constants.holes import HoleKind
-
-Verdict: TypeAlias = Literal["fitted", "kept", "undetermined", "no effect"]
-"""What the data say of a constant.
-
-`fitted`: its value, with an interval. `kept`: nothing asks for another value.
-`undetermined`: others can make up for it. `no effect`: no prediction depends on it.
-"""
+from cwm.core.constants import FittedConstant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FittedConstant:
-    """A constant of a program, and what the data say of it.
+class FitReport:
+    """What came of a fit, but for the program.
 
     Attributes:
-        name: As in the program.
-        kind: Who says that it is a constant.
-        line: Line of the source, from 1.
-        before: The program's value.
-        after: The fitted value.
-        verdict: What the data say.
-        low: Lower end of the interval, of 95 % or between recorded values; `None` if
-            there is none.
-        high: Upper end.
-        others: Constants that can make up for it, if it is undetermined.
-    """
-
-    name: str
-    kind: HoleKind
-    line: int
-    before: float
-    after: float
-    verdict: Verdict
-    low: float | None = None
-    high: float | None = None
-    others: tuple[str, ...] = ()
-
-    @property
-    def is_changed(self) -> bool:
-        """Whether the fitted program has another value."""
-        return self.after != self.before
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "FittedConstant":
-        """Returns the constant that `Fit.to_json` described."""
-        return cls(**{**data, "others": tuple(data["others"])})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
-    """What came of a fit.
-
-    Attributes:
-        source: The program with the fitted values; unchanged if they are no better.
         constants: All that were looked at, in the order of the source.
         strict_before: Share of the fitted rows that the program had right.
         strict_after: Share that the fitted program has right.
@@ -68,7 +22,6 @@ class Fit:
         remainder: What the fitted values leave unexplained, in sentences.
     """
 
-    source: str
     constants: tuple[FittedConstant, ...] = ()
     strict_before: float = 0.0
     strict_after: float = 0.0
@@ -85,18 +38,35 @@ class Fit:
         return any(constant.is_changed for constant in self.constants)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns plain data; the source is not in it."""
-        data = asdict(self)
-        del data["source"]
-        return data
+        """Returns the report as plain data."""
+        return asdict(self)
 
     @classmethod
-    def from_json(cls, data: dict[str, Any], source: str) -> "Fit":
-        """Returns the fit that `to_json` described, of which `source` came."""
+    def from_json(cls, data: dict[str, Any]) -> "FitReport":
+        """Returns the report that `to_json` described."""
         constants = tuple(FittedConstant.from_json(c) for c in data["constants"])
-        changed = {
-            "constants": constants,
-            "problems": tuple(data["problems"]),
-            "remainder": tuple(data["remainder"]),
-        }
-        return cls(source=source, **{**data, **changed})
+        texts = {name: tuple(data[name]) for name in ("problems", "remainder")}
+        return cls(**{**data, **texts, "constants": constants})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """A program with constants that fit.
+
+    Attributes:
+        source: The program; as it was if other values are no better.
+        report: What was found.
+    """
+
+    source: str
+    report: FitReport
+
+    @property
+    def constants(self) -> tuple[FittedConstant, ...]:
+        """All constants that were looked at, in the order of the source."""
+        return self.report.constants
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether any constant has another value."""
+        return self.report.is_changed

@@ -10,16 +10,19 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
+from cwm.core.constants import FittedConstant
 from cwm.core.trajectories import TransitionBatch
 from cwm.programs.constants.config import FitConfig
 from cwm.programs.constants.declared import declared_holes
-from cwm.programs.constants.fit import Fit, FittedConstant
+from cwm.programs.constants.fit import Fit, FitReport
 from cwm.programs.constants.holes import Hole, with_names, with_values
 from cwm.programs.constants.identifiability import Knowledge, identify
 from cwm.programs.constants.lifting import lifted_holes
+from cwm.programs.constants.messages import FIT_DRIVER
 from cwm.programs.constants.objective import BudgetSpent, Objective, Point
+from cwm.programs.constants.remainder import describe_remainder
 from cwm.programs.constants.residuals import Truth
-from cwm.programs.constants.running import FIT_DRIVER, ConstantRunner
+from cwm.programs.constants.running import ConstantRunner
 from cwm.programs.constants.sampling import sample_rows
 from cwm.programs.constants.searching import Search, search
 from cwm.programs.constants.simplifying import simplify
@@ -82,13 +85,12 @@ class ConstantFitter:
             if source not in self._known:
                 found = self._fit(source)
                 self._known[source] = found
-                self._known.setdefault(found.source, found)
             return self._known[source]
 
     def _fit(self, source: str) -> Fit:
         holes, problems = find_holes(source, self._config)
         if not holes or self._sample is None:
-            return Fit(source=source, problems=tuple(problems))
+            return Fit(source=source, report=FitReport(problems=tuple(problems)))
         text, values_name = with_names(source, holes)
         with ConstantRunner(
             self._sandbox,
@@ -106,10 +108,18 @@ class ConstantFitter:
                 max_steps=self._config.max_steps,
                 max_seconds=self._config.max_seconds,
             )
-            found = self._solve(objective, source)
-        return replace(found, problems=tuple(problems))
+            found = self._solve(objective)
+        report = replace(found, problems=tuple(problems))
+        values = [c.after for c in report.constants]
+        return Fit(
+            source=with_values(source, holes, values),
+            report=replace(
+                report,
+                constants=tuple(sorted(report.constants, key=lambda c: c.line)),
+            ),
+        )
 
-    def _solve(self, objective: Objective, source: str) -> Fit:
+    def _solve(self, objective: Objective) -> FitReport:
         base = objective.best
         objective.keep_back(_KEPT_BACK)
         found = search(objective, num_starts=self._config.num_starts, seed=self._seed)
@@ -121,16 +131,15 @@ class ConstantFitter:
         point = found.point
         if knowledge is not None and is_better:
             point = simplify(objective, point, knowledge)
-        constants = _constants(objective.holes, found, point, knowledge)
-        return Fit(
-            source=with_values(source, objective.holes, [c.after for c in constants]),
-            constants=tuple(sorted(constants, key=lambda c: c.line)),
+        return FitReport(
+            constants=_constants(objective.holes, found, point, knowledge),
             strict_before=base.residuals.strict,
             strict_after=point.residuals.strict,
             cost_before=base.cost,
             cost_after=point.cost,
             num_steps=objective.num_steps,
             is_complete=found.is_complete,
+            remainder=describe_remainder(objective.truth, point.residuals),
         )
 
 
@@ -155,7 +164,7 @@ def find_holes(source: str, config: FitConfig) -> tuple[list[Hole], list[str]]:
     if config.mode == "off":
         return [], []
     declared, problems = declared_holes(source)
-    lifted = lifted_holes(source) if config.mode == "all" else []
+    lifted = [] if config.mode == "declared" else lifted_holes(source)
     order = {"declared": 0, "named": 1, "literal": 2}
     holes = sorted([*declared, *lifted], key=lambda hole: order[hole.kind])
     return holes[: config.max_constants], problems
@@ -178,11 +187,11 @@ def _what_is_known(objective: Objective, found: Search) -> Knowledge | None:
 
 def _constants(
     holes: Sequence[Hole], found: Search, point: Point, knowledge: Knowledge | None
-) -> list[FittedConstant]:
+) -> tuple[FittedConstant, ...]:
     """Returns what is said of each constant, in the order of the holes."""
-    return [
+    return tuple(
         _constant(holes, index, found, point, knowledge) for index in range(len(holes))
-    ]
+    )
 
 
 def _constant(

@@ -8,17 +8,11 @@ one text does for all values.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-HoleKind: TypeAlias = Literal["declared", "named", "literal"]
-"""Who says that a number is a constant.
-
-`declared`: the program, in `CONSTANTS`. `named`: it is what a name is given.
-`literal`: it stands in a formula.
-"""
+from cwm.core.constants import HoleKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+FIT_DRIVER = "cwm.programs.constants.fit_driver"
+
 
 class FitSpec(msgspec.Struct, array_like=True):
     """Inputs to predict from; their outcomes stay in the caller.

@@ -15,7 +15,7 @@ from cwm.core.codec import concatenate_columns, select_rows
 from cwm.core.predictions import Predictions
 from cwm.core.spaces import space_to_json
 from cwm.core.trajectories import TransitionBatch
-from cwm.programs.constants.messages import FitAsk, FitSpec
+from cwm.programs.constants.messages import FIT_DRIVER, FitAsk, FitSpec
 from cwm.programs.constants.sampling import Sample
 from cwm.programs.program import uses_generator, uses_global_generators
 from cwm.programs.received import check_rows
@@ -24,8 +24,6 @@ from sandbox.errors import ProtocolError
 from sandbox.outcome import Completed
 from sandbox.pool import Sandbox
 from sandbox.session import Session
-
-FIT_DRIVER = "cwm.programs.constants.fit_driver"
 
 _ASK_S = 1.0
 """Seconds that one request should take."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cwm.core.constants import HoleKind
 from cwm.core.seeding import child_rng
 from cwm.programs.constants.effects import Effects, find_effects
-from cwm.programs.constants.holes import HoleKind
 from cwm.programs.constants.objective import BudgetSpent, Objective, Point
 from cwm.programs.constants.smooth import fit_smooth
 from cwm.programs.constants.thresholds import Scan, recorded_extremes, scan

@@ -1,0 +1,34 @@
+"""What a report says of constants that were fitted."""
+
+from typing import Any
+
+from cwm.core.constants import undetermined_groups
+from cwm.programs.constants.fit import FitReport
+
+_MAX_LINES = 12
+
+
+def constants_lines(report: FitReport | None) -> list[str]:
+    """Returns the constants that were fitted, for people; nothing if none changed."""
+    if report is None or not report.is_changed:
+        return []
+    changed = [
+        constant.sentence()
+        for constant in report.constants
+        if constant.is_changed and constant.verdict != "undetermined"
+    ]
+    groups = [
+        "only together: " + ", ".join(constant.value_text() for constant in group)
+        for group in undetermined_groups(report.constants)
+        if any(constant.is_changed for constant in group)
+    ]
+    told = [*changed, *groups]
+    lines = [f"  {line}" for line in told[:_MAX_LINES]]
+    if len(told) > _MAX_LINES:
+        lines.append(f"  and {len(told) - _MAX_LINES} more")
+    return ["constants, fitted to training transitions:", *lines]
+
+
+def constants_json(report: FitReport | None) -> dict[str, Any] | None:
+    """Returns what was found about constants as plain data."""
+    return None if report is None else report.to_json()
