@@ -79,7 +79,7 @@ class BenchmarkConfig:
 
     only: str = ""
     seeds: tuple[int, ...] = (0, 1, 2)
-    fit: FitConfig = FitConfig(max_steps=2_000_000, max_seconds=300.0)  # noqa: RUF009
+    fit: FitConfig = FitConfig(max_steps=800_000, max_seconds=900.0)  # noqa: RUF009
     data: str = "runs/physics-data"
     num_workers: int = 2
     show: bool = False
