@@ -173,8 +173,9 @@ def find_holes(source: str, config: FitConfig) -> tuple[list[Hole], list[str]]:
 def _what_is_known(objective: Objective, found: Search) -> Knowledge | None:
     if found.effects is None:
         return None
-    events = set(found.scans)
-    free = [i for i in found.effects.smooth if i not in events]
+    events = {i for i, one in found.scans.items() if not one.is_point}
+    followed = {*found.effects.smooth, *found.scans} - events
+    free = sorted(followed)
     # Numbers in formulas that were left alone are part of the law.
     free = [
         i for i in free if objective.holes[i].kind != "literal" or found.point.at[i]
@@ -216,7 +217,7 @@ def _constant(
     if found.effects is not None and index in found.effects.inert:
         return replace(constant, verdict="no effect")
     scanned = found.scans.get(index)
-    if scanned is not None:
+    if scanned is not None and not scanned.is_point:
         return replace(
             constant,
             verdict="fitted" if constant.is_changed else "kept",

@@ -84,7 +84,10 @@ def identify(objective: Objective, point: Point, free: Sequence[int]) -> Knowled
     told = directions[:, is_told]
     spread = np.sqrt(variance * np.sum(told**2 / powers[is_told], axis=1))
     untold = directions[:, ~is_told]
-    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom)) * spread
+    # A fit that was cut short is not at the best point yet.
+    gradient = jacobian[rows].T @ point.values[rows]
+    way = np.abs(told @ ((told.T @ gradient) / powers[is_told]))
+    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom)) * spread + way
     is_lost = (np.abs(untold) > _TAKES_PART).any(axis=1) | (half > _WIDEST)
     return Knowledge(
         slopes=found,

@@ -73,13 +73,7 @@ class _Lifter:
     def holes(self) -> list[Hole]:
         found = [hole for hole in map(self._hole, self._units(self._tree)) if hole]
         found.sort(key=lambda hole: hole.start)
-        counts = Counter(hole.name for hole in found)
-        return [
-            replace(hole, name=f"{hole.name} (line {hole.line})")
-            if counts[hole.name] > 1 or hole.kind == "literal"
-            else hole
-            for hole in _numbered(found)
-        ]
+        return _with_own_names(found)
 
     def _units(self, node: ast.AST) -> Iterator[ast.expr]:
         """Yields the largest expressions that are numbers."""
@@ -187,16 +181,18 @@ def _argument(arguments: ast.arguments, default: ast.AST) -> str:
     return next((name.arg for name, value in pairs if value is default), "")
 
 
-def _numbered(holes: list[Hole]) -> list[Hole]:
-    """Returns holes whose names differ even on one line."""
-    seen: Counter[tuple[str, int]] = Counter()
+def _with_own_names(holes: list[Hole]) -> list[Hole]:
+    """Returns holes whose names differ, by their line where need be."""
+    counts = Counter(hole.name for hole in holes)
+    seen: Counter[str] = Counter()
     made = []
     for hole in holes:
-        seen[hole.name, hole.line] += 1
-        number = seen[hole.name, hole.line]
-        made.append(
-            hole if number == 1 else replace(hole, name=f"{hole.name} #{number}")
-        )
+        name = hole.name
+        if counts[name] > 1 or hole.kind == "literal":
+            name = f"{name} (line {hole.line})"
+        seen[name] += 1
+        number = f" #{seen[name]}" if seen[name] > 1 else ""
+        made.append(replace(hole, name=f"{name}{number}"))
     return made
 
 

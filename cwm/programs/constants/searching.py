@@ -15,7 +15,7 @@ from cwm.core.seeding import child_rng
 from cwm.programs.constants.effects import Effects, find_effects
 from cwm.programs.constants.objective import BudgetSpent, Objective, Point
 from cwm.programs.constants.smooth import fit_smooth
-from cwm.programs.constants.thresholds import Scan, recorded_extremes, scan
+from cwm.programs.constants.thresholds import Scan, recorded_extremes, scan, values_at
 from cwm.programs.tolerances import observed_columns
 
 _STAGES: tuple[tuple[HoleKind, ...], ...] = (
@@ -118,12 +118,9 @@ def _scan(objective: Objective, found: Search, index: int) -> None:
         for column in observed_columns(values).values()
         for element in range(column.shape[1])
     ]
-    result = scan(
-        objective,
-        found.point,
-        index,
-        candidates=recorded_extremes(columns, hole),
-    )
+    wrong = found.point.residuals.num_wrong > 0
+    candidates = recorded_extremes(columns, hole) + values_at(columns, wrong, hole)
+    result = scan(objective, found.point, index, candidates=candidates)
     limit = found.point.cost + _SAME * max(1.0, found.point.cost)
     if result.point.cost <= limit:
         found.point = result.point

@@ -29,6 +29,9 @@ _ROUNDS: tuple[tuple[Loss, float], ...] = (
 )
 """Losses in turn, and how many medians of what is left they take for usual."""
 
+_ROUGH, _PRECISE = 1e-4, 1e-9
+"""Relative change below which a robust and an exact round are over."""
+
 _SMALLEST_SCALE = 1e-6
 _LARGEST_SCALE = 0.3
 _FLOOR = 1e-4
@@ -162,8 +165,8 @@ def _solve(
         bounds=(low, high),
         loss=loss,
         f_scale=scale,
-        ftol=1e-10,
-        xtol=1e-9,
+        ftol=_PRECISE if rows is not None else _ROUGH,
+        xtol=_PRECISE if rows is not None else _ROUGH,
         gtol=1e-14,
         max_nfev=iterations,
     )

@@ -6,7 +6,7 @@ comes out is the interval that the data allow, and the roundest number in it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,18 @@ FloatArray = NDArray[np.float64]
 _NUM_COARSE = 25
 _NUM_FINE = 5
 _NUM_ROUNDS = 5
+_NUM_ROUNDS_AT_ORIGIN = 3
 _SAME = 1e-9
 """Relative difference up to which costs are the same."""
 
 _MIN_WIDTH = 1e-5
 """Narrower intervals are points, of the coordinate."""
 
+_NEAR = 0.1
+"""Share of a value up to which it is near the end of an open interval."""
+
 _MAX_CANDIDATES = 16
+_BESIDE = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +40,12 @@ class Scan:
 
     Attributes:
         point: The best point, with the roundest value of the interval.
-        low: Smallest value of the constant that is as good.
-        high: Greatest.
+        low: Greatest value below the point that is known to be worse; the constant's
+            bound if there is none.
+        high: Smallest value above it that is.
         is_open_below: Whether the interval goes on to the constant's bound.
         is_open_above: Likewise.
+        is_point: Whether it is a single value: predictions follow the constant there.
     """
 
     point: Point
@@ -46,6 +53,7 @@ class Scan:
     high: float
     is_open_below: bool = False
     is_open_above: bool = False
+    is_point: bool = False
 
 
 def scan(
@@ -64,7 +72,10 @@ def scan(
     low, high = objective.low[index], objective.high[index]
     tried = [hole.to_search(c) for c in candidates if hole.low <= c <= hole.high]
     line.try_all([*np.linspace(low, high, _NUM_COARSE), *tried])
-    for _ in range(_NUM_ROUNDS):
+    for number in range(_NUM_ROUNDS):
+        # Where the present value is as good as any, its ends matter less.
+        if line.is_best_at_origin and number >= _NUM_ROUNDS_AT_ORIGIN:
+            break
         fresh = line.around(_NUM_FINE)
         if not len(fresh):
             break
@@ -89,6 +100,26 @@ def recorded_extremes(columns: Sequence[FloatArray], hole: Hole) -> list[float]:
             if (finite == extreme).sum() >= 2 and value != 0:
                 found[value] = None
     return list(found)[:_MAX_CANDIDATES]
+
+
+def values_at(
+    columns: Sequence[FloatArray], wrong: NDArray[np.bool_], hole: Hole
+) -> list[float]:
+    """Returns values just below and above those of elements where an event is wrong.
+
+    Args:
+        columns: Recorded elements, each `[N]`.
+        wrong: `[N]`, where something that is right or wrong is wrong.
+        hole: The constant: its sign counts.
+    """
+    found: dict[float, None] = {}
+    for column in columns if wrong.any() else ():
+        sizes = np.abs(column[wrong])
+        sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
+        for size in (sizes.min(), sizes.max()) if len(sizes) else ():
+            for factor in (1.0 - _BESIDE, 1.0 + _BESIDE):
+                found[float(np.copysign(factor * size, hole.value))] = None
+    return list(found)[: 2 * _MAX_CANDIDATES]
 
 
 class _Line:
@@ -125,41 +156,59 @@ class _Line:
         )
         return places, first, last
 
+    @property
+    def is_best_at_origin(self) -> bool:
+        """Whether no other value does better than the present one."""
+        places, first, last = self._best_run()
+        return places[first] <= float(self._origin.at[self._index]) <= places[last]
+
     def around(self, number: int) -> FloatArray:
         """Returns further places, on both sides of where the best run ends."""
         places, first, last = self._best_run()
         fresh: list[float] = []
-        for inside, outside in ((first, first - 1), (last, last + 1)):
-            if 0 <= outside < len(places):
-                ends = (places[inside], places[outside])
+        for best, other in ((first, first - 1), (last, last + 1)):
+            if 0 <= other < len(places):
+                ends = (places[best], places[other])
                 if abs(ends[0] - ends[1]) > _MIN_WIDTH / 100:
                     fresh += np.linspace(*ends, number + 2)[1:-1].tolist()
         return np.array(fresh)
 
     def result(self, hole: Hole) -> Scan:
         places, first, last = self._best_run()
-        low, high = sorted(hole.from_search(places[i]) for i in (first, last))
+        outside = (max(first - 1, 0), min(last + 1, len(places) - 1))
+        low, high = sorted(hole.from_search(places[i]) for i in outside)
         is_growing = hole.from_search(places[-1]) >= hole.from_search(places[0])
         at_ends = (first == 0, last == len(places) - 1)
         below, above = at_ends if is_growing else at_ends[::-1]
-        best = self._points[places[first]]
-        if places[last] - places[first] > _MIN_WIDTH:
-            best = self._round(hole, low, high, best)
-        return Scan(
-            point=best, low=low, high=high, is_open_below=below, is_open_above=above
+        found = Scan(
+            point=self._points[places[first]],
+            low=low,
+            high=high,
+            is_open_below=below,
+            is_open_above=above,
+            is_point=places[last] - places[first] <= _MIN_WIDTH,
         )
+        inside = sorted(hole.from_search(places[i]) for i in (first, last))
+        return found if found.is_point else self._rounded(hole, found, inside)
 
-    def _round(self, hole: Hole, low: float, high: float, best: Point) -> Point:
-        """Returns the point at the roundest value of an interval."""
+    def _rounded(self, hole: Hole, found: Scan, inside: Sequence[float]) -> Scan:
+        """Returns what was found with the roundest value of those that are best."""
         now = hole.from_search(float(self._origin.at[self._index]))
+        low, high = inside
+        if not (low <= now <= high or low <= hole.value <= high):
+            # What goes on for ever is known at its end only.
+            if found.is_open_above:
+                high = min(high, low + _NEAR * abs(low))
+            if found.is_open_below:
+                low = max(low, high - _NEAR * abs(high))
         value = simplest_between(
             low, high, hints=(now, hole.value), angles=hole.is_angle
         )
         coordinate = hole.to_search(value)
         self.try_all([coordinate])
-        found = self._points.get(coordinate, best)
+        best, tried = found.point, self._points.get(coordinate, found.point)
         limit = best.cost + _SAME * max(1.0, abs(best.cost))
-        return found if found.cost <= limit else best
+        return replace(found, point=tried) if tried.cost <= limit else found
 
 
 def _runs(is_best: NDArray[np.bool_]) -> list[tuple[int, int]]:
