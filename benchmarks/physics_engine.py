@@ -132,8 +132,8 @@ def measure(config: BenchmarkConfig, task: BenchmarkTask, seed: int) -> dict[str
         "audit": None if after.audit is None else after.audit.verdict,
         "shown": shown_share(task, dataset),
         "seconds": seconds,
-        "steps": found.num_steps,
-        "is_complete": found.is_complete,
+        "steps": found.report.num_steps,
+        "is_complete": found.report.is_complete,
         "constants": _constants(task, found),
     }
 
