@@ -32,3 +32,23 @@ def constants_lines(report: FitReport | None) -> list[str]:
 def constants_json(report: FitReport | None) -> dict[str, Any] | None:
     """Returns what was found about constants as plain data."""
     return None if report is None else report.to_json()
+
+
+def every_constant(report: FitReport) -> list[str]:
+    """Returns a line for each constant, and for what is wrong with declarations."""
+    groups = undetermined_groups(report.constants)
+    lines = [
+        constant.sentence()
+        for constant in report.constants
+        if constant.verdict in ("fitted", "kept")
+        and (constant.kind != "literal" or constant.is_changed)
+    ]
+    lines += [
+        "only together: " + ", ".join(constant.value_text() for constant in group)
+        for group in groups
+    ]
+    idle = [c.name for c in report.constants if c.verdict == "no effect"]
+    if idle:
+        lines.append(f"no effect: {', '.join(idle)}")
+    lines += [f"not fitted: {problem}" for problem in report.problems]
+    return lines or ["no constants were found"]

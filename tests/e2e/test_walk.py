@@ -85,6 +85,7 @@ def test_the_map_of_commands_names_those_that_are_there(installed: Installed) ->
         "synthesize",
         "plan",
         "evaluate",
+        "fit",
         "collect",
         "replay",
         "benchmark",
@@ -131,6 +132,19 @@ def test_the_program_is_scored_on_fresh_transitions(
     )
     for word in ("strict", "paper", "reference", "score", "do nothing", "true sim"):
         assert word in shown
+
+
+def test_a_program_of_one_planet_is_fitted_to_another(
+    installed: Installed, cartpole: dict[str, object]
+) -> None:
+    shown = installed.command(
+        *("cwm.fit", "run/world_model.py", "--env", "CartPole-v1"),
+        *("--set", "gravity=3.7", "--out", "mars.py", "--json"),
+    )
+    held_out = json.loads(shown)["strict"]["held_out"]
+    assert held_out["before"] < 0.1
+    assert held_out["after"] >= 0.99
+    assert (installed.work / "mars.py").is_file()
 
 
 def test_the_run_is_resumed_and_replayed_to_the_same_tree(

@@ -67,6 +67,7 @@ def recorded(
     *,
     dtype: str = "float32",
     noise: float = 0.0,
+    hidden: bool = False,
     num_trajectories: int = 12,
     length: int = 40,
     seed: int = 0,
@@ -78,6 +79,8 @@ def recorded(
         source: The program, of our own.
         dtype: Of observations.
         noise: Standard deviation of what is added to each observation.
+        hidden: Whether the system goes on without the noise: what a step starts from
+            is not known exactly then.
         num_trajectories: How many.
         length: Transitions of each, at most.
         seed: Of starts, actions and noise.
@@ -91,7 +94,15 @@ def recorded(
     space = BoxSpec(np.shape(first(rng)), dtype)
     return batch_trajectories(
         [
-            _trajectory(environment, first(rng), space, noise, length, rng)
+            _trajectory(
+                environment,
+                first(rng),
+                space,
+                noise=noise,
+                hidden=hidden,
+                length=length,
+                rng=rng,
+            )
             for _ in range(num_trajectories)
         ],
         space,
@@ -103,7 +114,9 @@ def _trajectory(
     environment: object,
     state: np.ndarray,
     space: BoxSpec,
+    *,
     noise: float,
+    hidden: bool,
     length: int,
     rng: np.random.Generator,
 ) -> Trajectory:
@@ -120,8 +133,7 @@ def _trajectory(
             Transition(observation, action, following, reward, terminated, False)
         )
         observation = following
-        # The state goes on as it is shown, so that single steps can be exact.
-        state = state if noise else np.asarray(following)
+        state = state if hidden else following
         if terminated:
             break
     spaces: dict[str, SpaceSpec] = {"observation_space": space, "action_space": ACTIONS}

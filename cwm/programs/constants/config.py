@@ -35,7 +35,7 @@ class FitConfig:
 
     mode: Annotated[FitMode | None, shown_as("{all,declared,off}")] = None
     max_steps: int = 300_000
-    max_seconds: float = 30.0
+    max_seconds: float = 120.0
     num_rows: int = 300
     num_starts: int = 4
     horizon: int = 1

@@ -25,6 +25,9 @@ _ROUNDING_FACTOR = 10.0
 _STEP_NOISE = 3.6
 """Variance of a derivative, in those of rounding divided by the step squared."""
 
+_KINK = 0.02
+"""Relative difference of derivatives from which on there is a limit between."""
+
 _WEAKEST = 1e-10
 _TAKES_PART = 0.1
 _NOTHING = 1e-7
@@ -104,7 +107,8 @@ def exact_slopes(objective: Objective, point: Point, free: Sequence[int]) -> Slo
     """Returns derivatives by Richardson's extrapolation.
 
     Of central differences with two steps: a direction in which nothing changes must
-    not seem to matter because differences are no derivatives.
+    not seem to matter because differences are no derivatives. Residuals for which the
+    two differ, since a limit lies between, have derivatives of 0.
     """
     wide, narrow = (
         0.5
@@ -114,6 +118,11 @@ def exact_slopes(objective: Objective, point: Point, free: Sequence[int]) -> Slo
         )
         for step in (_STEP, 0.5 * _STEP)
     )
+    allowed = _KINK * np.maximum(np.abs(wide), np.abs(narrow))
+    rounding = objective.truth.rounding.reshape(-1, 1) / _STEP
+    is_smooth = (np.abs(wide - narrow) <= allowed + 20.0 * rounding).all(axis=1)
+    found = (4.0 * narrow - wide) / 3.0
     return Slopes(
-        jacobian=(4.0 * narrow - wide) / 3.0, free=np.asarray(free, dtype=np.intp)
+        jacobian=np.where(is_smooth[:, None], found, 0.0),
+        free=np.asarray(free, dtype=np.intp),
     )

@@ -184,7 +184,7 @@ def test_whole_numbers_are_found_and_stay_whole(sandbox: Sandbox) -> None:
 def test_several_steps_tell_more_where_observations_are_noisy(
     sandbox: Sandbox,
 ) -> None:
-    batch = recorded(oscillator(TRUE), noise=0.02, seed=5)
+    batch = recorded(oscillator(TRUE), noise=0.02, hidden=True, seed=5)
     widths = {}
     for horizon in (1, 6):
         config = FitConfig(num_rows=60, max_steps=30_000, horizon=horizon, num_starts=1)
