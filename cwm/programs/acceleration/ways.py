@@ -173,17 +173,22 @@ class Trials:
             raise ValueError("it raises on every state that was tried")
         rows = outcome.observations, outcome.rewards, outcome.terminated
         wanted: Rows = tuple(part[good] for part in rows)  # type: ignore[assignment]
+        original = WayResult(
+            name=ORIGINAL,
+            source=self._source,
+            speeds=tuple(outcome.speeds),
+            opening_s=outcome.opening_s,
+        )
+        written = self._written()
         ways = [
             self._try(name, form, good, wanted, reason=reason)
-            for name, form, reason in self._forms(rows, outcome.failed, others or {})
+            for name, form, reason in self._forms(
+                written, rows, outcome.failed, others or {}
+            )
         ]
+        ways = [self._with_steps(w, written, original, good, wanted) for w in ways]
         return Acceleration(
-            original=WayResult(
-                name=ORIGINAL,
-                source=self._source,
-                speeds=tuple(outcome.speeds),
-                opening_s=outcome.opening_s,
-            ),
+            original=original,
             ways=tuple(ways),
             num_samples=len(self._samples),
             num_recorded=self._samples.num_recorded,
@@ -191,11 +196,29 @@ class Trials:
             tolerance=self._tolerance,
         )
 
+    def _with_steps(
+        self,
+        way: WayResult,
+        written: Written,
+        original: WayResult,
+        good: NDArray[np.intp],
+        wanted: Rows,
+    ) -> WayResult:
+        """Returns a compiled way with single steps compiled, if they are faster."""
+        if way.name != COMPILED or way.reason:
+            return way
+        other = self._try(COMPILED, written.compiled_steps, good, wanted, reason="")
+        is_faster = not other.reason and other.speeds[0] > original.speeds[0]
+        return other if is_faster else way
+
     def _forms(
-        self, rows: Rows, failed: NDArray[np.bool_], others: Mapping[str, str]
+        self,
+        written: Written,
+        rows: Rows,
+        failed: NDArray[np.bool_],
+        others: Mapping[str, str],
     ) -> list[tuple[str, str, str]]:
         """Returns name and text of each form, and why there is none."""
-        written = self._written()
         forms = [(VECTORISED, written.vectorised, written.reason)]
         reason = written.reason
         if self._compiling is None:
@@ -226,7 +249,7 @@ class Trials:
         )
         if isinstance(outcome, Completed):
             return outcome.messages[0]
-        return Written("", "", f"writing failed: {_told(outcome)}")
+        return Written("", "", "", f"writing failed: {_told(outcome)}")
 
     def _try(
         self,
