@@ -135,7 +135,7 @@ def accelerate(arguments: Arguments) -> int:
         result=result,
     )
     files = FastFiles.beside(path)
-    if result.best is result.original:
+    if result.best.source == source:
         files.remove()
     else:
         report = AccelerationReport(

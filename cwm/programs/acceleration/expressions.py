@@ -194,6 +194,8 @@ class Evaluator(Lookups):
     def _truth(self, value: Any) -> Any:
         if isinstance(value, Row):
             return truth(functions.to_bool(value))
+        if isinstance(value, list):
+            return _length(value) > 0
         return truth(value)
 
     def _logical(self, node: ast.BoolOp) -> Any:
@@ -403,6 +405,12 @@ def _is_instance(value: Any, kinds: Any) -> bool:
     return isinstance(value, wanted)
 
 
+def _length(value: Any) -> int:
+    if isinstance(value, list) and any(isinstance(v, Unknown) for v in value):
+        raise NoFastForm("How long a list is depends on values.")
+    return len(value)
+
+
 def _range(*bounds: Any) -> range:
     if any(isinstance(bound, Symbol) for bound in bounds):
         raise NoFastForm("How often a loop runs depends on values.")
@@ -418,6 +426,7 @@ _STRUCTURAL: dict[Any, Callable[..., Any]] = {
     range: _range,
     reversed: lambda v: list(v)[::-1],
     dict: dict,
+    len: _length,
     print: lambda *v, **k: None,
 }
 

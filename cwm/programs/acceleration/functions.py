@@ -436,5 +436,4 @@ _OWN: dict[Any, Callable[..., Any]] = {
     np.bool_: _type("b"),
     all: lambda v: all_of("and", list(v)),
     any: lambda v: all_of("or", list(v)),
-    len: len,
 }

@@ -227,10 +227,13 @@ class Interpreter(Evaluator):
     ) -> tuple[bool, Signal, Work]:
         """Runs both ways; returns whether the function has ended, how, what is left."""
         leaving = _leaving(node.body) | _leaving(node.orelse)
+        place = _next_turn(rest)
+        if "continue" in leaving:
+            # What a round has left is run both ways, and may leave in its turn.
+            leaving |= _leaving(rest[:place])
         if {"return", "break"} & leaving:
             here, after = rest, []
         elif "continue" in leaving:
-            place = _next_turn(rest)
             here, after = rest[:place], rest[place:]
         else:
             here, after = [], rest

@@ -29,6 +29,7 @@ DRIVERS = (WRITING_DRIVER, TRIAL_DRIVER)
 """What a sandbox must be made with."""
 
 ORIGINAL = "original"
+OWN = "its own step_batch"
 VECTORISED = "vectorised"
 COMPILED = "numba"
 TABLE = "table"
@@ -187,6 +188,8 @@ class Trials:
             )
         ]
         ways = [self._with_steps(w, written, original, good, wanted) for w in ways]
+        if "def step_batch(" in self._source:
+            ways.insert(0, self._judged(OWN, self._source, good, wanted))
         return Acceleration(
             original=original,
             ways=tuple(ways),
@@ -270,6 +273,13 @@ class Trials:
             return replace(way, reason=text)
         if name == COMPILED and not kernel_of(source):
             return replace(way, reason="its kernel is more than plain arithmetic")
+        return self._judged(name, source, good, wanted)
+
+    def _judged(
+        self, name: str, source: str, good: NDArray[np.intp], wanted: Rows
+    ) -> WayResult:
+        """Returns how a program with `step_batch` compares with the original."""
+        way = WayResult(name=name, source=source)
         states, actions = self._samples.states[good], self._samples.actions[good]
         found = self._steps(source, states, actions, is_batch=True)
         if not isinstance(found, TrialRows):

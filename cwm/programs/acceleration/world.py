@@ -199,7 +199,8 @@ def merge(  # noqa: PLR0911 - one a kind
         return merged_names(pick, condition, yes, no)
     if isinstance(yes, str | bytes) and isinstance(no, str | bytes):
         return yes if yes == no else Choice(condition, [no, yes])
-    return Unknown("it is of another kind on each path")
+    unknown = next((v for v in (yes, no) if isinstance(v, Unknown)), None)
+    return unknown or Unknown("it is of another kind on each path")
 
 
 def _merged_elements(pick: Pick, condition: Symbol, yes: Any, no: Any) -> Any:
