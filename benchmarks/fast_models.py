@@ -8,9 +8,9 @@ on drawn states and actions, and timed at 1, 100 and 1,000 rows at a time.
     speeds   steps a second of each program and form; with `--sessions 2` also of two
              sessions at a time, one for each processor
     cem      seconds of one plan of the paper's CEM (1,000 plans of 100 steps, 20
-             rounds) for Pendulum, planner and program together as they are in the sandbox;
-             beside the paper's CEM written down plainly over the program as it is,
-             with `--plain-plans` plans in a round, times 1,000 over that
+             rounds) for Pendulum, planner and program together as they are in the
+             sandbox; beside the paper's CEM written down plainly over the program as it
+             is, with `--plain-plans` plans in a round, times 1,000 over that
 
 Seconds are of the processor, as one thread computes: what else runs matters less.
 

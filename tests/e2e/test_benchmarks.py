@@ -53,6 +53,17 @@ def test_the_benchmark_of_sessions_stands_beside_a_fork_for_each_step() -> None:
         assert figure in shown
 
 
+@pytest.mark.fast
+def test_the_benchmark_of_fast_models_shows_each_form() -> None:
+    shown = run(
+        "benchmarks.fast_models",
+        *("--programs", "cartpole", "--number", "300", "--seconds", "0.01"),
+        *("--sessions", "0", "--no-cem", "--output", ""),
+    )
+    for form in ("original", "vectorised", "numba"):
+        assert f"cartpole    {form}" in shown
+
+
 @pytest.mark.parametrize("family", ["mechanical", "first_order", "grid", "table"])
 def test_a_random_system_of_each_family_is_drawn_and_scored(family: str) -> None:
     shown = run(
