@@ -135,7 +135,7 @@ def accelerate(arguments: Arguments) -> int:
         result=result,
     )
     files = FastFiles.beside(path)
-    if result.best is result.original:
+    if result.best.source == source:
         files.remove()
     else:
         report = AccelerationReport(
@@ -190,10 +190,6 @@ def _recorded(dataset: Dataset, most: int) -> tuple[Any, Any]:
 def _tried(
     arguments: Arguments, source: str, dataset: Dataset, progress: Progress
 ) -> Acceleration:
-    spaces = {
-        "observation_space": dataset.observation_space,
-        "action_space": dataset.action_space,
-    }
     chosen = samples(
         dataset.observation_space,
         dataset.action_space,
@@ -205,13 +201,19 @@ def _tried(
     if arguments.llm is not None:
         progress.phase(f"Asking {arguments.llm}")
         model = make_chat_model(arguments.llm, base_url=arguments.base_url)
-        form = ask_for_form(model, source, seed=arguments.seed, **spaces)
-        others[arguments.llm] = form
+        others[arguments.llm] = ask_for_form(
+            model,
+            source,
+            observation_space=dataset.observation_space,
+            action_space=dataset.action_space,
+            seed=arguments.seed,
+        )
     progress.phase("Trying each way")
     with _sandboxes(arguments.isolation) as (usual, compiling):
         trials = Trials(
             source,
-            **spaces,
+            observation_space=dataset.observation_space,
+            action_space=dataset.action_space,
             samples=chosen,
             sandbox=usual,
             compiling=compiling,

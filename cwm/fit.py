@@ -26,6 +26,7 @@ from cwm.scoring import make_fitter, open_evaluator
 from cwm.sources import obtain, read_text
 from sandbox.isolation import Level
 from sandbox.limits import Limits
+from sandbox.opt_in import Library
 
 _SHOWN: tuple[Split, ...] = ("train", "held_out")
 
@@ -59,6 +60,8 @@ class Arguments:
         isolation: Weakest isolation of programs that is acceptable, where kernel
             is the strongest; with less, no program is run. docs/sandbox.md says
             what each keeps out.
+        capabilities: What a program may use besides NumPy: physics, the physics engine
+            MuJoCo, without files. docs/physics-engines.md.
         limits: What a program may use while it runs.
         json: Print what was found as JSON.
         quiet: Show no progress.
@@ -72,6 +75,7 @@ class Arguments:
     fit: FitConfig = field(default_factory=FitConfig)
     seed: int = 0
     isolation: Level = "kernel"
+    capabilities: tuple[Library, ...] = ()
     limits: Limits = field(default_factory=Limits)
     json: bool = False
     quiet: bool = False
@@ -113,6 +117,7 @@ def fit(arguments: Arguments) -> int:
         with open_evaluator(
             source.dataset,
             isolation=arguments.isolation,
+            capabilities=arguments.capabilities,
             limits=arguments.limits,
             tests=None,
             seed=arguments.seed,

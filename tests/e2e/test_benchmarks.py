@@ -53,6 +53,17 @@ def test_the_benchmark_of_sessions_stands_beside_a_fork_for_each_step() -> None:
         assert figure in shown
 
 
+@pytest.mark.fast
+def test_the_benchmark_of_fast_models_shows_each_form() -> None:
+    shown = run(
+        "benchmarks.fast_models",
+        *("--programs", "cartpole", "--number", "300", "--seconds", "0.01"),
+        *("--sessions", "0", "--no-cem", "--output", ""),
+    )
+    for form in ("original", "vectorised", "numba"):
+        assert f"cartpole    {form}" in shown
+
+
 @pytest.mark.mujoco
 def test_the_cost_of_the_physics_engine_stands_beside_a_sandbox_without() -> None:
     shown = run(

@@ -87,6 +87,7 @@ def test_the_map_of_commands_names_those_that_are_there(installed: Installed) ->
         "evaluate",
         "fit",
         "collect",
+        "accelerate",
         "replay",
         "benchmark",
         "induce",
@@ -132,6 +133,17 @@ def test_the_program_is_scored_on_fresh_transitions(
     )
     for word in ("strict", "paper", "reference", "score", "do nothing", "true sim"):
         assert word in shown
+
+
+def test_the_program_steps_many_states_at_once(
+    installed: Installed, cartpole: dict[str, object]
+) -> None:
+    shown = json.loads(installed.command("cwm.accelerate", "run", "--json"))
+    ways = {way["way"]: way for way in shown["ways"]}
+    assert ways["its own step_batch"]["accepted"]
+    assert ways["vectorised"]["accepted"]
+    speeds = ways[shown["best"]]["steps_per_second"]
+    assert speeds["1000"] > 5 * ways["original"]["steps_per_second"]["1000"]
 
 
 def test_a_program_of_one_planet_is_fitted_to_another(

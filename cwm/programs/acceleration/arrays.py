@@ -6,15 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cwm.programs.acceleration.operations import apply, select
 from cwm.programs.acceleration.symbols import (
     KINDS,
     NoFastForm,
     Symbol,
-    apply,
     cast,
     kind_of,
     plain,
-    select,
     widest,
 )
 
@@ -62,22 +61,27 @@ class Row:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """As NumPy has it."""
         return self.data.shape
 
     @property
     def ndim(self) -> int:
+        """As NumPy has it."""
         return self.data.ndim
 
     @property
     def size(self) -> int:
+        """As NumPy has it."""
         return self.data.size
 
     @property
     def dtype(self) -> Any:
+        """As NumPy has it."""
         return np.dtype(KINDS.get(self.kind, object))
 
     @property
     def T(self) -> "Row":  # noqa: N802 - NumPy's name
+        """As NumPy has it."""
         return Row(self.data.T, self.kind)
 
     def __len__(self) -> int:
@@ -123,7 +127,7 @@ class Row:
         found = [self.read(_put(index, place, k)) for k in range(axis_size)]
         return choose(_at(index, place), found)
 
-    def write(self, index: Any, value: Any, *, merge: Any = None) -> None:
+    def write(self, index: Any, value: Any) -> None:
         """Sets what is at an index."""
         if isinstance(index, Row) and index.kind == "b" and not index.is_known():
             self._write_where(index, value)
@@ -156,15 +160,19 @@ class Row:
             if part is Ellipsis:
                 raise NoFastForm("... before an index that is not known")
             axis += part is not None
-        return self.data.shape[axis]
+        size: int = self.data.shape[axis]
+        return size
 
     def astype(self, kind: str) -> "Row":
+        """Returns a copy with numbers of a kind."""
         return Row.of(self, kind)
 
     def copy(self) -> "Row":
+        """Returns one with elements of its own."""
         return Row(self.data.copy(), self.kind)
 
     def reshape(self, *shape: Any) -> "Row":
+        """Returns the elements in another shape, as NumPy does."""
         sizes = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
         return Row(self.data.reshape(sizes), self.kind)
 
@@ -298,7 +306,7 @@ def _number_kind(row: Row) -> str:
 def elementwise(op: str, *values: Any) -> Any:
     """Returns an operation on arrays and numbers, element by element."""
     if not any(isinstance(v, Row | list | tuple) for v in values):
-        return apply(op, *(_strong(v) for v in values))
+        return apply(op, *values)
     kind = kind_for(values)
 
     def compute(*elements: Any) -> Any:
@@ -306,10 +314,6 @@ def elementwise(op: str, *values: Any) -> Any:
 
     probe = apply(op, *(KINDS[kind](1) for _ in values))
     return map_elements(compute, kind_of(probe), *values)
-
-
-def _strong(value: Any) -> Any:
-    return value
 
 
 def where(condition: Any, yes: Any, no: Any) -> Any:
@@ -346,10 +350,10 @@ def choose(index: Any, options: list[Any]) -> Any:
         if all(option == first and type(option) is type(first) for option in options):
             return first
         return index.graph.table(options, index)
-    if all(isinstance(option, tuple | list) for option in options):
-        if len({(type(option), len(option)) for option in options}) == 1:
-            columns = zip(*options, strict=True)
-            return type(first)(choose(index, list(column)) for column in columns)
+    is_sequence = all(isinstance(option, tuple | list) for option in options)
+    if is_sequence and len({(type(o), len(o)) for o in options}) == 1:
+        columns = zip(*options, strict=True)
+        return type(first)(choose(index, list(column)) for column in columns)
     if all(isinstance(o, Row) and o.shape == first.shape for o in options):
         flat = [option.data.reshape(-1) for option in options]
         data = _flat(

@@ -54,7 +54,7 @@ def compare(wanted: Rows, found: Rows, *, tolerance: float = TOLERANCE) -> Agree
                 largest=np.inf,
                 problem=f"{name} of another form",
             )
-        same = (want == got) | ((want != want) & (got != got))
+        same = (want == got) | (_is_missing(want) & _is_missing(got))
         identical &= same.all(axis=1)
         sizes, is_near = _differences(want, got, same, tolerance)
         largest = max(largest, float(sizes.max(initial=0.0)))
@@ -68,6 +68,13 @@ def compare(wanted: Rows, found: Rows, *, tolerance: float = TOLERANCE) -> Agree
         largest=largest,
         problem=problem,
     )
+
+
+def _is_missing(values: NDArray[Any]) -> NDArray[np.bool_]:
+    if values.dtype.kind != "f":
+        return np.zeros(values.shape, np.bool_)
+    missing: NDArray[np.bool_] = np.isnan(values)
+    return missing
 
 
 def _differences(

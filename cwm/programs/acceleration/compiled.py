@@ -91,8 +91,14 @@ class _RowWriter(Writer):
         self.put(f"    raise ValueError({message!r})")
 
 
-def compiled(traced: Traced) -> str:
-    """Returns a function over rows and a class that calls it."""
+def compiled(traced: Traced, *, replaces_step: bool) -> str:
+    """Returns a function over rows and a class that calls it.
+
+    Args:
+        traced: What a step computes.
+        replaces_step: Whether single steps call it, too: worth it where one takes
+            longer than a call with arrays of one row.
+    """
     writer = _RowWriter(traced)
     for symbol, layout in inputs(traced, writer.uses):
         writer.put(f"{writer.name(symbol)} = {_element(symbol, layout)}")
@@ -109,7 +115,7 @@ def compiled(traced: Traced) -> str:
         f"    for row in range(len(states)):\n{body}\n"
     )
     tables = "\n".join(tables_text(traced, body))
-    parts = [tables, kernel, _caller(traced)]
+    parts = [tables, kernel, _caller(traced, replaces_step=replaces_step)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -118,11 +124,9 @@ def _element(symbol: Symbol, layout: Layout) -> str:
     return f"{name}[row, {position}]" if layout.shape else f"{name}[row]"
 
 
-def _caller(traced: Traced) -> str:
+def _caller(traced: Traced, *, replaces_step: bool) -> str:
     state, action = traced.state_layout, traced.action_layout
-    return f"""
-class Fast(Environment):
-    def set_state(self, state):
+    single = f"""    def set_state(self, state):
         super().set_state(state)
         self._row = {_rows("state", state, 1)}
 
@@ -131,7 +135,10 @@ class Fast(Environment):
         following, rewards, terminated = self.step_batch(self._row, row)
         return {_first(state)}, float(rewards[0]), bool(terminated[0])
 
-    def step_batch(self, states, actions):
+"""
+    return f"""
+class Fast(Environment):
+{single if replaces_step else ""}    def step_batch(self, states, actions):
         number = len(states)
         given = {_rows("states", state, 0)}
         following = np.empty_like(given)

@@ -8,18 +8,17 @@ from typing import Any
 import numpy as np
 
 from cwm.programs.acceleration import functions
-from cwm.programs.acceleration.arrays import Choice, Row, choose, elementwise
-from cwm.programs.acceleration.functions import METHODS, from_native, has_symbols
+from cwm.programs.acceleration.arrays import Row, elementwise
+from cwm.programs.acceleration.functions import from_native, has_symbols
 from cwm.programs.acceleration.linear_algebra import LINEAR_ALGEBRA
+from cwm.programs.acceleration.lookups import Lookups, both, is_numeric, negated
+from cwm.programs.acceleration.methods import METHODS
+from cwm.programs.acceleration.operations import apply, truth
 from cwm.programs.acceleration.symbols import (
-    Failure,
     Graph,
     NoFastForm,
     Symbol,
-    apply,
     kind_of,
-    select,
-    truth,
 )
 from cwm.programs.acceleration.world import Function, Thing, Unknown
 
@@ -43,7 +42,7 @@ _COMPARED: dict[type[ast.cmpop], tuple[str, Callable[[Any, Any], Any]]] = {
 }
 
 
-class Evaluator:
+class Evaluator(Lookups):
     """Evaluates expressions; statements are a subclass's business.
 
     Attributes:
@@ -110,7 +109,7 @@ class Evaluator:
                 return _Bound(METHODS[name], value)
             raise NoFastForm(f"line {node.lineno}: the method {name} of an array")
         if isinstance(value, list) and name == "index":
-            return _Bound(self._index_of, value)
+            return _Bound(self.index_of, value)
         if kind_of(value):
             value = Row.of(value)
             if name in METHODS:
@@ -165,8 +164,8 @@ class Evaluator:
             known = self._truth(value)
             return apply("not", known) if isinstance(known, Symbol) else not known
         if isinstance(node.op, ast.USub):
-            return elementwise("neg", value) if _is_numeric(value) else -value
-        if isinstance(node.op, ast.Invert) and _is_numeric(value):
+            return elementwise("neg", value) if is_numeric(value) else -value
+        if isinstance(node.op, ast.Invert) and is_numeric(value):
             return elementwise("not", value)
         return value
 
@@ -188,9 +187,15 @@ class Evaluator:
             return apply(op, left, right)
         return native(left, right)
 
+    def condition(self, node: ast.expr) -> Any:
+        """Returns an expression as a condition."""
+        return self._truth(self.evaluate(node))
+
     def _truth(self, value: Any) -> Any:
         if isinstance(value, Row):
             return truth(functions.to_bool(value))
+        if isinstance(value, list):
+            return _length(value) > 0
         return truth(value)
 
     def _logical(self, node: ast.BoolOp) -> Any:
@@ -220,7 +225,7 @@ class Evaluator:
             one = self._compared(operation, left, right)
             if isinstance(one, Row):
                 return one
-            result = _both(result, one)
+            result = both(result, one)
             left = right
         return result
 
@@ -229,70 +234,14 @@ class Evaluator:
             return (left is right) == isinstance(operation, ast.Is)
         if isinstance(operation, ast.Eq | ast.NotEq):
             result = self.equal(left, right)
-            return result if isinstance(operation, ast.Eq) else _negated(result)
+            return result if isinstance(operation, ast.Eq) else negated(result)
         if isinstance(operation, ast.In | ast.NotIn):
-            result = self._contains(right, left)
-            return result if isinstance(operation, ast.In) else _negated(result)
+            result = self.contains(right, left)
+            return result if isinstance(operation, ast.In) else negated(result)
         op, native = _COMPARED[type(operation)]
-        if _is_numeric(left) and _is_numeric(right):
+        if is_numeric(left) and is_numeric(right):
             return elementwise(op, left, right)
         return native(left, right)
-
-    def equal(self, left: Any, right: Any) -> Any:
-        """Returns whether two values are equal."""
-        for one, other in ((left, right), (right, left)):
-            if isinstance(one, Choice):
-                return one.map(lambda option, other=other: self.equal(option, other))
-        if isinstance(left, tuple | list) and type(left) is type(right):
-            if len(left) != len(right):
-                return False
-            result: Any = True
-            for a, b in zip(left, right, strict=True):
-                result = _both(result, self.equal(a, b))
-            return result
-        if _is_numeric(left) and _is_numeric(right):
-            return elementwise("eq", left, right)
-        return left == right
-
-    def _contains(self, items: Any, value: Any) -> Any:
-        if isinstance(items, Row):
-            items = list(items.data.flat)
-        if isinstance(items, str) and not has_symbols(value):
-            if isinstance(value, Choice):
-                return value.map(lambda option: option in items)
-            return value in items
-        if not has_symbols(value) and not has_symbols(list(items)):
-            return value in items
-        result: Any = False
-        for item in items:
-            one = self.equal(value, item)
-            result = (
-                True
-                if result is True or one is True
-                else (
-                    one
-                    if result is False
-                    else result
-                    if one is False
-                    else apply("or", result, one)
-                )
-            )
-        return result
-
-    def _index_of(self, items: list[Any], value: Any) -> Any:
-        found: Any = len(items) - 1
-        for place in range(len(items) - 1, -1, -1):
-            found = select(self.equal(items[place], value), place, found)
-        is_there = self._contains(items, value)
-        self.fail(_negated(is_there), "the value is not in the list")
-        return found
-
-    def fail(self, condition: Any, message: str) -> None:
-        """Records that the program raises where a condition holds."""
-        if isinstance(condition, Symbol):
-            self.graph.add(Failure(condition=condition, message=message))
-        elif condition:
-            raise NoFastForm(f"step always raises: {message}")
 
     def _conditional(self, node: ast.IfExp) -> Any:
         test = self._truth(self.evaluate(node.test))
@@ -306,44 +255,6 @@ class Evaluator:
 
     def _subscript(self, node: ast.Subscript) -> Any:
         return self.item(self.evaluate(node.value), self.evaluate(node.slice))
-
-    def item(self, value: Any, index: Any) -> Any:
-        """Returns an element or a part of a value."""
-        if isinstance(value, Choice):
-            return value.map(lambda option: self.item(option, index))
-        if isinstance(value, Row):
-            return value.read(index)
-        if isinstance(index, Row):
-            index = index.read(())
-        if isinstance(index, np.bool_ | np.integer):
-            index = int(index)
-        if isinstance(value, dict):
-            return self._entry(value, index)
-        if isinstance(index, Symbol):
-            outside = apply(
-                "or", apply("lt", index, -len(value)), apply("ge", index, len(value))
-            )
-            self.fail(outside, "an index is out of range")
-            wrapped = select(apply("lt", index, 0), index + len(value), index)
-            if len(value) and not isinstance(wrapped, Symbol):
-                return value[int(wrapped)]
-            return choose(wrapped, list(value))
-        return value[index]
-
-    def _entry(self, table: dict[Any, Any], key: Any) -> Any:
-        if isinstance(key, Choice):
-            return key.map(lambda option: table[option])
-        if not has_symbols(key):
-            return table[key]
-        keys, values = list(table), list(table.values())
-        self.fail(_negated(self._contains(keys, key)), "a key is not there")
-        place: Any = len(keys) - 1
-        if keys == list(range(len(keys))):
-            place = key
-        else:
-            for number in range(len(keys) - 2, -1, -1):
-                place = select(self.equal(keys[number], key), number, place)
-        return choose(place, values) if isinstance(place, Symbol) else values[place]
 
     def _slice(self, node: ast.Slice) -> Any:
         parts = (node.lower, node.upper, node.step)
@@ -396,7 +307,9 @@ class Evaluator:
             names.update(value if keyword.arg is None else {keyword.arg: value})
         return self.apply(function, arguments, names)
 
-    def apply(self, function: Any, arguments: list[Any], names: dict[str, Any]) -> Any:
+    def apply(  # noqa: PLR0911 - one a kind
+        self, function: Any, arguments: list[Any], names: dict[str, Any]
+    ) -> Any:
         """Returns what a call returns."""
         if isinstance(function, Function):
             return self.call(function, arguments, names)
@@ -474,24 +387,6 @@ class _Bound:
         self.owner = owner
 
 
-def _is_numeric(value: Any) -> bool:
-    return isinstance(value, Row) or bool(kind_of(value))
-
-
-def _both(left: Any, right: Any) -> Any:
-    if left is True:
-        return right
-    if not isinstance(left, Symbol) and not left:
-        return left
-    return apply("and", left, right)
-
-
-def _negated(value: Any) -> Any:
-    if isinstance(value, Symbol):
-        return apply("not", value)
-    return elementwise("not", value) if isinstance(value, Row) else not value
-
-
 def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, np.integer) else value
 
@@ -510,6 +405,12 @@ def _is_instance(value: Any, kinds: Any) -> bool:
     return isinstance(value, wanted)
 
 
+def _length(value: Any) -> int:
+    if isinstance(value, list) and any(isinstance(v, Unknown) for v in value):
+        raise NoFastForm("How long a list is depends on values.")
+    return len(value)
+
+
 def _range(*bounds: Any) -> range:
     if any(isinstance(bound, Symbol) for bound in bounds):
         raise NoFastForm("How often a loop runs depends on values.")
@@ -524,7 +425,8 @@ _STRUCTURAL: dict[Any, Callable[..., Any]] = {
     enumerate: lambda v, start=0: list(enumerate(v, start)),
     range: _range,
     reversed: lambda v: list(v)[::-1],
-    dict: lambda *v, **k: dict(*v, **k),
+    dict: dict,
+    len: _length,
     print: lambda *v, **k: None,
 }
 

@@ -11,19 +11,15 @@ from cwm.programs.acceleration.arrays import (
     as_objects,
     elementwise,
     kind_for,
-    map_elements,
     where,
 )
+from cwm.programs.acceleration.operations import apply, select, truth
 from cwm.programs.acceleration.symbols import (
     KINDS,
     NoFastForm,
     Symbol,
-    apply,
     cast,
-    is_weak,
     kind_of,
-    select,
-    truth,
 )
 
 _ELEMENTWISE = {
@@ -116,10 +112,10 @@ def call(function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
     if is_known:
         return _native(function, arguments, keywords)
     if function in _ELEMENTWISE and not keywords:
-        return elementwise(_ELEMENTWISE[function], *arguments)
+        return _strong(elementwise(_ELEMENTWISE[function], *arguments))
     if function in _MATH:
         floats = [cast(a, "f", weak=True) for a in arguments]
-        return _weak(apply(_MATH[function], *floats))
+        return apply(_MATH[function], *floats)
     if function in _SHAPED:
         kind = kind_for(tuple(_flattened(arguments)))
         made = function(*map(_to_objects, arguments), **keywords)
@@ -127,8 +123,9 @@ def call(function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
     raise NoFastForm(f"{name} of values that are not known has no fast form.")
 
 
-def _weak(value: Any) -> Any:
-    return value
+def _strong(value: Any) -> Any:
+    """Returns a number as NumPy's: what it makes of plain numbers is none of them."""
+    return cast(value, kind_of(value)) if kind_of(value) else value
 
 
 def _native(function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
@@ -229,11 +226,7 @@ _SHAPED: set[Any] = {
 
 def make_array(value: Any, dtype: Any = None, copy: Any = None) -> Row:
     """Returns `np.array`."""
-    return _zero_dimensional(Row.of(value, "" if dtype is None else as_kind(dtype)))
-
-
-def _zero_dimensional(row: Row) -> Row:
-    return row
+    return Row.of(value, "" if dtype is None else as_kind(dtype))
 
 
 def as_array(value: Any, dtype: Any = None) -> Row:
@@ -274,7 +267,8 @@ def square(value: Any) -> Any:
     return elementwise("mul", value, value)
 
 
-def _all_of(op: str, value: Any) -> Any:
+def all_of(op: str, value: Any) -> Any:
+    """Returns whether all elements hold, or any."""
     result: Any = op == "and"
     for one in as_objects(value).flat:
         result = apply(op, result, truth(one))
@@ -378,13 +372,14 @@ def _where(condition: Any, *parts: Any) -> Any:
     return from_native(np.where(to_native(condition)))
 
 
-def _mean(value: Any) -> Any:
+def mean(value: Any) -> Any:
+    """Returns `np.mean` of all elements."""
     row = as_array(value)
     return elementwise("div", call(np.sum, [row], {}), row.size)
 
 
 def _array_equal(left: Any, right: Any) -> Any:
-    return _all_of("and", elementwise("eq", left, right))
+    return all_of("and", elementwise("eq", left, right))
 
 
 def _zeros_like(value: Any) -> Any:
@@ -412,10 +407,10 @@ _OWN: dict[Any, Callable[..., Any]] = {
     np.square: square,
     np.linalg.norm: norm,
     np.where: _where,
-    np.all: lambda v: _all_of("and", v),
-    np.any: lambda v: _all_of("or", v),
+    np.all: lambda v: all_of("and", v),
+    np.any: lambda v: all_of("or", v),
     np.array_equal: _array_equal,
-    np.mean: _mean,
+    np.mean: mean,
     np.max: _flat_extreme("maximum"),
     np.min: _flat_extreme("minimum"),
     np.zeros_like: _zeros_like,
@@ -439,44 +434,6 @@ _OWN: dict[Any, Callable[..., Any]] = {
     np.float32: _type("s"),
     np.int64: _type("i"),
     np.bool_: _type("b"),
-    all: lambda v: _all_of("and", list(v)),
-    any: lambda v: _all_of("or", list(v)),
-    len: len,
+    all: lambda v: all_of("and", list(v)),
+    any: lambda v: all_of("or", list(v)),
 }
-
-METHODS: dict[str, Callable[..., Any]] = {
-    "all": lambda row: _all_of("and", row),
-    "any": lambda row: _all_of("or", row),
-    "astype": lambda row, dtype, **_: row.astype(as_kind(dtype)),
-    "copy": lambda row: row.copy(),
-    "cumsum": lambda row: call(np.cumsum, [row], {}),
-    "dot": lambda row, other: call(np.dot, [row, other], {}),
-    "flatten": lambda row: row.copy().reshape(-1),
-    "item": lambda row, *place: _plain_item(row, *place),
-    "max": lambda row: call(np.max, [row], {}),
-    "mean": lambda row: _mean(row),
-    "min": lambda row: call(np.min, [row], {}),
-    "ravel": lambda row: row.reshape(-1),
-    "reshape": lambda row, *shape: row.reshape(*shape),
-    "squeeze": lambda row: call(np.squeeze, [row], {}) if row.ndim else row,
-    "sum": lambda row, *a, **k: call(np.sum, [row, *a], k),
-    "tolist": lambda row: _to_list(row.data),
-    "transpose": lambda row, *a: Row(row.data.transpose(*a), row.kind),
-    "trace": lambda row: call(np.trace, [row], {}),
-}
-"""Methods of arrays."""
-
-
-def _plain_item(row: Row, *place: Any) -> Any:
-    value = row.read(place if place else (0,) * row.ndim)
-    kind = kind_of(value)
-    return cast(value, kind, weak=True) if kind else value
-
-
-def _to_list(data: Any) -> Any:
-    if isinstance(data, np.ndarray):
-        return [_to_list(part) for part in data]
-    return cast(data, kind_of(data), weak=True) if isinstance(data, Symbol) else data
-
-
-__all__ = ["METHODS", "call", "from_native", "has_symbols", "is_weak", "map_elements"]

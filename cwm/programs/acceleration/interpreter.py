@@ -9,16 +9,12 @@ import ast
 from dataclasses import dataclass
 from typing import Any
 
-from cwm.programs.acceleration.arrays import Row, elementwise
+from cwm.programs.acceleration.arrays import Row
 from cwm.programs.acceleration.expressions import Evaluator
+from cwm.programs.acceleration.lookups import negated
 from cwm.programs.acceleration.loops import LoopRecorder
-from cwm.programs.acceleration.symbols import (
-    Block,
-    Branch,
-    NoFastForm,
-    Symbol,
-    apply,
-)
+from cwm.programs.acceleration.operations import apply
+from cwm.programs.acceleration.symbols import Block, Branch, NoFastForm, Symbol
 from cwm.programs.acceleration.world import (
     Capture,
     Function,
@@ -133,30 +129,37 @@ class Interpreter(Evaluator):
                     return Returned(None if value is None else self.evaluate(value))
                 case ast.Raise():
                     return Raised(_message(statement))
-                case ast.Break():
-                    work = self._left(rest)
-                case ast.Continue():
-                    work = rest[_next_turn(rest) :]
-                case Turn():
-                    work = self._next(statement, rest)
-                case Again() | ast.While():
-                    work = self._while(statement, rest)
-                case ast.For():
-                    work = self._for(statement, rest)
-                case ast.With(body=body):
-                    work = [*body, *rest]
                 case ast.If():
                     test = self._truth(self.evaluate(statement.test))
-                    if not isinstance(test, Symbol):
+                    if isinstance(test, Symbol):
+                        done, signal, work = self._branch(test, statement, rest)
+                        if done:
+                            return signal
+                    else:
                         work = [*(statement.body if test else statement.orelse), *rest]
-                        continue
-                    done, signal, work = self._branch(test, statement, rest)
-                    if done:
-                        return signal
                 case _:
-                    self._simple(statement)
-                    work = rest
+                    work = self._one(statement, rest)
         return None
+
+    def _one(  # noqa: PLR0911 - one a kind
+        self, statement: Any, rest: Work
+    ) -> Work:
+        """Runs a statement that cannot end the function; returns what is left."""
+        match statement:
+            case ast.Break():
+                return self._left(rest)
+            case ast.Continue():
+                return rest[_next_turn(rest) :]
+            case Turn():
+                return self._next(statement, rest)
+            case Again() | ast.While():
+                return self._while(statement, rest)
+            case ast.For():
+                return self._for(statement, rest)
+            case ast.With(body=body):
+                return [*body, *rest]
+        self._simple(statement)
+        return rest
 
     def _left(self, rest: Work) -> Work:
         """Returns what follows the loop that is left."""
@@ -189,10 +192,14 @@ class Interpreter(Evaluator):
         leaving = _leaving(node.body)
         if "break" in leaving and node.orelse:
             raise NoFastForm(f"line {node.lineno}: else after a loop with break")
-        if len(items) > 2 and "return" not in leaving and _is_unused(node):
-            if self._is_long(node, items, has_break="break" in leaving):
-                LoopRecorder(self).repeat(None, node.body, count=len(items))
-                return rest
+        if (
+            len(items) > 2
+            and "return" not in leaving
+            and _is_unused(node)
+            and self._is_long(node, items, has_break="break" in leaving)
+        ):
+            LoopRecorder(self).repeat(None, node.body, count=len(items))
+            return rest
         if "break" in leaving and "return" not in leaving:
             self.run([Turn(node, items)])
             return rest
@@ -220,10 +227,13 @@ class Interpreter(Evaluator):
     ) -> tuple[bool, Signal, Work]:
         """Runs both ways; returns whether the function has ended, how, what is left."""
         leaving = _leaving(node.body) | _leaving(node.orelse)
+        place = _next_turn(rest)
+        if "continue" in leaving:
+            # What a round has left is run both ways, and may leave in its turn.
+            leaving |= _leaving(rest[:place])
         if {"return", "break"} & leaving:
             here, after = rest, []
         elif "continue" in leaving:
-            place = _next_turn(rest)
             here, after = rest[:place], rest[place:]
         else:
             here, after = [], rest
@@ -314,28 +324,28 @@ class Interpreter(Evaluator):
                 if not isinstance(value, ast.Constant):
                     self.evaluate(value)
             case ast.FunctionDef(name=name):
-                values, keys = self._local_defaults(node)
-                scopes = (*self.scopes[-1], self.frames[-1])
-                self.frames[-1][name] = Function(
-                    node, scopes=scopes, defaults=values, key_defaults=keys
-                )
+                self.frames[-1][name] = self._local(node)
             case ast.Assert(test=test):
                 condition = self._truth(self.evaluate(test))
-                if isinstance(condition, Symbol):
-                    self.fail(apply("not", condition), "an assertion does not hold")
+                self.fail(negated(condition), "an assertion does not hold")
             case ast.Pass() | ast.AnnAssign():
                 pass
             case _:
                 raise NoFastForm(f"line {node.lineno}: {type(node).__name__}")
 
-    def _local_defaults(self, node: ast.FunctionDef) -> tuple[tuple[Any, ...], Any]:
+    def _local(self, node: ast.FunctionDef) -> Function:
         args = node.args
         keys = {
             a.arg: self.evaluate(d)
             for a, d in zip(args.kwonlyargs, args.kw_defaults, strict=True)
             if d is not None
         }
-        return tuple(self.evaluate(d) for d in args.defaults), keys
+        return Function(
+            node,
+            scopes=(*self.scopes[-1], self.frames[-1]),
+            defaults=tuple(self.evaluate(d) for d in args.defaults),
+            key_defaults=keys,
+        )
 
     def _augment(self, node: ast.AugAssign) -> None:
         target = node.target
@@ -390,11 +400,8 @@ class Interpreter(Evaluator):
         elif isinstance(index, Symbol):
             for place in range(len(owner)):
                 is_here = apply("eq", index, place)
-                owner[place] = (
-                    elementwise("add", owner[place], 0)
-                    if False
-                    else (merge(by_select(is_here), is_here, value, owner[place]))
-                )
+                pick = by_select(is_here)
+                owner[place] = merge(pick, is_here, value, owner[place])
         else:
             owner[index] = value
 

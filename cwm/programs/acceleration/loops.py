@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cwm.programs.acceleration.arrays import Row
+from cwm.programs.acceleration.operations import apply, is_same
 from cwm.programs.acceleration.symbols import (
     Block,
     Loop,
     NoFastForm,
     Symbol,
-    apply,
-    is_same,
     is_weak,
     kind_of,
     plain,
@@ -76,15 +75,32 @@ class LoopRecorder:
         count: int,
     ) -> bool:
         """Runs the loop once with its variables; returns whether they are all."""
-        interpreter = self._interpreter
         for place, (container, content) in enumerate(before):
             put(container, self._with_variables(place, content))
         start = [contents(container) for container, _ in before]
+        self._run(loop, test, body, count)
+        is_complete = True
+        for place, (container, content) in enumerate(before):
+            now = contents(container)
+            for key, _, new in _changes(start[place], now):
+                if (place, key) in self._variables:
+                    continue
+                is_complete = False
+                self._add(place, key, _at(content, key), new)
+        if is_complete:
+            self._finish(loop, before)
+        return is_complete
+
+    def _run(
+        self, loop: Loop, test: ast.expr | None, body: list[ast.stmt], count: int
+    ) -> None:
+        """Records the condition and the body of one round."""
+        interpreter = self._interpreter
         frame = interpreter.frames[-1]
         with self._graph.inside(loop.head):
             going: Any = True
             if test is not None:
-                going = interpreter._truth(interpreter.evaluate(test))
+                going = interpreter.condition(test)
             elif isinstance(frame["*count"], Symbol):
                 going = apply("lt", frame["*count"], count)
             if isinstance(frame[_BROKE], Symbol):
@@ -95,17 +111,6 @@ class LoopRecorder:
                     raise NoFastForm("return within a loop that values decide")
                 if test is None:
                     frame["*count"] = frame["*count"] + 1
-        is_complete = True
-        for place, (container, content) in enumerate(before):
-            now = contents(container)
-            for key, old, new in _changes(start[place], now):
-                if (place, key) in self._variables:
-                    continue
-                is_complete = False
-                self._add(place, key, _at(content, key), new)
-        if is_complete:
-            self._finish(loop, before)
-        return is_complete
 
     def _add(self, place: int, key: Any, first: Any, new: Any) -> None:
         if not (kind_of(first) and kind_of(new)):
@@ -163,8 +168,8 @@ def _changes(old: Any, new: Any) -> list[tuple[Any, Any, Any]]:
     elif len(old) != len(new):
         raise NoFastForm("A list grows in a loop.")
     else:
-        for place, (a, b) in enumerate(zip(old, new, strict=True)):
-            found += _change(place, a, b)
+        for number, (a, b) in enumerate(zip(old, new, strict=True)):
+            found += _change(number, a, b)
     return found
 
 

@@ -13,12 +13,14 @@ class Uses:
         counts: Uses of each symbol; none of those that are not needed.
         home: The block in which each symbol is computed.
         readers: Blocks in which each symbol is used.
+        inputs: The inputs that are used.
     """
 
     def __init__(self, top: Block, results: list[Any]) -> None:
         self.counts: Counter[int] = Counter()
         self.home: dict[int, Block] = {}
         self.readers: dict[int, set[int]] = {}
+        self.inputs: dict[int, Symbol] = {}
         self._owner: dict[int, tuple[Branch | Loop, int]] = {}
         self._loops: set[int] = set()
         self._place(top)
@@ -73,7 +75,9 @@ class Uses:
             if value.number in self._owner:
                 owner, position = self._owner[value.number]
                 waiting += self._of_owner(owner, position, self.home[value.number])
-            elif value.op != "input":
+            elif value.op == "input":
+                self.inputs[value.number] = value
+            else:
                 home = self.home[value.number]
                 waiting += [(argument, home) for argument in value.args]
 

@@ -28,11 +28,13 @@ class Written(msgspec.Struct, array_like=True):
     Attributes:
         vectorised: Its array form.
         compiled: Its form for numba.
+        compiled_steps: The same, with single steps compiled, too.
         reason: Why there is none.
     """
 
     vectorised: str
     compiled: str
+    compiled_steps: str
     reason: str
 
 

@@ -29,6 +29,7 @@ DRIVERS = (WRITING_DRIVER, TRIAL_DRIVER)
 """What a sandbox must be made with."""
 
 ORIGINAL = "original"
+OWN = "its own step_batch"
 VECTORISED = "vectorised"
 COMPILED = "numba"
 TABLE = "table"
@@ -173,17 +174,24 @@ class Trials:
             raise ValueError("it raises on every state that was tried")
         rows = outcome.observations, outcome.rewards, outcome.terminated
         wanted: Rows = tuple(part[good] for part in rows)  # type: ignore[assignment]
+        original = WayResult(
+            name=ORIGINAL,
+            source=self._source,
+            speeds=tuple(outcome.speeds),
+            opening_s=outcome.opening_s,
+        )
+        written = self._written()
         ways = [
             self._try(name, form, good, wanted, reason=reason)
-            for name, form, reason in self._forms(rows, outcome.failed, others or {})
+            for name, form, reason in self._forms(
+                written, rows, outcome.failed, others or {}
+            )
         ]
+        ways = [self._with_steps(w, written, original, good, wanted) for w in ways]
+        if "def step_batch(" in self._source:
+            ways.insert(0, self._judged(OWN, self._source, good, wanted))
         return Acceleration(
-            original=WayResult(
-                name=ORIGINAL,
-                source=self._source,
-                speeds=tuple(outcome.speeds),
-                opening_s=outcome.opening_s,
-            ),
+            original=original,
             ways=tuple(ways),
             num_samples=len(self._samples),
             num_recorded=self._samples.num_recorded,
@@ -191,11 +199,29 @@ class Trials:
             tolerance=self._tolerance,
         )
 
+    def _with_steps(
+        self,
+        way: WayResult,
+        written: Written,
+        original: WayResult,
+        good: NDArray[np.intp],
+        wanted: Rows,
+    ) -> WayResult:
+        """Returns a compiled way with single steps compiled, if they are faster."""
+        if way.name != COMPILED or way.reason:
+            return way
+        other = self._try(COMPILED, written.compiled_steps, good, wanted, reason="")
+        is_faster = not other.reason and other.speeds[0] > original.speeds[0]
+        return other if is_faster else way
+
     def _forms(
-        self, rows: Rows, failed: NDArray[np.bool_], others: Mapping[str, str]
+        self,
+        written: Written,
+        rows: Rows,
+        failed: NDArray[np.bool_],
+        others: Mapping[str, str],
     ) -> list[tuple[str, str, str]]:
         """Returns name and text of each form, and why there is none."""
-        written = self._written()
         forms = [(VECTORISED, written.vectorised, written.reason)]
         reason = written.reason
         if self._compiling is None:
@@ -226,7 +252,7 @@ class Trials:
         )
         if isinstance(outcome, Completed):
             return outcome.messages[0]
-        return Written("", "", f"writing failed: {_told(outcome)}")
+        return Written("", "", "", f"writing failed: {_told(outcome)}")
 
     def _try(
         self,
@@ -247,6 +273,13 @@ class Trials:
             return replace(way, reason=text)
         if name == COMPILED and not kernel_of(source):
             return replace(way, reason="its kernel is more than plain arithmetic")
+        return self._judged(name, source, good, wanted)
+
+    def _judged(
+        self, name: str, source: str, good: NDArray[np.intp], wanted: Rows
+    ) -> WayResult:
+        """Returns how a program with `step_batch` compares with the original."""
+        way = WayResult(name=name, source=source)
         states, actions = self._samples.states[good], self._samples.actions[good]
         found = self._steps(source, states, actions, is_batch=True)
         if not isinstance(found, TrialRows):

@@ -9,15 +9,13 @@ import numpy as np
 
 from cwm.programs.acceleration.arrays import Choice, Row
 from cwm.programs.acceleration.functions import from_native
+from cwm.programs.acceleration.operations import apply, is_same, select
 from cwm.programs.acceleration.symbols import (
     Branch,
     NoFastForm,
     Symbol,
-    apply,
-    is_same,
     is_weak,
     kind_of,
-    select,
     widest,
 )
 
@@ -181,7 +179,9 @@ def _identity(value: Any) -> Any:
     return ("s", value.number) if isinstance(value, Symbol) else repr(value)
 
 
-def merge(pick: Pick, condition: Symbol, yes: Any, no: Any) -> Any:
+def merge(  # noqa: PLR0911 - one a kind
+    pick: Pick, condition: Symbol, yes: Any, no: Any
+) -> Any:
     """Returns what a value is after two paths of which one counts."""
     if yes is no or is_same(yes, no):
         return yes
@@ -199,7 +199,8 @@ def merge(pick: Pick, condition: Symbol, yes: Any, no: Any) -> Any:
         return merged_names(pick, condition, yes, no)
     if isinstance(yes, str | bytes) and isinstance(no, str | bytes):
         return yes if yes == no else Choice(condition, [no, yes])
-    return Unknown("it is of another kind on each path")
+    unknown = next((v for v in (yes, no) if isinstance(v, Unknown)), None)
+    return unknown or Unknown("it is of another kind on each path")
 
 
 def _merged_elements(pick: Pick, condition: Symbol, yes: Any, no: Any) -> Any:

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from cwm.programs.acceleration.operations import function_of
 from cwm.programs.acceleration.pruning import Uses
 from cwm.programs.acceleration.symbols import (
     Block,
@@ -10,7 +11,6 @@ from cwm.programs.acceleration.symbols import (
     Failure,
     Loop,
     Symbol,
-    function_of,
     kind_of,
 )
 from cwm.programs.acceleration.tracing import Layout, Traced
@@ -110,7 +110,7 @@ class Writer:
         text = repr(value if isinstance(value, bool) else int(value))
         return f"({text})" if text.startswith("-") else text
 
-    def operation(self, symbol: Symbol) -> str:
+    def operation(self, symbol: Symbol) -> str:  # noqa: PLR0911 - one a kind
         """Returns the text of what a symbol is computed by."""
         op, args = symbol.op, symbol.args
         if op == "cast":
@@ -179,41 +179,9 @@ def tables_text(traced: Traced, text: str) -> list[str]:
 
 def inputs(traced: Traced, uses: Uses) -> list[tuple[Symbol, Layout]]:
     """Returns the inputs that are used, with the layout of each."""
-    found: dict[int, Symbol] = {}
-    waiting: list[Any] = [traced.graph.top]
-    results = [*traced.observation, traced.reward, traced.terminated]
-    for value in results:
-        _note(value, found)
-    while waiting:
-        block = waiting.pop()
-        for line in block.lines:
-            match line:
-                case Symbol():
-                    if uses.counts[line.number]:
-                        for argument in line.args:
-                            _note(argument, found)
-                case Branch():
-                    _note(line.condition, found)
-                    for _, yes, no in line.results:
-                        _note(yes, found)
-                        _note(no, found)
-                    waiting += [line.yes, line.no]
-                case Loop():
-                    _note(line.condition, found)
-                    for _, first, following in line.variables:
-                        _note(first, found)
-                        _note(following, found)
-                    waiting += [line.head, line.body]
-                case Failure():
-                    _note(line.condition, found)
     layouts = {"states": traced.state_layout, "actions": traced.action_layout}
-    order = sorted(found.values(), key=lambda s: s.number)
+    order = sorted(uses.inputs.values(), key=lambda s: s.number)
     return [(symbol, layouts[symbol.args[0]]) for symbol in order]
-
-
-def _note(value: Any, found: dict[int, Symbol]) -> None:
-    if isinstance(value, Symbol) and value.op == "input":
-        found[value.number] = value
 
 
 def _is_one_pair(text: str) -> bool:

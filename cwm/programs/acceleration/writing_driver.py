@@ -27,9 +27,12 @@ def run(load: Load, request: WriteAsk, channel: Channel) -> None:
             action_space=space_from_json(request.action_space),
         )
         written = Written(
-            vectorised=vectorised(traced), compiled=compiled(traced), reason=""
+            vectorised=vectorised(traced),
+            compiled=compiled(traced, replaces_step=False),
+            compiled_steps=compiled(traced, replaces_step=True),
+            reason="",
         )
     except NoFastForm as error:
         reason = str(error)[:_MAX_REASON_CHARS]
-        written = Written(vectorised="", compiled="", reason=reason)
+        written = Written("", "", "", reason)
     channel.emit(written)
