@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from cwm import evaluate, plan, synthesize
-from tests.support.physics_programs import exact_pendulum
+from cwm import evaluate, fit, plan, synthesize
+from tests.support.physics_programs import exact_pendulum, with_values
 
 pytestmark = pytest.mark.mujoco
 
@@ -82,6 +82,19 @@ def test_program_is_scored_only_where_the_engine_is_switched_on(
     assert done.code == 0
     assert "programs could use: physics" in done.out
     assert "audit: consistent" in done.out
+
+
+def test_numbers_of_a_model_are_fitted(searched: tuple[Path, dict[str, Any]]) -> None:
+    folder, _ = searched
+    guess = folder.parent / "guess.py"
+    wrong = with_values(exact_pendulum(), {"gravity": 7.0, "rail_damping": 0.2})
+    guess.write_text(wrong, encoding="utf-8")
+    words = (str(guess), "--data", str(folder / "dataset.npz"), *ALLOWED)
+    done = run(fit.main, *words, "--fit.max-seconds=600", "--json", "--quiet")
+    assert done.code == 0, done.err
+    held_out = json.loads(done.out)["strict"]["held_out"]
+    assert held_out["before"] < 0.1
+    assert held_out["after"] == 1.0
 
 
 def test_program_is_planned_with(searched: tuple[Path, dict[str, Any]]) -> None:
