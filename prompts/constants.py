@@ -44,6 +44,8 @@ def _constants(constants: tuple[FittedConstant, ...]) -> list[str]:
         lines.append(
             f"- The data cannot tell these apart, other values of all of them do as "
             f"well: {values}"
+            if len(group) > 1
+            else f"- Other values do as well: {values}"
         )
     idle = [c.name for c in constants if c.verdict == "no effect"]
     if idle:

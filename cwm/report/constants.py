@@ -1,8 +1,9 @@
 """What a report says of constants that were fitted."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from cwm.core.constants import undetermined_groups
+from cwm.core.constants import FittedConstant, undetermined_groups
 from cwm.programs.constants.fit import FitReport
 
 _MAX_LINES = 12
@@ -18,7 +19,7 @@ def constants_lines(report: FitReport | None) -> list[str]:
         if constant.is_changed and constant.verdict != "undetermined"
     ]
     groups = [
-        "only together: " + ", ".join(constant.value_text() for constant in group)
+        _together(group)
         for group in undetermined_groups(report.constants)
         if any(constant.is_changed for constant in group)
     ]
@@ -27,6 +28,11 @@ def constants_lines(report: FitReport | None) -> list[str]:
     if len(told) > _MAX_LINES:
         lines.append(f"  and {len(told) - _MAX_LINES} more")
     return ["constants, fitted to training transitions:", *lines]
+
+
+def _together(group: Sequence[FittedConstant]) -> str:
+    values = ", ".join(constant.value_text() for constant in group)
+    return f"only together: {values}" if len(group) > 1 else f"not told: {values}"
 
 
 def constants_json(report: FitReport | None) -> dict[str, Any] | None:
@@ -43,10 +49,7 @@ def every_constant(report: FitReport) -> list[str]:
         if constant.verdict in ("fitted", "kept")
         and (constant.kind != "literal" or constant.is_changed)
     ]
-    lines += [
-        "only together: " + ", ".join(constant.value_text() for constant in group)
-        for group in groups
-    ]
+    lines += [_together(group) for group in groups]
     idle = [c.name for c in report.constants if c.verdict == "no effect"]
     if idle:
         lines.append(f"no effect: {', '.join(idle)}")

@@ -36,6 +36,9 @@ DRIVER = FIT_DRIVER
 _KEPT_BACK = 0.3
 """Share of the steps that are left for what the data say, and for round numbers."""
 
+_MOST_LOST = 0.5
+"""Share of rows without a prediction above which a program is left as it is."""
+
 _WRITTEN = 1e-13
 """Relative difference up to which a number is another way to write a rounder one."""
 
@@ -112,7 +115,7 @@ class ConstantFitter:
         report = replace(found, problems=tuple(problems))
         values = [c.after for c in report.constants]
         return Fit(
-            source=with_values(source, holes, values),
+            source=with_values(source, holes, values) if values else source,
             report=replace(
                 report,
                 constants=tuple(sorted(report.constants, key=lambda c: c.line)),
@@ -121,11 +124,17 @@ class ConstantFitter:
 
     def _solve(self, objective: Objective) -> FitReport:
         base = objective.best
+        if base.residuals.num_lost > _MOST_LOST * len(objective.truth.batch):
+            # It does not run: there is nothing that numbers could mend.
+            return FitReport(num_steps=objective.num_steps)
         objective.keep_back(_KEPT_BACK)
         found = search(objective, num_starts=self._config.num_starts, seed=self._seed)
         objective.keep_back(0.0)
-        is_better = found.point.cost < base.cost
-        if not is_better or found.point.residuals.strict < base.residuals.strict:
+        is_better = (
+            found.point.cost < base.cost
+            and found.point.residuals.strict >= base.residuals.strict
+        )
+        if not is_better:
             found = Search(point=base, effects=found.effects)
         knowledge = _what_is_known(objective, found)
         point = found.point
@@ -226,7 +235,11 @@ def _constant(
         )
     if knowledge is None or index not in knowledge.free:
         return constant
-    return _with_interval(constant, holes, index, found.point, knowledge)
+    told = _with_interval(constant, holes, index, found.point, knowledge)
+    if scanned is not None and told.verdict == "undetermined" and not told.others:
+        # Wherever it matters there is a limit near: no derivative tells of it.
+        return replace(told, verdict="fitted", low=scanned.low, high=scanned.high)
+    return told
 
 
 def _with_interval(

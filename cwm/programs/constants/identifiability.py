@@ -120,7 +120,8 @@ def exact_slopes(objective: Objective, point: Point, free: Sequence[int]) -> Slo
     )
     allowed = _KINK * np.maximum(np.abs(wide), np.abs(narrow))
     rounding = objective.truth.rounding.reshape(-1, 1) / _STEP
-    is_smooth = (np.abs(wide - narrow) <= allowed + 20.0 * rounding).all(axis=1)
+    is_near = np.abs(wide - narrow) <= allowed + 20.0 * rounding
+    is_smooth = np.asarray(is_near.all(axis=1))
     found = (4.0 * narrow - wide) / 3.0
     return Slopes(
         jacobian=np.where(is_smooth[:, None], found, 0.0),

@@ -47,6 +47,11 @@ class Residuals:
     cost: float
 
     @property
+    def num_lost(self) -> int:
+        """Rows without any prediction that is of its form."""
+        return int((np.abs(self.values) >= CAP).all(axis=1).sum())
+
+    @property
     def strict(self) -> float:
         """Share of rows with everything right."""
         return float(self.is_right.mean())

@@ -32,6 +32,9 @@ _ENOUGH = 5e-7
 """Root mean square of residuals below which nothing is lost: the strict tolerance is
 two hundred times as large."""
 
+_MARGINS = (1.0, 0.1, 1e-3)
+"""Shares of what predictions do not show within which a rounder number is tried."""
+
 _SIGMAS = 3.0
 
 
@@ -135,7 +138,7 @@ class _Simplifier:
         for index in self._by_error():
             hole = self._objective.holes[index]
             value = hole.from_search(float(self.point.at[index]))
-            for share in (1.0, 0.1):
+            for share in _MARGINS:
                 margin = share * self._margin(index)
                 rounded = simplest_near(value, margin)
                 inside = hole.low <= rounded <= hole.high

@@ -163,7 +163,10 @@ class _Line:
         return places[first] <= float(self._origin.at[self._index]) <= places[last]
 
     def around(self, number: int) -> FloatArray:
-        """Returns further places, on both sides of where the best run ends."""
+        """Returns further places: where the best run ends, and in its largest gap.
+
+        Between two values that are as good there may be a better one.
+        """
         places, first, last = self._best_run()
         fresh: list[float] = []
         for best, other in ((first, first - 1), (last, last + 1)):
@@ -171,6 +174,10 @@ class _Line:
                 ends = (places[best], places[other])
                 if abs(ends[0] - ends[1]) > _MIN_WIDTH / 100:
                     fresh += np.linspace(*ends, number + 2)[1:-1].tolist()
+        gaps = [(places[i], places[i + 1]) for i in range(first, last)]
+        widest = max(gaps, key=lambda gap: gap[1] - gap[0], default=(0.0, 0.0))
+        if widest[1] - widest[0] > _MIN_WIDTH:
+            fresh += np.linspace(*widest, number + 2)[1:-1].tolist()
         return np.array(fresh)
 
     def result(self, hole: Hole) -> Scan:

@@ -218,6 +218,15 @@ def test_a_program_that_does_not_run_comes_back_as_it_was(
     found = fit(source, BATCH, sandbox=sandbox, config=config)
     assert found.source == source
     assert not found.is_changed
+    assert found.report.num_steps <= 20
+
+
+def test_a_program_that_never_ends_is_waited_for_once() -> None:
+    source = oscillator(GUESS).replace("v = self.v + force", "while True: v = force")
+    config = FitConfig(num_rows=20)
+    with open_sandbox(limits=Limits(wall_s=0.3)) as quick:
+        found = fit(source, BATCH, sandbox=quick, config=config)
+    assert (found.source, found.report.num_steps) == (source, 20)
 
 
 def test_values_that_a_program_does_not_end_with_are_left_out() -> None:
