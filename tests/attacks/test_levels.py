@@ -88,7 +88,13 @@ def user(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.mark.parametrize("setting", LOCKED)
+@pytest.mark.parametrize(
+    "setting",
+    [
+        pytest.param(name, marks=[pytest.mark.fast] if name == "compiling" else [])
+        for name in LOCKED
+    ],
+)
 def test_every_attack_is_blocked_where_the_filter_is(setting: str, user: str) -> None:
     results = _results(setting, user)
     assert len(results) == len(ATTACKS)

@@ -309,7 +309,7 @@ def test_several_rollouts_of_a_leaf_are_valued_by_their_mean() -> None:
         made = RandomRollouts(simulator, actions, rng(2), by_state=False, discount=0.5)
         return made, simulator
 
-    drawn = rng(2).integers(2, size=512).reshape(-1, 6)[:4].tolist()
+    drawn = rng(2).integers(2, size=512)[:24].reshape(4, 6).tolist()
     wanted = []
     for plan in drawn:
         state, total = 0, 0.0
