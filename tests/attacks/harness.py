@@ -61,7 +61,7 @@ class Setting:
     Attributes:
         layers: Locks to close.
         require: Level that must be reached, so that nothing is proved by accident.
-        capabilities: What is switched on besides.
+        capabilities: Opt-in capabilities that are on.
     """
 
     layers: tuple[Layer, ...]
@@ -76,6 +76,7 @@ class Setting:
 
 SETTINGS: dict[str, Setting] = {
     "full": Setting(layers=LAYERS, require="kernel"),
+    "compiling": Setting(layers=LAYERS, require="kernel", capabilities=("numba",)),
     "docker": Setting(
         layers=tuple(name for name in LAYERS if name not in NAMESPACES),
         require="kernel",
