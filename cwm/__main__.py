@@ -9,6 +9,8 @@ COMMANDS = {
     "synthesize": "find a Python program that simulates an environment",
     "plan": "act in an environment by planning in a program, and compare planners",
     "evaluate": "score a program file on recorded or fresh transitions",
+    "fit": "set a program's constants to what fits transitions",
+    "accelerate": "make a program step many states at once, for planning",
     "collect": "record transitions of an environment",
     "induce": "find rules of a world in words (WorldLLM)",
     "ppo": "train agents that act on what they read, and evaluate them (GLAM)",

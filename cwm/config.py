@@ -18,6 +18,7 @@ import tyro
 from cwm.core.errors import ConfigError
 from cwm.execution.options import shown_as
 from cwm.execution.run_folder import RunFolder
+from cwm.programs.constants.config import FitConfig
 from cwm.proposers.config import LanguageModelConfig
 from cwm.synthesis.config import BudgetConfig, SynthesisConfig, TreeConfig
 from envs.collect import CollectConfig
@@ -25,6 +26,7 @@ from mcts.registry import PRESETS as SEARCH_PRESETS
 from prompts.config import PROMPT_PRESETS
 from sandbox.isolation import Level
 from sandbox.limits import Limits
+from sandbox.opt_in import Library
 
 ConfigT = TypeVar("ConfigT")
 
@@ -88,9 +90,13 @@ class RunConfig:
         budget: What it may spend.
         synthesis: How programs are asked for.
         tree: The search.
+        fit: How constants of programs are fitted to the training transitions before
+            a program is scored.
         isolation: Weakest isolation of programs that is acceptable, where kernel
             is the strongest; with less, no program is run. docs/sandbox.md says
             what each keeps out.
+        capabilities: What a program may use besides NumPy: physics, the physics engine
+            MuJoCo, without files. docs/physics-engines.md.
         limits: What a program may use while it runs.
     """
 
@@ -110,7 +116,9 @@ class RunConfig:
     tree: Annotated[TreeConfig, tyro.conf.arg(name="")] = field(
         default_factory=TreeConfig
     )
+    fit: FitConfig = field(default_factory=FitConfig)
     isolation: Level = "kernel"
+    capabilities: tuple[Library, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -129,6 +137,14 @@ class RunConfig:
             return 0 if self.models.llm else SYMBOLIC_PATIENCE
         return self.budget.patience
 
+    @property
+    def fitting(self) -> FitConfig:
+        """How constants are fitted, with a mode where none was given."""
+        if self.fit.mode is not None:
+            return self.fit
+        is_own = not self.models.llm and self.start_from is None
+        return replace(self.fit, mode="off" if is_own else "all")
+
 
 SYMBOLIC_PATIENCE = 15
 """Calls that symbolic induction gets to improve on its best program."""
@@ -138,6 +154,7 @@ PRESETS: dict[str, RunConfig] = {
     # The other defaults are the paper's now; under this name they stay so.
     "paper": RunConfig(
         budget=BudgetConfig(call_budget=50, patience=0),
+        fit=FitConfig(mode="off"),
         models=LanguageModelConfig(prompts=PROMPT_PRESETS["paper"]),
         synthesis=SynthesisConfig(block_length=2),
         tree=TreeConfig(settings=SEARCH_PRESETS["paper"]),

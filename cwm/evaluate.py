@@ -24,6 +24,7 @@ from cwm.scoring import baseline_rows, open_evaluator, score_files, score_model
 from cwm.sources import find_env, obtain, read_text
 from sandbox.isolation import Level
 from sandbox.limits import Limits
+from sandbox.opt_in import Library
 
 DESCRIPTION = """\
 Scores world models on transitions, beside doing nothing and the true simulator.
@@ -58,6 +59,8 @@ class Arguments:
         isolation: Weakest isolation of programs that is acceptable, where kernel
             is the strongest; with less, no program is run. docs/sandbox.md says
             what each keeps out.
+        capabilities: What a program may use besides NumPy: physics, the physics engine
+            MuJoCo, without files. docs/physics-engines.md.
         limits: What a program may use while it runs.
         json: Print the scores as JSON instead of tables.
         quiet: Show no progress.
@@ -73,6 +76,7 @@ class Arguments:
     tests: Annotated[Path | None, shown_as("FILE")] = None
     seed: int = 0
     isolation: Level = "kernel"
+    capabilities: tuple[Library, ...] = ()
     limits: Limits = field(default_factory=Limits)
     json: bool = False
     quiet: bool = False
@@ -116,6 +120,7 @@ def evaluate(arguments: Arguments) -> int:
             with open_evaluator(
                 source.dataset,
                 isolation=arguments.isolation,
+                capabilities=arguments.capabilities,
                 limits=arguments.limits,
                 tests=tests,
                 seed=arguments.seed,

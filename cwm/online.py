@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cwm.config import RunConfig, SourceConfig, load_config
 from cwm.core.dataset_file import load_dataset, save_dataset
-from cwm.core.errors import ConfigError, PrerequisiteError
+from cwm.core.errors import ConfigError
 from cwm.core.files import write_atomically
 from cwm.core.predictions import Predictions
 from cwm.core.seeding import child_rng, child_seed
@@ -32,6 +32,7 @@ from cwm.evaluation.episodes import ActingConfig
 from cwm.evaluation.parallel import run_episodes
 from cwm.evaluation.setups import EnvironmentRef, Setup
 from cwm.execution.options import shown_as
+from cwm.execution.prerequisites import no_sandbox
 from cwm.execution.progress import Progress
 from cwm.execution.run_folder import RunFolder
 from cwm.programs.accuracy import strict_matches
@@ -309,7 +310,9 @@ class _Round:
         if best is not None:
             rivals = best_rivals(report.candidates, best, self._run.acting.num_rivals)
             with open_sandbox(
-                limits=self._run.config.limits, require=self._run.config.isolation
+                limits=self._run.config.limits,
+                require=self._run.config.isolation,
+                capabilities=self._run.config.capabilities,
             ) as sandbox:
                 runner = ProgramRunner(sandbox, seed=self._run.config.seed)
                 own = _predict(runner, best.source, batch)
@@ -351,12 +354,13 @@ class _Round:
             tolerances=self._tolerances,
             seed=child_seed(config.seed, "act", self._number),
             isolation=config.isolation,
+            capabilities=config.capabilities,
             limits=config.limits,
         )
         try:
             episodes = run_episodes(setup, acting.episodes)
         except SandboxUnavailable as error:
-            raise PrerequisiteError(f"SandboxUnavailable: {error}") from error
+            raise no_sandbox(error) from error
         trajectories = tuple(episode.trajectory for episode in episodes)
         splits: list[Split] = ["train"] * len(trajectories)
         played = replace(data, trajectories=trajectories, splits=tuple(splits))

@@ -55,6 +55,7 @@ from planners.registry import (
 )
 from sandbox.isolation import Level
 from sandbox.limits import Limits
+from sandbox.opt_in import Library
 
 DESCRIPTION = """\
 Acts in the real environment by planning in a world model, and reports how it went.
@@ -129,6 +130,8 @@ class Arguments:
             depend on it, but times do.
         isolation: Weakest isolation of programs that is acceptable, where kernel
             is the strongest; with less, no program is run.
+        capabilities: What a program may use besides NumPy: physics, the physics engine
+            MuJoCo, without files. docs/physics-engines.md.
         limits: What a program, with the planner beside it, may use; wall-s is for one
             decision.
         settings: Settings of each planner.
@@ -166,6 +169,7 @@ class Arguments:
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = ()
     workers: int = 1
     isolation: Level = "kernel"
+    capabilities: tuple[Library, ...] = ()
     limits: Limits = field(default_factory=lambda: Limits(wall_s=DECISION_WALL_S))
     settings: Annotated[PlannerSettings, tyro.conf.arg(name="")] = field(
         default_factory=PlannerSettings
@@ -375,7 +379,7 @@ def _setups(
             name=model.name,
             environment=EnvironmentRef.of(spec),
             kind=model.kind,
-            source=model.source,
+            source=model.fast_source or model.source,
             model=model.model,
             guide=None if model.kind == "random" else guide,
             planner=arguments.planner_config(name, discount=discount),
@@ -383,7 +387,8 @@ def _setups(
             tolerances=tolerances,
             seed=arguments.seed,
             isolation=arguments.isolation,
-            limits=arguments.limits,
+            capabilities=arguments.capabilities,
+            limits=model.limits(arguments.limits),
         )
         for model, name in _pairs(models, names)
     )

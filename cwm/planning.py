@@ -13,7 +13,7 @@ from typing import Any
 
 from cwm.config import SourceConfig, config_from_json
 from cwm.core.dataset_file import load_dataset, save_dataset
-from cwm.core.errors import ConfigError, CwmError, PrerequisiteError
+from cwm.core.errors import ConfigError, CwmError
 from cwm.core.trajectories import Dataset, Split
 from cwm.evaluation.episodes import EpisodeResult
 from cwm.evaluation.guides import use_note
@@ -34,9 +34,12 @@ from cwm.evaluation.summary import (
     summarise,
 )
 from cwm.evaluation.timing import within_seconds
+from cwm.execution.prerequisites import no_sandbox
 from cwm.execution.progress import Progress, Status
 from cwm.execution.provenance import environment_report
 from cwm.execution.run_folder import RunFolder
+from cwm.programs.acceleration.files import FastFiles
+from cwm.programs.acceleration.ways import fast_limits
 from cwm.programs.tolerances import Tolerances
 from cwm.providers.hypotheses.making import RoleConfig
 from cwm.providers.hypotheses.models.induced import read_induced
@@ -48,6 +51,7 @@ from envs.snapshots import open_with_snapshots
 from envs.spec import EnvSpec
 from planners.registry import planner_config_to_json
 from sandbox.errors import SandboxUnavailable
+from sandbox.limits import Limits
 
 TRUE = "true"
 RANDOM = "random"
@@ -74,6 +78,7 @@ class NamedModel:
         name: What the user typed; for rules in words also who believes them.
         kind: What it is.
         source: The program, if it is one.
+        fast_source: Its fast form, if it has one beside it; for planning.
         model: The rules in words, if it is such a run's.
         dataset: What it was made from, if it is a run's.
     """
@@ -81,8 +86,13 @@ class NamedModel:
     name: str
     kind: ModelKind
     source: str = ""
+    fast_source: str = ""
     model: OpenableModel | None = None
     dataset: Dataset | None = None
+
+    def limits(self, limits: Limits) -> Limits:
+        """Returns limits, wide enough for the fast form if it has one."""
+        return fast_limits(limits) if self.fast_source else limits
 
 
 def read_model(word: str) -> NamedModel:
@@ -102,7 +112,7 @@ def read_model(word: str) -> NamedModel:
         return NamedModel(name=word, kind="random")
     path = Path(word)
     if not path.is_dir():
-        return NamedModel(name=word, kind="program", source=read_text(path))
+        return _program(word, path)
     if not (path / RUN_PROGRAM).is_file():
         if (path / HYPOTHESES).is_file():
             return _read_rules(path)
@@ -113,10 +123,17 @@ def read_model(word: str) -> NamedModel:
     dataset = None
     if (path / RUN_DATASET).is_file():
         dataset = load_dataset(path / RUN_DATASET)
+    return _program(word, path / RUN_PROGRAM, dataset)
+
+
+def _program(word: str, path: Path, dataset: Dataset | None = None) -> NamedModel:
+    """Returns a program, with its fast form if it has one."""
+    source = read_text(path)
     return NamedModel(
         name=word,
         kind="program",
-        source=read_text(path / RUN_PROGRAM),
+        source=source,
+        fast_source=FastFiles.beside(path).read(source) or "",
         dataset=dataset,
     )
 
@@ -210,9 +227,7 @@ class PlanningRun:
         try:
             rows = [self._row(setup, rule, progress) for setup in self.setups]
         except SandboxUnavailable as error:
-            raise PrerequisiteError(
-                f"SandboxUnavailable: {error} (The option is --isolation.)"
-            ) from error
+            raise no_sandbox(error) from error
         return _normalised(rows, self.setups)
 
     def _row(self, setup: Setup, rule: SuccessRule, progress: Progress) -> PlanningRow:
@@ -231,13 +246,16 @@ class PlanningRun:
             on_episode=watch.episode,
         )
         is_random = setup.kind == "random"
+        if "capabilities" in (settings := _settings(setup)):
+            could = f"the program could use {', '.join(settings['capabilities'])}"
+            note = "; ".join(filter(None, (note, could)))
         if setup.guide is not None:
             parts = note, setup.guide.name, use_note(episodes)
             note = "; ".join(filter(None, parts))
         return PlanningRow(
             model=setup.name,
             planner="" if is_random else setup.planner.name,
-            settings=_settings(setup),
+            settings=settings,
             summary=summarise(episodes, rule, seed=setup.seed),
             episodes=episodes,
             note=note,
@@ -252,7 +270,13 @@ def _settings(setup: Setup) -> dict[str, Any]:
     acting = asdict(setup.acting)
     if math.isinf(acting["replan_error"]):
         acting["replan_error"] = None  # JSON has no infinity.
-    settings = {"kind": setup.kind, "planner": planner, "acting": acting}
+    settings: dict[str, Any] = {
+        "kind": setup.kind,
+        "planner": planner,
+        "acting": acting,
+    }
+    if setup.capabilities and setup.kind == "program":
+        settings["capabilities"] = list(setup.capabilities)
     if setup.model is not None:
         settings["model"] = setup.model.to_json()
     if setup.guide is not None:

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from cwm.config import config_from_json
-from cwm.core.errors import ConfigError, DataError, PrerequisiteError
+from cwm.core.errors import ConfigError, DataError
 from cwm.core.journal import Journal
 from cwm.core.proposals import Proposer
 from cwm.core.seeding import child_rng
+from cwm.execution.prerequisites import no_sandbox
 from cwm.execution.progress import Progress
 from cwm.execution.provenance import environment_report
 from cwm.execution.run_folder import RunFolder, create_run_folder
@@ -355,6 +356,4 @@ def _opened(given: Sandbox | None, isolation: Level) -> Iterator[Sandbox]:
         ):
             yield sandbox
     except SandboxUnavailable as error:
-        raise PrerequisiteError(
-            f"SandboxUnavailable: {error} (The option is --isolation.)"
-        ) from error
+        raise no_sandbox(error) from error

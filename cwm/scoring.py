@@ -4,16 +4,17 @@ The only place where the true environment and programs meet: for the ceiling row
 after the search.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cwm.core.codec import decode_columns, select_rows
-from cwm.core.errors import ConfigError, PrerequisiteError
+from cwm.core.errors import ConfigError
 from cwm.core.predictions import Predictions
 from cwm.core.proposals import Task
 from cwm.core.protocols import LikelihoodModel
@@ -31,8 +32,10 @@ from cwm.evaluation.model_predictions import (
 )
 from cwm.evaluation.setups import OpenableModel
 from cwm.execution.executors import ThreadExecutor
+from cwm.execution.prerequisites import no_sandbox
 from cwm.execution.progress import Progress, Status
 from cwm.programs.accuracy import SplitScore
+from cwm.programs.constants.config import FitConfig
 from cwm.programs.evaluation import (
     NUM_DRAWS,
     Evaluation,
@@ -62,6 +65,10 @@ from envs.spec import EnvSpec
 from sandbox.errors import SandboxUnavailable
 from sandbox.isolation import Level
 from sandbox.limits import Limits
+from sandbox.opt_in import Library
+
+if TYPE_CHECKING:
+    from cwm.programs.constants.fitting import ConstantFitter
 
 NUM_WORKERS = 2
 """Programs, or halves of one program's transitions, that run at a time."""
@@ -71,10 +78,14 @@ UNSEEN_SPLITS: tuple[Split, ...] = ("held_out", "planner")
 """What programs are run on after the search only."""
 
 
-def make_task(dataset: Dataset) -> Task:
+def make_task(dataset: Dataset, libraries: Sequence[Library] = ()) -> Task:
     """Returns what a proposer may know of a data set.
 
     Nothing held out, nothing that a planner visited, no hidden state.
+
+    Args:
+        dataset: The data set.
+        libraries: What a program may use besides NumPy.
     """
     train = dataset.batch("train")
     return Task(
@@ -85,6 +96,7 @@ def make_task(dataset: Dataset) -> Task:
         train=train,
         is_stochastic=dataset.is_stochastic,
         next_legal_actions=train.next_legal_actions,
+        libraries=tuple(libraries),
     )
 
 
@@ -93,6 +105,7 @@ def open_evaluator(
     dataset: Dataset,
     *,
     isolation: Level,
+    capabilities: Sequence[Library] = (),
     limits: Limits,
     tests: str | None,
     seed: int,
@@ -102,6 +115,7 @@ def open_evaluator(
     Args:
         dataset: The transitions.
         isolation: Weakest isolation of programs that is acceptable.
+        capabilities: What a program may use besides NumPy.
         limits: What a program may use.
         tests: Text of the user's unit tests, if there are any.
         seed: Seed of programs that draw.
@@ -114,19 +128,43 @@ def open_evaluator(
     validation = dataset.batch("validation") if dataset.in_split("validation") else None
     try:
         with open_sandbox(
-            limits=limits, num_workers=NUM_WORKERS, require=isolation
+            limits=limits,
+            num_workers=NUM_WORKERS,
+            require=isolation,
+            capabilities=capabilities,
         ) as sandbox:
             yield ProgramEvaluator(
-                make_task(dataset),
+                make_task(dataset, capabilities),
                 validation=validation,
                 unit_tests=unit_tests,
                 sandbox=sandbox,
                 seed=seed,
             )
     except SandboxUnavailable as error:
-        raise PrerequisiteError(
-            f"SandboxUnavailable: {error} (The option is --isolation.)"
-        ) from error
+        raise no_sandbox(error) from error
+
+
+def make_fitter(
+    evaluator: ProgramEvaluator, config: FitConfig, *, seed: int
+) -> "ConstantFitter | None":
+    """Returns who fits programs' constants to what they are trained on.
+
+    `None` if that is off, or if outcomes vary: one recorded outcome says little about
+    one draw.
+    """
+    task = evaluator.task
+    if config.mode == "off" or task.is_stochastic:
+        return None
+    # It brings SciPy's optimisers.
+    from cwm.programs.constants.fitting import ConstantFitter  # noqa: PLC0415
+
+    return ConstantFitter(
+        task.train,
+        sandbox=evaluator.sandbox,
+        config=config,
+        seed=seed,
+        tolerances=evaluator.tolerances,
+    )
 
 
 def table_splits(dataset: Dataset) -> dict[str, TransitionBatch]:

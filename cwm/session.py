@@ -25,7 +25,13 @@ from cwm.proposers.starting import StartingFrom
 from cwm.report.quotes import Quote
 from cwm.report.runs import ModelReport, RunReport
 from cwm.report.scores import ScoreRow
-from cwm.scoring import baseline_rows, make_task, open_evaluator, program_row
+from cwm.scoring import (
+    baseline_rows,
+    make_fitter,
+    make_task,
+    open_evaluator,
+    program_row,
+)
 from cwm.sources import Source, environment_of, obtain, read_text
 from cwm.synthesis import records
 from cwm.synthesis.candidates import Candidate
@@ -77,7 +83,7 @@ def make_search(config: RunConfig, dataset: Dataset) -> ProgramSearch:
     """Returns the search of a run, without any call."""
     tree = config.tree
     return ProgramSearch(
-        make_task(dataset),
+        make_task(dataset, config.capabilities),
         tree=new_search(
             tree.search,
             child_rng(config.seed, "search"),
@@ -151,6 +157,7 @@ class Session:
             open_evaluator(
                 dataset,
                 isolation=config.isolation,
+                capabilities=config.capabilities,
                 limits=config.limits,
                 tests=self.tests,
                 seed=config.seed,
@@ -162,6 +169,7 @@ class Session:
                 search=search,
                 proposer=proposer,
                 evaluator=evaluator,
+                fitter=make_fitter(evaluator, config.fitting, seed=config.seed),
                 journal=journal,
                 limits=config.budget.limits(),
                 concurrency=config.models.concurrency,
@@ -240,11 +248,13 @@ class Session:
                 settings += f" --env-kwargs {shlex.quote(config.env_kwargs)}"
             if self.tests is not None:
                 settings += f" --tests {self.folder.tests}"
+            allowed = "".join(f" --capabilities {n}" for n in self.config.capabilities)
             commands.append(
                 f"python -m cwm.evaluate {self.folder.world_model} {origin}{settings}"
+                f"{allowed}"
             )
             if self.source.spec is not None:
-                commands.append(f"python -m cwm.plan {path} --reference")
+                commands.append(f"python -m cwm.plan {path} --reference{allowed}")
         if best is None or not best.evaluation.is_perfect:
             commands.append(
                 f"python -m cwm.synthesize --resume {path} {self._more(exhausted)}"
@@ -278,7 +288,8 @@ def make_quote(config: RunConfig, *, progress: Progress) -> Quote:
     proposer = make_proposer(config)
     source = obtain(config.source, seed=config.seed, progress=progress)
     check_spaces(config, source.dataset)
-    expected, highest = proposer.expected_usage(make_task(source.dataset))
+    task = make_task(source.dataset, config.capabilities)
+    expected, highest = proposer.expected_usage(task)
     return Quote(
         proposer=proposer.name,
         limits=config.budget.limits(),

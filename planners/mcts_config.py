@@ -28,6 +28,10 @@ class MctsConfig:
         rollout_steps: Random steps at most that value a new leaf; `None` for those up
             to the horizon, 0 for none. With a value there are none unless this says
             so, and then it values where they end.
+        rollouts_per_leaf: Random rollouts whose mean values a new leaf; at least 1.
+            Several are made together, which costs a model that steps many states at
+            once little more than one. With a value there is one, and where what is
+            legal depends on the state.
         reuses_tree: Whether the next decision goes on with the tree of this one.
         shares_states: Whether states of equal key at equal depth are one node.
         is_stochastic: Whether outcomes differ from time to time; `None` looks: up to
@@ -52,6 +56,7 @@ class MctsConfig:
     exploration: float = 1.25
     untried_value: float | None = None
     rollout_steps: int | None = None
+    rollouts_per_leaf: int = 1
     reuses_tree: bool = True
     shares_states: bool = True
     is_stochastic: bool | None = None
@@ -67,6 +72,7 @@ class MctsConfig:
         least = {
             "num_simulations": 1,
             "rollout_steps": 0,
+            "rollouts_per_leaf": 1,
             "num_checks": 0,
             "temperature": 0.0,
             "min_plan_visits": 1,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cwm.core.protocols import (
+    FloatArray,
     ModelError,
     StepResult,
     WorldModel,
@@ -83,6 +84,41 @@ class RandomRollouts:
         self._next += num_used
         return rollout
 
+    def roll_out_together(self, state: Any, limit: int, number: int) -> Rollout:
+        """Returns the mean of several rollouts, as far as the budget goes.
+
+        They are made in one batch where the model can; `length` is that of the longest
+        one, and `terminated` whether all reached an end.
+        """
+        number = min(number, self._simulator.remaining // max(limit, 1))
+        if number <= 1 or limit < 1 or self._by_state:
+            return self.roll_out(state, limit)
+        draws = self._peek(limit * number)
+        self._next += limit * number
+        batch = self._simulator.roll_out(
+            state, [draws[i * limit : (i + 1) * limit] for i in range(number)]
+        )
+        totals = [
+            self._total(batch.rewards[i, :n]) for i, n in enumerate(batch.lengths)
+        ]
+        return Rollout(
+            discounted_return=math.fsum(totals) / number,
+            length=int(batch.lengths.max()),
+            terminated=bool(batch.terminated.all()),
+            steps=[],
+        )
+
+    def _total(self, rewards: FloatArray) -> float:
+        """Returns the discounted sum of a rollout's rewards, up to one that is none."""
+        total, weight = 0.0, 1.0
+        for reward in rewards.tolist():
+            if not math.isfinite(reward):
+                self._simulator.num_failures += 1
+                break
+            total += weight * reward
+            weight *= self._discount
+        return total
+
     def _walk(
         self, model: WorldModel, state: Any, draws: Sequence[Any]
     ) -> tuple[Rollout, int]:
@@ -134,13 +170,7 @@ class RandomRollouts:
         batch = self._simulator.roll_out(state, [draws])
         length = int(batch.lengths[0])
         terminated, failed = bool(batch.terminated[0]), bool(batch.failed[0])
-        total, weight = 0.0, 1.0
-        for reward in batch.rewards[0, :length].tolist():
-            if not math.isfinite(reward):
-                self._simulator.num_failures += 1
-                break
-            total += weight * reward
-            weight *= self._discount
+        total = self._total(batch.rewards[0, :length])
         steps = []
         if self._keeps_steps:
             observations = batch.observations[0]

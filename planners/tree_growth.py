@@ -167,7 +167,11 @@ class TreeGrowth:
         if limit == 0:
             return self.frame(place, limit_value, limit_value)
         remaining = self.simulator.remaining
-        rollout = self.rollouts.roll_out(place.result.next_state, limit)
+        state, number = place.result.next_state, self.settings.rollouts_per_leaf
+        if number > 1 and self.guidance.value is None:
+            rollout = self.rollouts.roll_out_together(state, limit, number)
+        else:
+            rollout = self.rollouts.roll_out(state, limit)
         is_cut_short = rollout.length >= remaining < limit and not rollout.terminated
         if is_cut_short and self.num_simulations > 0:
             # It would look worse, or better, than the others.

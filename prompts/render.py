@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from cwm.core.proposals import ParentProgram, ProposalRequest, Task
 from prompts.blocks import fenced
 from prompts.config import DEFAULT_PROMPT_CONFIG, PromptConfig
+from prompts.constants import describe_constants
 from prompts.documentation import compact
 from prompts.examples import describe_examples
 from prompts.facts import task_facts
@@ -68,7 +69,8 @@ def render(
         family, folder = request.task.family, config.template_folder
         return fill(name, fields, family=family, folder=folder).strip()
 
-    fields["contract"] = text("contract")
+    rules = [text("contract"), *(text(name) for name in request.task.libraries)]
+    fields["contract"] = "\n".join(rules)
     if request.kind == "generate":
         fields["data_facts"] = _data_facts(request.task, config)
         fields["examples"] = _examples(request.task, config)
@@ -115,7 +117,18 @@ def _task_fields(task: Task, config: PromptConfig) -> dict[str, str]:
         f"- An action is {describe_space(task.action_space)}."
     )
     fields["randomness"] = _RANDOM if task.is_stochastic else _DETERMINISTIC
+    fields["and_imports"] = _and_imports(task)
     return fields
+
+
+_PACKAGES = {"physics": "`mujoco`"}
+"""What to import, by the name of a library; each has a template of that name."""
+
+
+def _and_imports(task: Task) -> str:
+    """Returns what may be imported, to follow the first of it."""
+    *others, last = ["NumPy", *(_PACKAGES[name] for name in task.libraries)]
+    return "".join(f", {name}" for name in others) + f" and {last}"
 
 
 _DETERMINISTIC = (
@@ -153,6 +166,7 @@ def _parent_fields(
     fields = {"program": fenced(shorten(parent.source, config.max_program_chars), tag)}
     if request.kind == "improve":
         fields["accuracy"] = describe_accuracy(task, parent, config)
+        fields["constants"] = describe_constants(parent, config)
         fields["counterexamples"] = describe_counterexamples(
             task, parent.counterexamples, config
         )

@@ -12,7 +12,7 @@ import resource
 import socket
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeAlias
 
 import msgspec
@@ -107,7 +107,8 @@ class Channel:
 Load: TypeAlias = Callable[..., dict[str, Any]]
 """`load()` executes the candidate and returns its namespace.
 
-`load(MAIN)` executes it as a program, not as a module.
+`load(MAIN)` executes it as a program, not as a module; `load(given={...})` with
+further names that it may read. Each call executes it anew.
 """
 
 Driver: TypeAlias = Callable[[Load, Any, Channel], None]
@@ -134,6 +135,30 @@ It is called once, may emit results, and returns what answers the requests that
 follow; those are plain data, or of the type `ASK` of the driver module. An exception
 that leaves it is the candidate's, and there is no session then.
 """
+
+
+class Seal:
+    """Takes the right to make machine code away, before the candidate's first line.
+
+    Where there was no such right, it does nothing.
+
+    Args:
+        install: Installs the second filter; `None` if there is none to install.
+    """
+
+    def __init__(self, install: Callable[[], None] | None = None) -> None:
+        self._install = install
+
+    def close(self) -> None:
+        """Installs the filter, once; ends the process if that fails."""
+        install, self._install = self._install, None
+        if install is None:
+            return
+        try:
+            install()
+        except OSError:
+            os._exit(EXIT_LOCK_FAILED)
+
 
 _request_decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {}
 _ask_decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {}
@@ -189,6 +214,7 @@ def steps_after_fork(
     *,
     worker_pid: int,
     mapped_bytes: int,
+    may_compile: bool = False,
 ) -> tuple[Step, ...]:
     """Returns what takes from a child, for good, what a candidate must not have.
 
@@ -202,6 +228,7 @@ def steps_after_fork(
         worker_pid: Who must be the child's parent.
         mapped_bytes: Address space that the worker had before it forked; 0 if it
             is not known, and then memory is not limited.
+        may_compile: Whether a child may make machine code until its `Seal` is closed.
     """
     steps: list[Step] = [(os.setpgid, (0, 0)), (kernel.close_the_rest, ())]
     if sys.platform == "linux":
@@ -213,7 +240,8 @@ def steps_after_fork(
             for name, pair in limits_of(order, mapped_bytes)
         ]
     if "seccomp" in layers:
-        steps.append((kernel.install_filter, ()))
+        install = kernel.install_open_filter if may_compile else kernel.install_filter
+        steps.append((install, ()))
     return tuple(steps)
 
 
@@ -236,23 +264,24 @@ def write_all(data: bytes, fd: int = JOB_FD) -> None:
         written += os.write(fd, memoryview(data)[written:])
 
 
-def run_candidate(max_frame_bytes: int) -> NoReturn:
+def run_candidate(max_frame_bytes: int, seal: Seal | None = None) -> NoReturn:
     """Reads a job, runs it and ends the process; call it after the locks."""
-    do_job(max_frame_bytes, JOB_FD)
+    do_job(max_frame_bytes, JOB_FD, seal)
     # No atexit, no __del__, no joining of threads: the candidate had its turn.
     os._exit(0)
 
 
-def do_job(max_frame_bytes: int, fd: int) -> None:
+def do_job(max_frame_bytes: int, fd: int, seal: Seal | None = None) -> None:
     """Reads a job from a socket, runs it and writes what comes of it."""
+    seal = seal or Seal()
     write_all(_READY, fd)
     length, _ = wire.HEADER.unpack(_read(fd, wire.HEADER.size))
     job = wire.decode_job(_read(fd, length - 1))
     channel = Channel(max_frame_bytes, fd, job.nonce)
     if job.is_session:
-        _serve(job, channel, fd)
+        _serve(job, channel, fd, seal)
     else:
-        channel.end(_run(job, channel), job.nonce)
+        channel.end(_run(job, channel, seal), job.nonce)
 
 
 _READY = wire.frame(wire.READY)
@@ -271,11 +300,11 @@ def _read(fd: int, size: int) -> bytes:
     return bytes(parts)
 
 
-def _run(job: wire.Job, channel: Channel) -> wire.Failure | None:
+def _run(job: wire.Job, channel: Channel, seal: Seal) -> wire.Failure | None:
     try:
         driver: Driver = sys.modules[job.driver].run
         request = _request_decoders[job.driver].decode(job.request)
-        driver(make_loader(job.source), request, channel)
+        driver(make_loader(job.source, seal), request, channel)
     except BaseException as error:  # noqa: BLE001 - the top frame of a candidate
         return _failure(error)
     return None
@@ -291,12 +320,13 @@ def _failure(error: BaseException) -> wire.Failure:
     return failure
 
 
-def _serve(job: wire.Job, channel: Channel, fd: int) -> None:
+def _serve(job: wire.Job, channel: Channel, fd: int, seal: Seal) -> None:
     """Opens a session and answers its requests until the caller closes it."""
     try:
         driver: SessionDriver = sys.modules[job.driver].open
         request = _request_decoders[job.driver].decode(job.request)
-        handle = driver(make_loader(job.source), request, channel)
+        handle = driver(make_loader(job.source, seal), request, channel)
+        seal.close()
     except BaseException as error:  # noqa: BLE001 - as in `_run`
         channel.end(_failure(error), b"")
         return
@@ -328,18 +358,31 @@ def _read_ask(fd: int) -> bytes | None:
     return data[wire.HEADER.size :]
 
 
-def make_loader(source: str) -> Load:
+def make_loader(source: str, seal: Seal | None = None) -> Load:
     """Returns the function that executes a source and returns its namespace."""
-    return functools.partial(_load, source)
+    return functools.partial(_load, source, seal or Seal())
 
 
-def _load(source: str, name: str = CANDIDATE) -> dict[str, Any]:
+def _load(
+    source: str,
+    seal: Seal,
+    name: str = CANDIDATE,
+    given: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    seal.close()
     module = types.ModuleType(name)
+    if given:
+        module.__dict__.update(given)
     # Where dataclasses and typing look up the names of a class's module.
     sys.modules[name] = module
-    code = compile(source, CANDIDATE_FILE, "exec", dont_inherit=True)
-    exec(code, module.__dict__)  # noqa: S102 - what all the locks are for
+    exec(_compiled(source), module.__dict__)  # noqa: S102 - what all the locks are for
     return module.__dict__
+
+
+@functools.lru_cache(maxsize=1)
+def _compiled(source: str) -> types.CodeType:
+    """Returns the code; a session may execute it hundreds of times."""
+    return compile(source, CANDIDATE_FILE, "exec", dont_inherit=True)
 
 
 def describe_error(error: BaseException) -> wire.Failure:

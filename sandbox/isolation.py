@@ -103,6 +103,7 @@ class IsolationReport:
             the drivers.
         policy: Version and mode of the static policy.
         limits: Default limits of a run.
+        capabilities: Names of the opt-in capabilities that are on.
     """
 
     level: Level
@@ -115,6 +116,7 @@ class IsolationReport:
     preload_hash: str = ""
     policy: str = ""
     limits: dict[str, Any] = field(default_factory=dict)
+    capabilities: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Returns the report as plain data."""
@@ -129,6 +131,7 @@ class IsolationReport:
             "preload_hash": self.preload_hash,
             "policy": self.policy,
             "limits": dict(self.limits),
+            **({"capabilities": list(self.capabilities)} if self.capabilities else {}),
         }
 
 

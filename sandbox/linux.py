@@ -34,6 +34,17 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
 
+class _Filter:
+    """A filter's program, at an address that stays, with the call that installs it."""
+
+    def __init__(self, program: bytes) -> None:
+        self._buffer = ctypes.create_string_buffer(program, len(program))
+        self._program = _Program(len(program) // 8, ctypes.addressof(self._buffer))
+        self.arguments = _prctl_arguments(
+            _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(self._program)
+        )
+
+
 def _prctl_arguments(option: int, argument: int, third: int = 0) -> tuple[Any, ...]:
     numbers = (argument, third, 0, 0)
     return (ctypes.c_int(option), *(ctypes.c_ulong(number) for number in numbers))
@@ -63,11 +74,9 @@ class Kernel:
         self._close_arguments = _close_range_arguments(JOB_FD + 1)
         self._die_arguments = _prctl_arguments(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if supports_seccomp():
-            program = filter_program(platform.machine())
-            self._buffer = ctypes.create_string_buffer(program, len(program))
-            self._program = _Program(len(program) // 8, ctypes.addressof(self._buffer))
-            self._filter_arguments = _prctl_arguments(
-                _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(self._program)
+            self._filter = _Filter(filter_program(platform.machine()))
+            self._open_filter = _Filter(
+                filter_program(platform.machine(), may_compile=True)
             )
 
     def call(self, name: str, *arguments: int | bytes | None) -> int:
@@ -117,7 +126,15 @@ class Kernel:
         Raises:
             OSError: If the kernel refuses; nothing is locked then.
         """
-        self._prctl(self._filter_arguments)
+        self._prctl(self._filter.arguments)
+
+    def install_open_filter(self) -> None:
+        """Likewise, with executable memory allowed until `install_filter`.
+
+        Raises:
+            OSError: If the kernel refuses; nothing is locked then.
+        """
+        self._prctl(self._open_filter.arguments)
 
     def set_no_new_privileges(self) -> None:
         """Makes set-user-id programs powerless; filter and Landlock need it."""

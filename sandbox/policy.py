@@ -9,24 +9,24 @@ import ast
 import functools
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from RestrictedPython.transformer import RestrictingNodeTransformer
 
 from sandbox.limits import Limits
+from sandbox.opt_in import Capability, name_of
 from sandbox.outcome import Rejected
 from sandbox.policy_rules import (
     ALLOWED_DUNDER_ATTRIBUTES,
     ALLOWED_DUNDER_NAMES,
     ALLOWED_OS_ATTRIBUTES,
-    DENIED_ATTRIBUTES,
     PLAIN_NODES,
-    RULES,
     USUAL_MODULES,
     PolicyProfile,
     Rules,
+    rules_of,
 )
 
 POLICY_VERSION = "v1"
@@ -71,13 +71,17 @@ def check_size(source: str, max_source_kib: int) -> tuple[Problem, ...]:
 
 
 def review(
-    source: str, limits: Limits, mode: PolicyMode, profile: PolicyProfile
+    source: str,
+    limits: Limits,
+    mode: PolicyMode,
+    profile: PolicyProfile,
+    capabilities: Sequence[Capability] = (),
 ) -> tuple[Rejected | None, tuple[str, ...]]:
     """Returns the refusal of a source, if any, and what only deserves a warning."""
     problems = check_size(source, limits.max_source_kib)
     is_refused = bool(problems) or mode == "enforce"
     if not problems and mode != "off":
-        problems = check_source(source, profile)
+        problems = check_source(source, profile, capabilities)
     reasons = tuple(str(problem) for problem in problems)
     if problems and is_refused:
         return Rejected(reasons=reasons, line=problems[0].line), ()
@@ -101,7 +105,11 @@ def parse_quietly(source: str) -> ast.Module:
         return ast.parse(source)
 
 
-def check_source(source: str, profile: PolicyProfile = "module") -> tuple[Problem, ...]:
+def check_source(
+    source: str,
+    profile: PolicyProfile = "module",
+    capabilities: Sequence[Capability] = (),
+) -> tuple[Problem, ...]:
     """Returns what the policy refuses in a source, in order of lines.
 
     A source that does not parse has no problems here: the child reports the syntax
@@ -109,7 +117,7 @@ def check_source(source: str, profile: PolicyProfile = "module") -> tuple[Proble
     """
     try:
         tree = parse_quietly(source)
-        checker = _Checker(RULES[profile])
+        checker = _Checker(rules_of(profile, capabilities))
         checker.visit(tree)
     except (SyntaxError, ValueError):
         return ()
@@ -193,13 +201,10 @@ class _Checker(RestrictingNodeTransformer):
         names = [alias.name for alias in node.names] if module is None else [module]
         for name in names:
             parts = name.split(".")
-            denied = next((p for p in parts[1:] if p in DENIED_ATTRIBUTES), None)
+            refused = self._rules.denied_attributes
+            denied = next((p for p in parts[1:] if p in refused), None)
             if parts[0] not in self._rules.modules or denied:
-                self.error(
-                    node,
-                    f"import of {name} is not allowed; a program may import "
-                    "numpy and " + ", ".join(sorted(USUAL_MODULES)) + ".",
-                )
+                self.error(node, self._import_refused(name))
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 self._check_attribute(node, alias.name)
@@ -209,8 +214,22 @@ class _Checker(RestrictingNodeTransformer):
             self.check_name(node, alias.asname)
         return self._pass(node)
 
+    def _import_refused(self, name: str) -> str:
+        top = name.partition(".")[0]
+        wanted = None if top in self._rules.modules else name_of(name)
+        off = (
+            ""
+            if wanted is None
+            else f" while the capability {wanted!r} is off (--capabilities {wanted})"
+        )
+        usual = ", ".join(sorted(USUAL_MODULES | self._rules.offered))
+        return (
+            f"import of {name} is not allowed{off}; a program may import numpy and "
+            f"{usual}."
+        )
+
     def _check_attribute(self, node: ast.AST, name: str) -> None:
-        if name in DENIED_ATTRIBUTES:
+        if name in self._rules.denied_attributes:
             self.error(
                 node,
                 f"the attribute {name} is not allowed; it leads out of the program.",

@@ -1,10 +1,13 @@
 """What the policy allows and refuses, by kind of source; `policy` applies it."""
 
 import builtins
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from RestrictedPython.transformer import INSPECT_ATTRIBUTES
+
+from sandbox.opt_in import Capability
 
 PolicyProfile: TypeAlias = Literal["module", "program"]
 """What kind of source it is.
@@ -81,28 +84,6 @@ _PROGRAM_MODULES = _MODULES | {
 _PROGRAM_NAMES = {"exit", "globals", "input", "locals", "open", "quit", "vars"}
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What differs between the kinds of sources.
-
-    Attributes:
-        modules: What may be imported, with submodules unless an attribute of that
-            name is denied.
-        denied_names: What must not be named, with what to do instead.
-    """
-
-    modules: frozenset[str]
-    denied_names: dict[str, str]
-
-
-RULES: dict[PolicyProfile, Rules] = {
-    "module": Rules(_MODULES, DENIED_NAMES),
-    "program": Rules(
-        _PROGRAM_MODULES,
-        {n: why for n, why in DENIED_NAMES.items() if n not in _PROGRAM_NAMES},
-    ),
-}
-
 ALLOWED_OS_ATTRIBUTES = frozenset(
     {
         "SEEK_CUR",
@@ -128,7 +109,7 @@ ALLOWED_OS_ATTRIBUTES = frozenset(
 )
 """What a program may use of `os`: standard input and output, and harmless facts."""
 
-DENIED_ATTRIBUTES = INSPECT_ATTRIBUTES | {
+DENIED_ATTRIBUTES = frozenset(INSPECT_ATTRIBUTES) | {
     "DataSource",
     "builtins",
     "codecs",
@@ -150,6 +131,47 @@ DENIED_ATTRIBUTES = INSPECT_ATTRIBUTES | {
     "testing",
     "tofile",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What differs between the kinds of sources.
+
+    Attributes:
+        modules: What may be imported, with submodules unless an attribute of that
+            name is denied.
+        denied_names: What must not be named, with what to do instead.
+        denied_attributes: Attributes that lead out of the program.
+        offered: Those of the modules that capabilities add.
+    """
+
+    modules: frozenset[str]
+    denied_names: dict[str, str]
+    denied_attributes: frozenset[str] = DENIED_ATTRIBUTES
+    offered: frozenset[str] = frozenset()
+
+
+RULES: dict[PolicyProfile, Rules] = {
+    "module": Rules(_MODULES, DENIED_NAMES),
+    "program": Rules(
+        _PROGRAM_MODULES,
+        {n: why for n, why in DENIED_NAMES.items() if n not in _PROGRAM_NAMES},
+    ),
+}
+
+
+def rules_of(profile: PolicyProfile, capabilities: Sequence[Capability] = ()) -> Rules:
+    """Returns the rules for a kind of source where capabilities are on."""
+    rules = RULES[profile]
+    for capability in capabilities:
+        rules = replace(
+            rules,
+            modules=rules.modules | capability.modules,
+            denied_attributes=rules.denied_attributes | capability.denied_attributes,
+            offered=rules.offered | capability.modules,
+        )
+    return rules
+
 
 ALLOWED_DUNDER_ATTRIBUTES = frozenset(
     {

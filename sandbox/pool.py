@@ -17,7 +17,8 @@ from sandbox.isolation import LAYERS, IsolationReport, Layer, Level
 from sandbox.job import Job, checked
 from sandbox.lending import Workers
 from sandbox.limits import Limits
-from sandbox.outcome import Crashed, Outcome
+from sandbox.opt_in import chosen, refuse_missing
+from sandbox.outcome import Crashed, Outcome, Rejected
 from sandbox.policy import POLICY_VERSION, PolicyMode, review
 from sandbox.policy_rules import PolicyProfile
 from sandbox.session import Session
@@ -47,6 +48,7 @@ class Sandbox:
         require: The weakest isolation that is acceptable.
         layers: Locks to close; for tests that take single ones away.
         use_pidfd: Whether to wait for children by pidfd where there is one.
+        capabilities: Names of opt-in capabilities to switch on; see `opt_in`.
 
     Raises:
         SandboxUnavailable: If a worker does not start, or its isolation is weaker
@@ -63,6 +65,7 @@ class Sandbox:
         require: Level = "kernel",
         layers: Sequence[Layer] = LAYERS,
         use_pidfd: bool = True,
+        capabilities: Sequence[str] = (),
     ) -> None:
         if num_workers < 1:
             raise ValueError(f"num_workers must be at least 1, got {num_workers}.")
@@ -70,16 +73,20 @@ class Sandbox:
         self.num_workers = num_workers
         self.policy: PolicyMode = policy
         self._drivers = tuple(drivers)
+        refuse_missing(capabilities)
+        self._capabilities = chosen(capabilities)
         settings = Settings(
             drivers=[CANARY_DRIVER, *drivers],
             layers=list(layers),
             use_pidfd=use_pidfd,
+            capabilities=list(capabilities),
         )
         self._workers = Workers(settings, num_workers, require=require)
         self._report = replace(
             self._workers.report,
             policy=f"{POLICY_VERSION}, {policy}",
             limits=asdict(self.limits),
+            capabilities=tuple(capabilities),
         )
 
     def __enter__(self) -> "Sandbox":
@@ -157,13 +164,13 @@ class Sandbox:
             `Completed`.
         """
         self._check_driver(driver, has_sessions=False)
-        chosen = [one or self.limits for one in limits]
-        rejected, warnings = review(source, chosen[0], self.policy, profile)
+        wanted = [one or self.limits for one in limits]
+        rejected, warnings = self._review(source, wanted[0], profile)
         if rejected is not None:
             return [rejected]
         jobs = [
             Job.of(driver, source, request, one)
-            for request, one in zip(requests, chosen, strict=True)
+            for request, one in zip(requests, wanted, strict=True)
         ]
         outcomes: list[Outcome[T]] = []
         while len(outcomes) < len(jobs):
@@ -213,7 +220,7 @@ class Sandbox:
         self._check_driver(driver, has_sessions=True)
         limits = limits or self.limits
         session: Session[T] = Session(source, reply, limits)
-        rejected, warnings = review(source, limits, self.policy, profile)
+        rejected, warnings = self._review(source, limits, profile)
         if rejected is not None:
             session.refuse(rejected)
             return session
@@ -222,6 +229,11 @@ class Sandbox:
         if warnings:
             session.opening = replace(session.opening, warnings=warnings)
         return session
+
+    def _review(
+        self, source: str, limits: Limits, profile: PolicyProfile
+    ) -> tuple[Rejected | None, tuple[str, ...]]:
+        return review(source, limits, self.policy, profile, self._capabilities)
 
     def _begin(self, session: Session[Any], job: Job) -> None:
         def release(worker: Worker | None) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sandbox import child
+from sandbox.opt_in import Capability
 
 PRELOAD = (
     "_strptime",
@@ -65,7 +66,9 @@ PRELOAD = (
 _OPTIONAL = frozenset({"typing_extensions"})
 
 
-def import_everything(drivers: Sequence[str]) -> None:
+def import_everything(
+    drivers: Sequence[str], capabilities: Sequence[Capability] = ()
+) -> None:
     """Imports what candidates may and the drivers, and lets those rehearse."""
     for name in PRELOAD:
         try:
@@ -73,6 +76,13 @@ def import_everything(drivers: Sequence[str]) -> None:
         except ImportError:
             if name not in _OPTIONAL:
                 raise
+    for capability in capabilities:
+        os.environ.update(capability.environment)
+        for name in capability.preload:
+            importlib.import_module(name)
+        if capability.prepare:
+            module, _, function = capability.prepare.rpartition(".")
+            getattr(importlib.import_module(module), function)()
     for name in drivers:
         importlib.import_module(name)
         child.add_driver(name)

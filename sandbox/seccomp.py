@@ -27,6 +27,7 @@ _OFFSET_ARG0 = 16
 _OFFSET_ARG1 = 24
 _OFFSET_ARG2 = 32
 _PROT_EXEC = 4
+_PR_SET_SECCOMP = 22
 _NEGATIVE = 0x80000000
 _FUTEX_PRIVATE = 128
 _OWN_MEMORY_ADVICE = {
@@ -75,6 +76,7 @@ class Table:
         deadly: Calls that no program of this kind makes by accident, and that reach
             into other processes or into parts of the kernel where errors were
             found: they end the process. Everything else that is not allowed fails.
+        prctl: Allowed only to a child that may compile, to install its second filter.
         clone3: Refused as "not implemented", so that the C library falls back to
             `clone`, which is refused with a clean error.
         has_x32: Whether a second call table hides behind a bit of the number.
@@ -87,6 +89,7 @@ class Table:
     futex: int
     madvise: int
     deadly: dict[str, int]
+    prctl: int
     clone3: int
     has_x32: bool
 
@@ -158,6 +161,7 @@ _X86_64 = Table(
         "modify_ldt": 154,
         **_DEADLY_EVERYWHERE,
     },
+    prctl=157,
     clone3=435,
     has_x32=True,
 )
@@ -223,6 +227,7 @@ _AARCH64 = Table(
         "open_by_handle_at": 265,
         **_DEADLY_EVERYWHERE,
     },
+    prctl=167,
     clone3=435,
     has_x32=False,
 )
@@ -240,7 +245,7 @@ def supports_seccomp() -> bool:
     )
 
 
-def filter_program(machine: str) -> bytes:
+def filter_program(machine: str, *, may_compile: bool = False) -> bytes:
     """Returns the filter's instructions, 8 bytes each, for a kind of processor.
 
     What is neither allowed nor deadly fails with `EPERM`, which Python turns into a
@@ -249,6 +254,11 @@ def filter_program(machine: str) -> bytes:
     Only calls with a look at their arguments run the program: for the others the
     kernel remembers the verdict when the filter is installed. So those come first,
     and the order of the rest costs nothing.
+
+    Args:
+        machine: The processor, as `platform.machine` names it.
+        may_compile: Whether executable memory is allowed, and a second filter, which
+            takes it away again: the kernel asks all filters, and the strictest wins.
 
     Raises:
         ValueError: If there is no table for `machine`.
@@ -264,15 +274,23 @@ def filter_program(machine: str) -> bytes:
     ]
     if table.has_x32:
         lines.append(("", _JGE, _X32_BIT, "kill", ""))
-    lines += [("", _JEQ, number, "mapping", "") for number in table.mapping.values()]
+    mapping = "allow" if may_compile else "mapping"
+    lines += [("", _JEQ, number, mapping, "") for number in table.mapping.values()]
+    if may_compile:
+        lines.append(("", _JEQ, table.prctl, "second", ""))
     lines += [("", _JEQ, number, "clock", "") for number in table.clocks.values()]
     lines.append(("", _JEQ, table.futex, "futex", ""))
     lines.append(("", _JEQ, table.madvise, "advice", ""))
     lines += [("", _JEQ, number, "allow", "") for number in table.allowed.values()]
     lines += [("", _JEQ, number, "kill", "") for number in table.deadly.values()]
+    second = [
+        ("second", _LD_W_ABS, _OFFSET_ARG0, "", ""),
+        ("", _JEQ, _PR_SET_SECCOMP, "allow", "refuse"),
+    ]
     lines += [
         ("", _JEQ, table.clone3, "not_implemented", ""),
         ("", _RET, _ERRNO | errno.EPERM, "", ""),
+        *(second if may_compile else ()),
         ("clock", _LD_W_ABS, _OFFSET_ARG0, "", ""),
         ("", _JGE, _NEGATIVE, "refuse", "allow"),
         ("futex", _LD_W_ABS, _OFFSET_ARG1, "", ""),

@@ -25,6 +25,7 @@ from sandbox.linux import JOB_FD, Kernel, address_space_bytes
 from sandbox.locks import Start, lock_worker
 from sandbox.memory import close_gaps
 from sandbox.namespaces import kill_all_others
+from sandbox.opt_in import chosen
 from sandbox.preparation import PRELOAD, import_everything
 from sandbox.probes import Probes
 from sandbox.waiting import (
@@ -52,11 +53,13 @@ class Settings(msgspec.Struct):
         drivers: Modules to import for drivers.
         layers: Locks to close.
         use_pidfd: Whether to wait by pidfd where there is one; else by SIGCHLD.
+        capabilities: Names of the opt-in capabilities that are on.
     """
 
     drivers: list[str]
     layers: list[Layer]
     use_pidfd: bool = True
+    capabilities: list[str] = []
 
 
 class Hello(msgspec.Struct):
@@ -86,8 +89,10 @@ def main(control_fd: int, settings_text: str, start: Start) -> NoReturn:
     control = socket.socket(fileno=control_fd)
     settings = msgspec.json.decode(settings_text, type=Settings)
     kernel = Kernel()
-    import_everything(settings.drivers)
-    digest = inventory.preload_hash(PRELOAD, settings.drivers)
+    capabilities = chosen(settings.capabilities)
+    import_everything(settings.drivers, capabilities)
+    preloaded = [*PRELOAD, *(m for one in capabilities for m in one.preload)]
+    digest = inventory.preload_hash(preloaded, settings.drivers)
     cgroup = inventory.cgroup_state()
     gc.collect()
     close_gaps()
@@ -100,6 +105,7 @@ def main(control_fd: int, settings_text: str, start: Start) -> NoReturn:
         locked.layers,
         mapped_bytes=mapped_bytes,
         use_pidfd=settings.use_pidfd,
+        may_compile=any(one.makes_code for one in capabilities),
     )
     probes = worker.prove(locked.states)
     hello = Hello(
@@ -137,6 +143,7 @@ class _Worker:
         *,
         mapped_bytes: int,
         use_pidfd: bool,
+        may_compile: bool = False,
     ) -> None:
         self._control = control
         self._kernel = kernel
@@ -144,6 +151,7 @@ class _Worker:
         self._watch = ChildWatch(use_pidfd=use_pidfd)
         self._pid = os.getpid()
         self._mapped_bytes = mapped_bytes
+        self._may_compile = may_compile
         # Where the kernel limits no address space (macOS), what is occupied is watched.
         self._resident_bytes = 0 if mapped_bytes else resident_bytes(self._pid)
         self._watches_memory = bool(self._resident_bytes) and "rlimits" in layers
@@ -163,7 +171,7 @@ class _Worker:
             if pid == 0:
                 try:
                     self._become_child(job_fd, steps)
-                    child.run_candidate(order.max_frame_bytes)
+                    child.run_candidate(order.max_frame_bytes, self._seal())
                 finally:
                     # An unlocked child must end before it sees a candidate; one that
                     # cannot report must end, too.
@@ -188,7 +196,13 @@ class _Worker:
             layers,
             worker_pid=self._pid,
             mapped_bytes=self._mapped_bytes,
+            may_compile=self._may_compile,
         )
+
+    def _seal(self) -> child.Seal:
+        """Returns what makes a child's locks as strict as everybody's."""
+        is_open = self._may_compile and "seccomp" in self._layers
+        return child.Seal(self._kernel.install_filter if is_open else None)
 
     def _become_child(self, job_fd: int, steps: tuple[child.Step, ...]) -> None:
         self._watch.leave_to_parent()
@@ -297,6 +311,8 @@ class _Worker:
                 self._become_child(theirs.fileno(), ())
                 for some, stage in zip(steps, probes.stages, strict=True):
                     child.take_steps(some)
+                    if some is steps[-1]:
+                        self._seal().close()
                     child.write_all(wire.frame(wire.VALUE, wire.encode(stage())))
             finally:
                 os._exit(0)

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from cwm.agents.runs import DreamConfig
-from cwm.core.errors import ConfigError, DataError, PrerequisiteError
+from cwm.core.errors import ConfigError, DataError
 from cwm.core.protocols import StepResult
 from cwm.core.seeding import child_seed
 from cwm.core.spaces import DiscreteSpec, Value
 from cwm.evaluation.held_program import ProgramLost
 from cwm.evaluation.opened_program import OpenedProgram, opened_program
+from cwm.execution.prerequisites import no_sandbox
 from cwm.planning import read_model
 from cwm.providers.policies.guiding import make_reader
 from cwm.providers.policies.imagined import ImaginedEpisodes
@@ -123,9 +124,7 @@ def dream(
     except ProgramLost as error:
         raise DataError(f"The world model cannot be used: {error}") from error
     except SandboxUnavailable as error:
-        raise PrerequisiteError(
-            f"SandboxUnavailable: {error} (The option is --isolation.)"
-        ) from error
+        raise no_sandbox(error) from error
 
 
 def first_states(spec: EnvSpec, number: int, seed: int) -> list[Any]:

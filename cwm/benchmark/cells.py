@@ -19,7 +19,7 @@ from cwm.benchmark.plan import Cell
 from cwm.benchmark.playing import acting_of, how_played
 from cwm.benchmark.searching import Found, find_program, find_rules
 from cwm.core.dataset_file import load_dataset
-from cwm.core.errors import DataError, PrerequisiteError
+from cwm.core.errors import DataError
 from cwm.core.trajectories import Dataset
 from cwm.evaluation.cell_results import CellResult
 from cwm.evaluation.kept_episodes import EpisodeRecord, digest, play, returns
@@ -31,6 +31,7 @@ from cwm.evaluation.summary import (
 )
 from cwm.execution.isolated_jobs import Note
 from cwm.execution.locks import locked
+from cwm.execution.prerequisites import no_sandbox
 from cwm.execution.progress import Progress, Status
 from cwm.program_synthesis import ProgramRunConfig, solve
 from cwm.programs.program_runs import open_test_sandbox
@@ -67,9 +68,7 @@ def run_cell(cell: Cell, note: Note) -> CellResult:
             return _problem_cell(cell, progress)
         return _WorldCell.of(cell, progress).result()
     except SandboxUnavailable as error:
-        raise PrerequisiteError(
-            f"SandboxUnavailable: {error} (The option is --isolation.)"
-        ) from error
+        raise no_sandbox(error) from error
 
 
 class NoteProgress(Progress):
@@ -226,6 +225,7 @@ class _WorldCell:
             tolerances=Tolerances.from_batch(self.dataset.batch("train")),
             seed=self.cell.key.seed,
             isolation=run.isolation,
+            capabilities=run.capabilities,
             limits=replace(run.limits, wall_s=DECISION_WALL_S),
         )
 

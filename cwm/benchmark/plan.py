@@ -81,6 +81,7 @@ class SuiteConfig:
         self._check_source()
         if self.is_of_problems:
             given["--full"] = self.is_full
+            given["--capabilities"] = bool(self.run.capabilities)
             unused = [name for name, value in given.items() if value]
             if unused:
                 raise ConfigError(

@@ -130,6 +130,7 @@ def run_metrics(
         with open_evaluator(
             source.dataset,
             isolation=config.isolation,
+            capabilities=config.capabilities,
             limits=config.limits,
             tests=None,
             seed=config.seed,

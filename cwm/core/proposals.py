@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
+from cwm.core.constants import FittedConstant
 from cwm.core.spaces import SpaceSpec, TextSpec, Value
 from cwm.core.trajectories import TransitionBatch
 
@@ -72,6 +73,7 @@ class Task:
             after it; `None` if legal actions are not judged. Always the same as those
             of `train`: either may be given.
         program: How the program is called, if it is no world model.
+        libraries: Names of what it may use besides NumPy, such as `"physics"`.
     """
 
     environment_id: str
@@ -82,6 +84,7 @@ class Task:
     is_stochastic: bool = False
     next_legal_actions: tuple[tuple[Value, ...], ...] | None = None
     program: ProgramInterface | None = None
+    libraries: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         legal = self.next_legal_actions
@@ -192,6 +195,9 @@ class ParentProgram:
         failing_index: For a fix: training row at which it raised, if known.
         is_program: Whether a program could be read; otherwise `source` is the raw
             text of an answer, and `failure` says why none could.
+        constants: Constants of the program that were fitted to training transitions,
+            and what these say of each; empty if none were.
+        remainder: What the fitted constants leave unexplained, in sentences.
     """
 
     source: str
@@ -203,6 +209,8 @@ class ParentProgram:
     failure_line: int | None = None
     failing_index: int | None = None
     is_program: bool = True
+    constants: tuple[FittedConstant, ...] = ()
+    remainder: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

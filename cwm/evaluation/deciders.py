@@ -32,6 +32,7 @@ from cwm.evaluation.plan_messages import (
     read_plan,
 )
 from cwm.evaluation.session_model import session_model
+from cwm.programs.kernels import capabilities_for
 from cwm.programs.rollouts import model_spec, to_columns
 from cwm.programs.wire_types import rows_per_message
 from planners.planner import NoLegalAction, Plan
@@ -58,12 +59,19 @@ class SandboxSettings:
             beside it; the others hold for an episode. By default the sandbox's own.
         isolation: The weakest isolation that is acceptable, of a sandbox that is made.
         policy: As in `Sandbox`, likewise.
+        capabilities: As in `Sandbox`, likewise.
     """
 
     sandbox: Sandbox | None = None
     limits: Limits | None = None
     isolation: Level = "kernel"
     policy: PolicyMode = "enforce"
+    capabilities: tuple[str, ...] = ()
+
+    def for_program(self, source: str) -> "SandboxSettings":
+        """Returns the settings with what a program needs to run as fast as it can."""
+        wanted = (*self.capabilities, *capabilities_for(source))
+        return replace(self, capabilities=tuple(dict.fromkeys(wanted)))
 
     def make(self) -> Sandbox:
         """Returns a sandbox as it is described; close it.
@@ -76,6 +84,7 @@ class SandboxSettings:
             limits=self.limits,
             policy=self.policy,
             require=self.isolation,
+            capabilities=self.capabilities,
         )
 
 
@@ -135,7 +144,8 @@ class ProgramDecider(ABC):
 
     def __enter__(self) -> Self:
         if self._sandbox is None:
-            self._sandbox = self._opened.enter_context(self._settings.make())
+            settings = self._settings.for_program(self._source)
+            self._sandbox = self._opened.enter_context(settings.make())
         self._held = HeldProgram(
             self._sandbox, self._source, self._request, limits=self._settings.limits
         )

@@ -125,6 +125,7 @@ def _opened(
             spec,
             limits=setup.limits,
             isolation=setup.isolation,
+            capabilities=setup.capabilities,
             session_s=setup.limits.wall_s,
         )
         yield stack.enter_context(opened).model, first

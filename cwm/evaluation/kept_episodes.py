@@ -135,6 +135,8 @@ def digest(setup: Setup) -> str:
         "seed": setup.seed,
         "limits": asdict(setup.limits) if setup.kind == "program" else None,
     }
+    if setup.capabilities and setup.kind == "program":
+        parts["capabilities"] = setup.capabilities
     if setup.model is not None:
         parts["model"] = setup.model.to_json()
     if setup.guide is not None:

@@ -1,6 +1,6 @@
 """A program in the sandbox as a world model here, for as long as it is entered."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
@@ -34,6 +34,7 @@ def opened_program(
     *,
     limits: Limits,
     isolation: Level,
+    capabilities: Sequence[str] = (),
     session_s: float | None = None,
 ) -> Iterator[OpenedProgram]:
     """Yields a program that predicts what an environment does.
@@ -43,6 +44,7 @@ def opened_program(
         spec: The environment, for its spaces.
         limits: Limits; `wall_s` is for each answer.
         isolation: Weakest isolation that is acceptable.
+        capabilities: What it may use besides NumPy (`sandbox.opt_in`).
         session_s: Longest life of its process, instead of that of the limits.
 
     Raises:
@@ -51,10 +53,12 @@ def opened_program(
     """
     if session_s is not None:
         limits = replace(limits, session_s=session_s)
-    settings = SandboxSettings(limits=limits, isolation=isolation)
+    settings = SandboxSettings(
+        limits=limits, isolation=isolation, capabilities=tuple(capabilities)
+    )
     spaces = (spec.observation_space, spec.action_space)
     request = PlanningRequest(model=model_spec(source, *spaces, 0), planner=None)
-    with settings.make() as sandbox:
+    with settings.for_program(source).make() as sandbox:
         held = HeldProgram(sandbox, source, request, limits=limits)
         with closing(held):
             held.ensure_open()

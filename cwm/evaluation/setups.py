@@ -37,6 +37,7 @@ from planners.planner import Planner
 from planners.registry import PlannerConfig, new_planner
 from sandbox.isolation import Level
 from sandbox.limits import Limits
+from sandbox.opt_in import Library
 
 ModelKind: TypeAlias = Literal["program", "true", "random", "other"]
 """A program's source, the environment itself, no model and no planner, or a model that
@@ -129,6 +130,7 @@ class Setup:
         seed: Episode `i` has the seed `child_seed(seed, "episode", i)`, whatever the
             model and the planner.
         isolation: Weakest isolation of a program that is acceptable.
+        capabilities: What a program may use besides NumPy (`sandbox.opt_in`).
         limits: What a program, with the planner beside it, may use.
     """
 
@@ -143,6 +145,7 @@ class Setup:
     tolerances: Tolerances
     seed: int
     isolation: Level = "kernel"
+    capabilities: tuple[Library, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -245,7 +248,11 @@ def guided_planner(
 def _program_decider(
     setup: Setup, spec: EnvSpec, guide: Guide | None
 ) -> SandboxDecider | SessionDecider:
-    settings = SandboxSettings(limits=setup.limits, isolation=setup.isolation)
+    settings = SandboxSettings(
+        limits=setup.limits,
+        isolation=setup.isolation,
+        capabilities=setup.capabilities,
+    )
     try:
         return open_decider(
             setup.source,

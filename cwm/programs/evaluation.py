@@ -26,6 +26,8 @@ from cwm.programs.accuracy import (
     strict_matches,
 )
 from cwm.programs.audit import Audit, audit, audit_all
+from cwm.programs.constants.fit import FitReport
+from cwm.programs.constants.messages import FIT_DRIVER
 from cwm.programs.counterexamples import find_counterexamples
 from cwm.programs.json_values import counterexample_from_json, counterexample_to_json
 from cwm.programs.memorised import TrainingValues
@@ -39,7 +41,7 @@ from sandbox.outcome import AnyOutcome, MemoryExceeded, Raised, Rejected
 from sandbox.policy import PolicyMode
 from sandbox.pool import Sandbox
 
-DRIVERS = (STEPS_DRIVER, UNIT_TEST_DRIVER)
+DRIVERS = (STEPS_DRIVER, UNIT_TEST_DRIVER, FIT_DRIVER)
 """What a sandbox must be made with to evaluate programs."""
 
 NUM_DRAWS = 32
@@ -56,6 +58,7 @@ def open_sandbox(
     policy: PolicyMode = "enforce",
     require: Level = "kernel",
     extra_drivers: Sequence[str] = (),
+    capabilities: Sequence[str] = (),
 ) -> Sandbox:
     """Returns a sandbox that can evaluate programs; close it, or use `with`.
 
@@ -66,6 +69,7 @@ def open_sandbox(
         policy: As in `Sandbox`.
         require: As in `Sandbox`.
         extra_drivers: Further driver modules.
+        capabilities: As in `Sandbox`.
 
     Raises:
         SandboxUnavailable: If it cannot be had here.
@@ -76,6 +80,7 @@ def open_sandbox(
         num_workers=num_workers,
         policy=policy,
         require=require,
+        capabilities=capabilities,
     )
 
 
@@ -97,6 +102,7 @@ class Evaluation:
         counterexamples: Failing training transitions and unit tests.
         isolation: What kept the program in (`IsolationReport.to_json`).
         audit: What came of running it again, if that was asked for.
+        fit: What came of fitting its constants, if they were.
     """
 
     outcome_kind: str
@@ -111,6 +117,7 @@ class Evaluation:
     counterexamples: tuple[Counterexample, ...] = ()
     isolation: dict[str, Any] = field(default_factory=dict)
     audit: Audit | None = None
+    fit: FitReport | None = None
 
     @property
     def is_perfect(self) -> bool:
@@ -146,6 +153,7 @@ class Evaluation:
             ],
             "isolation": self.isolation,
             "audit": None if self.audit is None else self.audit.to_json(),
+            "fit": None if self.fit is None else self.fit.to_json(),
         }
 
     @classmethod
@@ -169,6 +177,7 @@ class Evaluation:
             isolation=data["isolation"],
             # Runs of earlier versions have none.
             audit=Audit.from_json(data["audit"]) if data.get("audit") else None,
+            fit=FitReport.from_json(data["fit"]) if data.get("fit") else None,
         )
 
 
@@ -324,6 +333,11 @@ class ProgramEvaluator:
     @cached_property
     def _training_values(self) -> TrainingValues:
         return TrainingValues(self.task.train)
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """Where programs run."""
+        return self._sandbox
 
     def predict(
         self, source: str, batch: TransitionBatch

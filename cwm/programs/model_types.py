@@ -19,7 +19,8 @@ class ModelSpec(msgspec.Struct, array_like=True):
         action_space: Likewise.
         seed: Seed of whatever is random in the program.
         uses_generator: Whether the source mentions `rng`.
-        uses_random: Whether it mentions `random`, the global generators.
+        uses_random: Whether its steps may draw from `random`, the global generators.
+        kernel: Text of its kernel (`kernels`), to be compiled where that can be.
     """
 
     observation_space: dict[str, Any]
@@ -27,6 +28,7 @@ class ModelSpec(msgspec.Struct, array_like=True):
     seed: int
     uses_generator: bool
     uses_random: bool
+    kernel: str = ""
 
 
 class RolloutsAsk(msgspec.Struct, array_like=True, tag="rollouts"):

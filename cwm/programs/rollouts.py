@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from cwm.core.codec import Columns, conform, encode_columns
 from cwm.core.predictions import Predictions
 from cwm.core.spaces import BoxSpec, SpaceSpec, Value, space_to_json
+from cwm.programs.kernels import kernel_of
 from cwm.programs.model_inside import batched
 from cwm.programs.model_types import ModelSpec, RolloutsAsk, RolloutsRequest
-from cwm.programs.program import uses_generator, uses_global_generators
+from cwm.programs.program import may_draw, uses_generator, uses_global_generators
 from cwm.programs.received import check_rows
 from cwm.programs.wire_types import PredictedRows, rows_per_message
 from sandbox.errors import ProtocolError
@@ -115,7 +116,8 @@ def model_spec(
         action_space=space_to_json(action_space),
         seed=seed,
         uses_generator=uses_generator(source),
-        uses_random=uses_global_generators(source),
+        uses_random=uses_global_generators(source) and may_draw(source),
+        kernel=kernel_of(source),
     )
 
 

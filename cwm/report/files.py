@@ -15,6 +15,7 @@ from cwm.report.scores import ScoreRow, notes
 from cwm.report.tables import (
     data_line,
     draws_line,
+    libraries_line,
     metrics_table,
     parts_table,
     tests_line,
@@ -152,6 +153,7 @@ class FilesReport:
         lines += audit_lines(
             [(f"{file.path}: ", file.row.audit) for file in self.files]
         )
+        lines += libraries_line([file.evaluation for file in self.files])
         for file in self.files:
             evaluation = file.evaluation
             lines += [f"{file.path}: {line}" for line in tests_line(evaluation)]

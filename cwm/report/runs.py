@@ -11,10 +11,12 @@ from cwm.core.proposals import Usage
 from cwm.core.trajectories import Dataset
 from cwm.execution.budget import Limits, Resource
 from cwm.report.audits import audit_lines
+from cwm.report.constants import constants_json, constants_lines
 from cwm.report.scores import ScoreRow, notes
 from cwm.report.tables import (
     data_line,
     draws_line,
+    libraries_line,
     nodes_line,
     strict_table,
     tests_line,
@@ -206,8 +208,10 @@ class RunReport:
             )
         if len(self.models) > 1:
             lines += [f"  {model.line()}" for model in self.models]
+        lines += libraries_line([one.evaluation for one in self.candidates])
         if self.best is not None:
             lines += tests_line(self.best.evaluation)
+            lines += constants_lines(self.best.evaluation.fit)
         lines += draws_line(self.rows)
         lines += notes(self.rows)
         if self.best is not None:
@@ -241,6 +245,7 @@ def _node_json(candidate: Candidate) -> dict[str, Any]:
 
 def _best_json(best: Candidate) -> dict[str, Any]:
     evaluation = best.evaluation
+    libraries = evaluation.isolation.get("capabilities")
     return {
         "call": best.call_index,
         "node": best.node_id,
@@ -249,4 +254,6 @@ def _best_json(best: Candidate) -> dict[str, Any]:
         "is_perfect": evaluation.is_perfect,
         "unit_tests": tests.to_json() if (tests := evaluation.unit_tests) else None,
         "num_lines": len(best.source.splitlines()),
+        "fit": constants_json(evaluation.fit),
+        **({"capabilities": libraries} if libraries else {}),
     }

@@ -123,6 +123,13 @@ def tests_line(evaluation: Evaluation) -> list[str]:
     return [f"unit tests: {tests.num_passed} of {tests.num_tests} passed{failed}"]
 
 
+def libraries_line(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Returns what programs could use besides NumPy; empty if that was nothing."""
+    found = [e.isolation.get("capabilities", ()) for e in evaluations]
+    names = dict.fromkeys(name for some in found for name in some)
+    return [f"programs could use: {', '.join(names)}"] if names else []
+
+
 def nodes_line(tree: TreeStatistics) -> str:
     """Returns how many nodes of each kind the tree has, and the way to the best."""
     kinds = ", ".join(f"{count} {kind}" for kind, count in tree.num_by_kind.items())

@@ -63,7 +63,7 @@ class Candidate:
     def as_parent(self) -> ParentProgram:
         """Returns what a proposer may know about this candidate."""
         evaluation = self.evaluation
-        train = evaluation.train
+        train, fit = evaluation.train, evaluation.fit
         return ParentProgram(
             source=self.source,
             annotation=self.annotation,
@@ -74,6 +74,8 @@ class Candidate:
             failure_line=evaluation.failure_line,
             failing_index=evaluation.failing_index,
             is_program=evaluation.outcome_kind != UNPARSED,
+            constants=() if fit is None else fit.constants,
+            remainder=() if fit is None else fit.remainder,
         )
 
     def summary(self) -> str:

@@ -10,8 +10,8 @@ through the same states as it did before.
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from time import perf_counter
-from typing import Protocol
 
 from cwm.core.errors import ConfigError, DataError
 from cwm.core.journal import Journal
@@ -22,6 +22,7 @@ from cwm.programs.evaluation import Evaluation
 from cwm.programs.identity import program_hash
 from cwm.synthesis import records
 from cwm.synthesis.candidates import UNPARSED, Candidate, refuse_memorised, unparsed
+from cwm.synthesis.fitted import Evaluator, FittedPrograms, Fitter
 from cwm.synthesis.flight import Arrival, Flight, OneAtATime, Threads
 from cwm.synthesis.records import RecordedCall, read_run
 from cwm.synthesis.results import (
@@ -39,30 +40,6 @@ _NOT_REMEMBERED = (UNPARSED, "timed_out")
 read, or the machine was slow."""
 
 
-class Evaluator(Protocol):
-    """Who runs and scores a program."""
-
-    def evaluate(
-        self,
-        source: str,
-        *,
-        needs_validation: Callable[[Evaluation], bool],
-        needs_audit: Callable[[Evaluation], bool],
-    ) -> Evaluation:
-        """Returns how the program does; never raises for what it does wrong.
-
-        Args:
-            source: The program.
-            needs_validation: Whether a program with this evaluation must be run on
-                the validation transitions.
-            needs_audit: Whether a program with this evaluation must be audited.
-
-        Raises:
-            sandbox.SandboxUnavailable: If no program can be run at all.
-        """
-        ...
-
-
 class SynthesisLoop:
     """One run of the search, new or resumed."""
 
@@ -72,6 +49,7 @@ class SynthesisLoop:
         search: ProgramSearch,
         proposer: Proposer,
         evaluator: Evaluator,
+        fitter: Fitter | None = None,
         journal: Journal,
         limits: Limits,
         concurrency: int = 1,
@@ -85,6 +63,7 @@ class SynthesisLoop:
             search: A search without any call.
             proposer: Who writes candidates.
             evaluator: Who runs and scores them.
+            fitter: Who fits their constants before; nobody if not given.
             journal: Empty, or the one of the run to resume.
             limits: What the run may use in all, recorded calls included; time counts
                 from now.
@@ -107,6 +86,7 @@ class SynthesisLoop:
         self._search = search
         self._proposer = proposer
         self._evaluator = evaluator
+        self._fitted = FittedPrograms(fitter, evaluator)
         self._journal = journal
         self._recorded = read_run(journal.records)
         if len(self._recorded.calls) > limits.calls:
@@ -296,6 +276,9 @@ class SynthesisLoop:
         candidate = self._search.accept(
             call, completion=completion, source=source, evaluation=evaluation
         )
+        if evaluation.fit is not None:
+            proposed = source if recorded.proposed is None else recorded.proposed
+            self._fitted.remember(proposed, source, evaluation.fit)
         key = candidate.program_hash
         if key is not None and evaluation.outcome_kind not in _NOT_REMEMBERED:
             first, _ = self._known.setdefault(key, (call.index, evaluation))
@@ -314,19 +297,23 @@ class SynthesisLoop:
     def _evaluate(self, call: Call, completion: Completion) -> tuple[str, Evaluation]:
         start = perf_counter()
         parsed = self._proposer.parse(completion, call.request)
-        same_as = None
+        same_as = proposed = None
         if isinstance(parsed, ParseFailure):
             source, evaluation = completion.text, unparsed(parsed.reason)
         else:
-            source = parsed
+            source, report = self._fitted.fit(parsed)
+            proposed = parsed if source != parsed else None
             known = self._known.get(program_hash(source) or "")
             if known is None or self._must_be_audited(call, source, known[1]):
                 evaluation = self._evaluate_program(call, source)
             else:
                 same_as, evaluation = known
+            evaluation = replace(evaluation, fit=report)
         record = self._journal.append(
             records.EVALUATION,
-            records.evaluation_body(call, source, evaluation, same_as=same_as),
+            records.evaluation_body(
+                call, source, evaluation, same_as=same_as, proposed=proposed
+            ),
             {"seconds": round(perf_counter() - start, 6)},
             is_paid=False,
         )

@@ -5,7 +5,8 @@ ones of the calls that it was at:
 
     call_started   parent, kind and hash of the request
     completion     the answer, before anything is done with it
-    evaluation     the program that was read from it, and how it did
+    evaluation     the program that was read from it, with constants that were fitted
+                   if any were, and how it did
     tree_update    what the tree made of it, with a hash of the search so far
 
 With several calls in flight their records alternate. The order of `call_started` and
@@ -49,6 +50,7 @@ class RecordedCall:
         started: Body of `call_started`.
         completion: The answer.
         source: The program in it.
+        proposed: The program before its constants were fitted, if that changed it.
         evaluation: How the program did; there is a `source` as well.
         update: Body of `tree_update`.
     """
@@ -57,6 +59,7 @@ class RecordedCall:
     started: dict[str, Any]
     completion: Completion | None = None
     source: str = ""
+    proposed: str | None = None
     evaluation: Evaluation | None = None
     update: dict[str, Any] | None = None
 
@@ -107,7 +110,12 @@ def completion_body(call: Call, completion: Completion) -> dict[str, Any]:
 
 
 def evaluation_body(
-    call: Call, source: str, evaluation: Evaluation, *, same_as: int | None
+    call: Call,
+    source: str,
+    evaluation: Evaluation,
+    *,
+    same_as: int | None,
+    proposed: str | None = None,
 ) -> dict[str, Any]:
     """Returns the body of `evaluation`.
 
@@ -117,10 +125,12 @@ def evaluation_body(
         evaluation: How it did.
         same_as: The call that brought the same program first, if one did; it was not
             run again.
+        proposed: The program before its constants were fitted, if that changed it.
     """
     return {
         "call": call.index,
         "source": source,
+        "proposed": proposed,
         "same_as": same_as,
         "evaluation": evaluation.to_json(),
     }
@@ -171,11 +181,12 @@ def read_run(records: Sequence[Record]) -> RecordedRun:
 
 
 def _recorded_call(index: int, found: dict[str, Record]) -> RecordedCall:
-    completion = source = evaluation = update = None
+    completion = source = proposed = evaluation = update = None
     if COMPLETION in found:
         completion = read_completion(found[COMPLETION])
     if EVALUATION in found:
         source, evaluation = read_evaluation(found[EVALUATION])
+        proposed = found[EVALUATION].body.get("proposed")
     if TREE_UPDATE in found:
         update = found[TREE_UPDATE].body
     return RecordedCall(
@@ -183,6 +194,7 @@ def _recorded_call(index: int, found: dict[str, Record]) -> RecordedCall:
         started=found[CALL_STARTED].body,
         completion=completion,
         source=source or "",
+        proposed=proposed,
         evaluation=evaluation,
         update=update,
     )

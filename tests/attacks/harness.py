@@ -61,10 +61,12 @@ class Setting:
     Attributes:
         layers: Locks to close.
         require: Level that must be reached, so that nothing is proved by accident.
+        capabilities: Opt-in capabilities that are on.
     """
 
     layers: tuple[Layer, ...]
     require: Level
+    capabilities: tuple[str, ...] = ()
 
     @property
     def has_filter(self) -> bool:
@@ -74,6 +76,7 @@ class Setting:
 
 SETTINGS: dict[str, Setting] = {
     "full": Setting(layers=LAYERS, require="kernel"),
+    "compiling": Setting(layers=LAYERS, require="kernel", capabilities=("numba",)),
     "docker": Setting(
         layers=tuple(name for name in LAYERS if name not in NAMESPACES),
         require="kernel",
@@ -177,6 +180,7 @@ class Lane:
             policy=policy,
             require=setting.require,
             layers=setting.layers,
+            capabilities=setting.capabilities,
         )
         self._scene = Scene(secret)
         self._evaluator = ProgramEvaluator(self._task, sandbox=self._sandbox)

@@ -53,6 +53,39 @@ def test_the_benchmark_of_sessions_stands_beside_a_fork_for_each_step() -> None:
         assert figure in shown
 
 
+@pytest.mark.fast
+def test_the_benchmark_of_fast_models_shows_each_form() -> None:
+    shown = run(
+        "benchmarks.fast_models",
+        *("--programs", "cartpole", "--number", "300", "--seconds", "0.01"),
+        *("--sessions", "0", "--no-cem", "--output", ""),
+    )
+    for form in ("original", "vectorised", "numba"):
+        assert f"cartpole    {form}" in shown
+
+
+@pytest.mark.mujoco
+def test_the_cost_of_the_physics_engine_stands_beside_a_sandbox_without() -> None:
+    shown = run(
+        "benchmarks.physics_cost",
+        *("--repeats", "1", "--num-steps", "20", "--output", ""),
+    )
+    for figure in ("nothing_ms", "plain_nothing_ms", "build_ms", "step_us"):
+        assert figure in shown
+
+
+@pytest.mark.mujoco
+def test_a_skeleton_with_the_physics_engine_is_fitted(tmp_path: Path) -> None:
+    shown = run(
+        "benchmarks.physics_engine",
+        *("--only", "InvertedPendulum-v5", "--data", str(tmp_path), "--output", ""),
+    )
+    assert "consistent" in shown
+    # The guesses, the fitted numbers, what observations show, and where planners go.
+    assert shown.count("1.0000") == 3
+    assert "0.0000" in shown
+
+
 @pytest.mark.parametrize("family", ["mechanical", "first_order", "grid", "table"])
 def test_a_random_system_of_each_family_is_drawn_and_scored(family: str) -> None:
     shown = run(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from cwm import collect, evaluate, replay, scoring, synthesize
 from cwm.core.dataset_file import save_dataset
 from sandbox.errors import SandboxUnavailable
+from sandbox.opt_in import CAPABILITIES
 from tests.support.corridor import EXACT, corridor_dataset
 
 Main = Callable[[list[str]], int]
@@ -197,6 +199,21 @@ def test_a_machine_without_a_sandbox_is_told_so_and_nothing_is_scored(
     assert "SandboxUnavailable: Isolation must be" in shown.err
     assert "--isolation" in shown.err
     assert shown.out == ""
+
+
+def test_a_missing_package_of_a_capability_is_named_with_its_option(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent = replace(CAPABILITIES["physics"], preload=("no_such_engine",))
+    monkeypatch.setitem(CAPABILITIES, "physics", absent)
+    main = evaluate.main
+    assert (
+        main([*words(main, "--data", "corridor.npz"), "--capabilities", "physics"]) == 1
+    )
+    shown = capsys.readouterr().err
+    assert "needs the package no_such_engine" in shown
+    assert "code-world-models[mujoco]" in shown
+    assert "(The option is --capabilities.)" in shown
 
 
 @pytest.mark.parametrize("module", ["synthesize", "evaluate", "replay", "collect"])

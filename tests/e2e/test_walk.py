@@ -85,7 +85,9 @@ def test_the_map_of_commands_names_those_that_are_there(installed: Installed) ->
         "synthesize",
         "plan",
         "evaluate",
+        "fit",
         "collect",
+        "accelerate",
         "replay",
         "benchmark",
         "induce",
@@ -131,6 +133,30 @@ def test_the_program_is_scored_on_fresh_transitions(
     )
     for word in ("strict", "paper", "reference", "score", "do nothing", "true sim"):
         assert word in shown
+
+
+def test_the_program_steps_many_states_at_once(
+    installed: Installed, cartpole: dict[str, object]
+) -> None:
+    shown = json.loads(installed.command("cwm.accelerate", "run", "--json"))
+    ways = {way["way"]: way for way in shown["ways"]}
+    assert ways["its own step_batch"]["accepted"]
+    assert ways["vectorised"]["accepted"]
+    speeds = ways[shown["best"]]["steps_per_second"]
+    assert speeds["1000"] > 5 * ways["original"]["steps_per_second"]["1000"]
+
+
+def test_a_program_of_one_planet_is_fitted_to_another(
+    installed: Installed, cartpole: dict[str, object]
+) -> None:
+    shown = installed.command(
+        *("cwm.fit", "run/world_model.py", "--env", "CartPole-v1"),
+        *("--set", "gravity=3.7", "--out", "mars.py", "--json"),
+    )
+    held_out = json.loads(shown)["strict"]["held_out"]
+    assert held_out["before"] < 0.1
+    assert held_out["after"] >= 0.99
+    assert (installed.work / "mars.py").is_file()
 
 
 def test_the_run_is_resumed_and_replayed_to_the_same_tree(

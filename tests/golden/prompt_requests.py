@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cwm.core.constants import FittedConstant
 from cwm.core.proposals import Counterexample, ParentProgram, ProposalRequest
 from prompts.config import (
     DEFAULT_PROMPT_CONFIG,
@@ -73,6 +74,61 @@ _HALF_RIGHT = ParentProgram(
     },
     counterexamples=(_WRONG, _WRONG_FORM),
 )
+_FITTED = replace(
+    _HALF_RIGHT,
+    constants=(
+        FittedConstant(
+            name="gravity",
+            kind="named",
+            line=8,
+            before=9.8,
+            after=6.36,
+            verdict="fitted",
+            low=6.3599,
+            high=6.3601,
+        ),
+        FittedConstant(
+            name="max_speed",
+            kind="declared",
+            line=9,
+            before=8.0,
+            after=8.0,
+            verdict="kept",
+            low=7.25,
+        ),
+        FittedConstant(
+            name="mass",
+            kind="named",
+            line=10,
+            before=1.0,
+            after=0.72,
+            verdict="undetermined",
+            others=("force",),
+        ),
+        FittedConstant(
+            name="force",
+            kind="named",
+            line=11,
+            before=10.0,
+            after=10.0,
+            verdict="undetermined",
+            others=("mass",),
+        ),
+        FittedConstant(
+            name="max_steps",
+            kind="named",
+            line=12,
+            before=500.0,
+            after=500.0,
+            verdict="no effect",
+        ),
+    ),
+    remainder=(
+        "`observation[0]` is off in 12% of the transitions, there by 0.4 standard "
+        "deviations of its usual change, nearly always where observation[1] is at "
+        "least 0.9.",
+    ),
+)
 _FAILING = ParentProgram(
     source=CORRIDOR_PROGRAM,
     failure="ZeroDivisionError: division by zero\nLine 15: self.position = max(",
@@ -121,6 +177,7 @@ def _world_model() -> dict[str, Golden]:
         attempt=2,
     )
     random = corridor_task(is_stochastic=True)
+    engine = replace(corridor_task(), libraries=("physics",))
     again = replace(
         improve,
         num_unchanged=1,
@@ -134,7 +191,9 @@ def _world_model() -> dict[str, Golden]:
         "generate_from_prefix": Golden(request=below),
         "generate_continued": Golden(request=below, continues=True),
         "generate_wide": Golden(request=replace(generate, task=wide_task())),
+        "generate_physics": Golden(request=replace(generate, task=engine)),
         "improve": Golden(request=improve),
+        "improve_fitted": Golden(request=replace(improve, parent=_FITTED)),
         "improve_plain": Golden(request=improve, config=PAPER_PROMPT_CONFIG),
         "improve_stochastic": Golden(request=replace(improve, task=random)),
         "improve_wide": Golden(request=_improve_wide()),
@@ -223,6 +282,8 @@ def golden_texts(name: str) -> dict[str, str]:
     contract = f"{golden.request.task.family}/contract"
     if golden.request.task.is_stochastic:
         contract += "_stochastic"
+    elif golden.request.task.libraries:
+        contract += "_" + "_".join(golden.request.task.libraries)
     elif golden.request.task.program and golden.request.task.program.function:
         contract += "_function"
     user = prompt.user.replace(found[0], f"<<< {contract} >>>\n")

@@ -24,6 +24,7 @@ OTHER = RunConfig(
         env="CartPole-v1", set=("gravity=3.7",), description=Path("about.txt")
     ),
     seed=5,
+    capabilities=("physics",),
     budget=BudgetConfig(call_budget=7, cost_budget=1.5),
     models=LanguageModelConfig(llm=("openai:a", "openai:b"), concurrency=3),
     tree=TreeConfig(
@@ -64,6 +65,10 @@ def test_a_file_changes_only_what_it_names() -> None:
         (
             {"budget": {"call_budget": 0}},
             "call_budget must be at least 1, got 0 (calls).",
+        ),
+        (
+            {"capabilities": ["network"]},
+            "Config 'file': capabilities",
         ),
         ({"seed": -1}, "seed must be at least 0, got -1."),
         (

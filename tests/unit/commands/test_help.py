@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cwm import collect, evaluate, induce, replay, synthesize
+from cwm import collect, evaluate, fit, induce, replay, synthesize
 from cwm.arguments import parse
 from cwm.benchmark import command as benchmark
 from cwm.synthesize import Arguments
@@ -11,6 +11,7 @@ from cwm.synthesize import Arguments
 MAINS: dict[str, Callable[[list[str]], int]] = {
     "synthesize": synthesize.main,
     "evaluate": evaluate.main,
+    "fit": fit.main,
     "collect": collect.main,
     "replay": replay.main,
     "induce": induce.main,

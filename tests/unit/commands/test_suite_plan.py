@@ -69,6 +69,10 @@ def test_tasks_are_named_with_or_without_their_version() -> None:
             {"suite": "own", "run": SCRIPTED, "asks_model": 3},
             "--ask-model cannot be given for 'own'",
         ),
+        (
+            {"suite": "own", "run": replace(SCRIPTED, capabilities=("physics",))},
+            "--capabilities cannot be given for 'own'",
+        ),
         ({"suite": "own"}, "are written by a language model"),
         ({"suite": "apps", "run": SCRIPTED}, "apps needs --data"),
         (

@@ -78,8 +78,11 @@ def test_all_that_decides_is_in_the_digest(setup: Setup) -> None:
         replace(planning, environment=EnvironmentRef(id=LINE, kwargs={"start": 1})),
         replace(planning, kind="program", source="a"),
         replace(planning, kind="program", source="b"),
+        replace(planning, kind="program", source="b", capabilities=("physics",)),
     ]
     assert len(set(map(digest, changed))) == len(changed)
     # Random actions do without a planner.
     other = replace(setup, planner=PlannerConfig(name="mcts"))
     assert digest(other) == digest(setup)
+    # Nor do other models than programs need what those may use.
+    assert digest(replace(setup, capabilities=("physics",))) == digest(setup)

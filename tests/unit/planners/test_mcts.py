@@ -300,6 +300,43 @@ def test_rollout_is_discounted_limited_and_counted(limit: int) -> None:
     assert rollout.length == simulator.num_steps == model.num_steps == length
 
 
+def test_several_rollouts_of_a_leaf_are_valued_by_their_mean() -> None:
+    table = random_table(3, num_states=5)
+    actions = ListedActions((0, 1))
+
+    def rollouts() -> tuple[RandomRollouts, Simulator]:
+        simulator = Simulator(TableModel(table), rng(1), max_steps=100)
+        made = RandomRollouts(simulator, actions, rng(2), by_state=False, discount=0.5)
+        return made, simulator
+
+    drawn = rng(2).integers(2, size=512)[:24].reshape(4, 6).tolist()
+    wanted = []
+    for plan in drawn:
+        state, total = 0, 0.0
+        for depth, action in enumerate(plan):
+            state, reward, terminated = table[state, action]
+            total += 0.5**depth * reward
+            if terminated:
+                break
+        wanted.append(total)
+    several, simulator = rollouts()
+    found = several.roll_out_together(0, 6, 4)
+    assert found.discounted_return == pytest.approx(sum(wanted) / 4)
+    assert 6 <= simulator.num_steps <= 24
+    alone, _ = rollouts()
+    assert alone.roll_out_together(0, 6, 1) == rollouts()[0].roll_out(0, 6)
+    # Of a budget of 100 steps, four rollouts of 30 are more than can be paid.
+    assert rollouts()[0].roll_out_together(0, 30, 4).length <= 30
+
+
+@pytest.mark.parametrize("number", [2, 16])
+def test_several_rollouts_of_each_leaf_keep_the_budget(number: int) -> None:
+    table = random_table(5, num_states=6)
+    config = MctsConfig(rollouts_per_leaf=number)
+    plan = mcts(config, budget=300).plan(TableModel(table), 0, rng())
+    assert plan.num_model_steps <= 300
+
+
 def test_model_that_rolls_out_itself_gives_the_same_plan() -> None:
     class Rolling(CartPole):
         def roll_out(self, state, actions, generator):

@@ -60,7 +60,8 @@ def test_family_with_actions_has_the_templates_of_world_models_where_it_lacks_ow
     family: Family = "world_model_with_actions"
     assert fill("own", {}, family=family, folder=tmp_path) == "plain"
     assert fill("system", {}, family=family) == fill("system", {})
-    assert "legal_actions" in fill("contract", {"randomness": ""}, family=family)
+    fields = {"randomness": "", "and_imports": ""}
+    assert "legal_actions" in fill("contract", fields, family=family)
 
 
 def test_own_template_of_any_place_goes_before_every_built_in_one(

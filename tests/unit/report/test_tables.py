@@ -4,10 +4,12 @@ from dataclasses import replace
 from rich.console import Console
 
 from cwm.programs.accuracy import SplitScore
+from cwm.programs.evaluation import Evaluation
 from cwm.report.scores import ScoreRow
 from cwm.report.tables import (
     data_line,
     draws_line,
+    libraries_line,
     metrics_table,
     nodes_line,
     parts_table,
@@ -87,3 +89,10 @@ def test_the_data_are_counted_by_split() -> None:
 def test_the_nodes_are_counted_by_kind() -> None:
     tree = tree_statistics(new_search().tree.tree)
     assert nodes_line(tree) == "nodes: 0 (0 generate, 0 improve, 0 fix), depth 0"
+
+
+def test_what_programs_could_use_is_named_once() -> None:
+    plain = Evaluation(outcome_kind="completed", score=1.0, is_bug=False)
+    other = replace(plain, isolation={"capabilities": ["physics"]})
+    assert libraries_line([plain]) == []
+    assert libraries_line([other, plain, other]) == ["programs could use: physics"]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
+from cwm.programs.round_numbers import simplest_near
 from cwm.proposers.symbolic.continuous.families import Context
 from cwm.proposers.symbolic.continuous.fitting import free_rows
 from cwm.proposers.symbolic.continuous.laws import Blueprint, Ode
@@ -24,7 +25,6 @@ from cwm.proposers.symbolic.continuous.one_step import (
     change_scale,
     exact_error,
 )
-from cwm.proposers.symbolic.continuous.snapping import simplest_near
 from cwm.proposers.symbolic.continuous.structures import Structure, structures
 from cwm.proposers.symbolic.continuous.terms import FloatArray, Term
 from cwm.proposers.symbolic.continuous.view import View

@@ -5,6 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from cwm.programs.round_numbers import (
+    round_significant,
+    simplest_near,
+    tidy,
+)
 from cwm.proposers.symbolic.continuous.fitting import rounding
 from cwm.proposers.symbolic.continuous.laws import (
     Adjustment,
@@ -22,11 +27,6 @@ from cwm.proposers.symbolic.continuous.simulate import (
     raw,
     raw_variables,
     simulate,
-)
-from cwm.proposers.symbolic.continuous.snapping import (
-    round_significant,
-    simplest_near,
-    tidy,
 )
 from cwm.proposers.symbolic.continuous.terms import (
     CONSTANT,

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cwm.programs.round_numbers import simplest_near, spacing
 from cwm.proposers.symbolic.continuous.laws import Law, Sum
 from cwm.proposers.symbolic.continuous.regression import SparseFit, fit_sparse
-from cwm.proposers.symbolic.continuous.snapping import simplest_near, spacing
 from cwm.proposers.symbolic.continuous.terms import (
     FloatArray,
     Term,

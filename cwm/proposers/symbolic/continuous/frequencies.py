@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import optimize
 
-from cwm.proposers.symbolic.continuous.snapping import simplest_near
+from cwm.programs.round_numbers import simplest_near
 from cwm.proposers.symbolic.continuous.terms import FloatArray
 
 _MAX_WAVES = 24.0

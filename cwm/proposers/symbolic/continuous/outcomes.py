@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from cwm.programs.round_numbers import simplest_near
 from cwm.proposers.symbolic.continuous import libraries
 from cwm.proposers.symbolic.continuous.fitting import snap
 from cwm.proposers.symbolic.continuous.laws import (
@@ -16,7 +17,6 @@ from cwm.proposers.symbolic.continuous.libraries import action_terms, find_roles
 from cwm.proposers.symbolic.continuous.regression import fit_sparse
 from cwm.proposers.symbolic.continuous.rules import Feature, learn_rule
 from cwm.proposers.symbolic.continuous.simulate import following, simulate
-from cwm.proposers.symbolic.continuous.snapping import simplest_near
 from cwm.proposers.symbolic.continuous.terms import (
     CONSTANT,
     Atom,

@@ -11,6 +11,7 @@ from cwm.core.spaces import (
     SpaceSpec,
     TupleSpec,
 )
+from cwm.programs.round_numbers import round_significant
 from cwm.proposers.symbolic.continuous.laws import (
     Blueprint,
     Condition,
@@ -23,7 +24,6 @@ from cwm.proposers.symbolic.continuous.render_equations import (
     write_ode_step,
 )
 from cwm.proposers.symbolic.continuous.simulate import law_order
-from cwm.proposers.symbolic.continuous.snapping import round_significant
 from cwm.proposers.symbolic.continuous.terms import atom_term
 from cwm.proposers.symbolic.continuous.view import Coordinate, Element, View
 from cwm.proposers.symbolic.continuous.writer import (

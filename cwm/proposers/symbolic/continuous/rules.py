@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
+from cwm.programs.round_numbers import simplest_between, tidy
 from cwm.proposers.symbolic.continuous.laws import Comparison, Condition, Rule, Sum
-from cwm.proposers.symbolic.continuous.snapping import simplest_between, tidy
 from cwm.proposers.symbolic.continuous.terms import FloatArray, Term
 
 Mask = NDArray[np.bool_]

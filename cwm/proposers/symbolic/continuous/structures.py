@@ -6,10 +6,10 @@ from typing import Literal
 
 import numpy as np
 
+from cwm.programs.round_numbers import simplest_near
 from cwm.proposers.symbolic.continuous.families import Context
 from cwm.proposers.symbolic.continuous.frequencies import search_frequency
 from cwm.proposers.symbolic.continuous.libraries import action_terms
-from cwm.proposers.symbolic.continuous.snapping import simplest_near
 from cwm.proposers.symbolic.continuous.terms import (
     CONSTANT,
     Atom,

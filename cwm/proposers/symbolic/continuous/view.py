@@ -22,7 +22,7 @@ from cwm.core.spaces import (
     leaves,
 )
 from cwm.core.trajectories import TransitionBatch
-from cwm.proposers.symbolic.continuous.snapping import spacing
+from cwm.programs.round_numbers import spacing
 from cwm.proposers.symbolic.continuous.terms import FloatArray
 
 _STRICT_FRACTION = 1e-4

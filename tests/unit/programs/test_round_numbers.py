@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwm.proposers.symbolic.continuous.snapping import (
+from cwm.programs.round_numbers import (
     round_significant,
     simplest_between,
     simplest_near,

@@ -33,7 +33,9 @@ def simplest_near(value: float, margin: float, *, max_digits: int = 12) -> float
     return value
 
 
-def simplest_between(low: float, high: float, hints: tuple[float, ...] = ()) -> float:
+def simplest_between(
+    low: float, high: float, hints: tuple[float, ...] = (), *, angles: bool = True
+) -> float:
     """Returns the simplest number in the closed interval from `low` to `high`.
 
     Simplicity: first a hint (a bound of the space, half of it), then numbers
@@ -44,6 +46,7 @@ def simplest_between(low: float, high: float, hints: tuple[float, ...] = ()) -> 
         low: Lower end.
         high: Upper end; at least `low`.
         hints: Values that deserve to be tried first.
+        angles: Whether whole degrees in radians count as simple.
 
     Raises:
         ValueError: If `low` exceeds `high`.
@@ -53,7 +56,7 @@ def simplest_between(low: float, high: float, hints: tuple[float, ...] = ()) -> 
     for hint in hints:
         if low <= hint <= high:
             return hint
-    for candidate in _candidates(low, high):
+    for candidate in _candidates(low, high, angles=angles):
         if low <= candidate <= high:
             return candidate
     return 0.5 * (low + high)
@@ -71,16 +74,17 @@ def tidy(value: float) -> float:
     return simplest_near(value, 1e-6 * abs(value))
 
 
-def _candidates(low: float, high: float) -> Iterator[float]:
+def _candidates(low: float, high: float, *, angles: bool) -> Iterator[float]:
     """Yields simple numbers near the interval, the simplest first."""
     if low <= 0.0 <= high:
         yield 0.0
     middle = 0.5 * (low + high)
     yield from _grid(low, high, digits=1)
-    if abs(middle) < 1.0:
+    if angles and abs(middle) < 1.0:
         yield _degrees(middle, 5)
     yield from _grid(low, high, digits=2)
-    yield _degrees(middle, 1)
+    if angles:
+        yield _degrees(middle, 1)
     for digits in range(3, 9):
         yield from _grid(low, high, digits=digits)
 

@@ -1,0 +1,169 @@
+"""The compiled form of a step: one loop over rows, for numba to make machine code of.
+
+It is a plain function of arrays: without numba it does the same, slowly.
+"""
+
+from typing import Any
+
+from cwm.programs.acceleration.symbols import Branch, Failure, Loop, Symbol
+from cwm.programs.acceleration.tracing import Layout, Traced
+from cwm.programs.acceleration.writing import Writer, inputs, tables_text
+from cwm.programs.kernels import KERNEL
+
+_CASTS = {
+    "b": "({} != 0)",
+    "i": "int({})",
+    "s": "np.float32({})",
+    "f": "np.float64({})",
+}
+
+
+class _RowWriter(Writer):
+    def constant(self, value: Any, kind: str) -> str:
+        text = super().constant(value, kind)
+        return f"np.float32({text})" if kind == "s" else text
+
+    def cast(self, text: str, old: str, new: str) -> str:
+        return _CASTS[new].format(text)
+
+    def select(self, condition: str, yes: str, no: str) -> str:
+        return f"({yes} if {condition} else {no})"
+
+    def lookup(self, name: str, index: str, size: int) -> str:
+        return f"{name}[min(max({index}, 0), {size - 1})]"
+
+    def negated(self, text: str) -> str:
+        return f"(not {text})"
+
+    def branch(self, branch: Branch) -> None:
+        results = [r for r in branch.results if self.uses.counts[r[0].number]]
+        ways = []
+        for block, place in ((branch.yes, 1), (branch.no, 2)):
+            outer, self.lines = self.lines, []
+            self._depth += 1
+            self.block(block)
+            for result in results:
+                text = self._of_kind(result[place], result[0].kind)
+                self.put(f"{self.name(result[0])} = {text}")
+            self._depth -= 1
+            ways.append(self.lines)
+            self.lines = outer
+        condition = self.value(branch.condition)
+        if ways[0]:
+            self.put(f"if {condition}:")
+            self.lines += ways[0]
+            if ways[1]:
+                self.put("else:")
+                self.lines += ways[1]
+        elif ways[1]:
+            self.put(f"if not {condition}:")
+            self.lines += ways[1]
+
+    def _of_kind(self, value: Any, kind: str) -> str:
+        text = self.value(value, kind)
+        if isinstance(value, Symbol) and value.kind != kind:
+            return self.cast(text, value.kind, kind)
+        return text
+
+    def loop(self, loop: Loop) -> None:
+        variables = [v for v in loop.variables if self.uses.counts[v[0].number]]
+        for symbol, first, _ in variables:
+            self.put(f"{self.name(symbol)} = {self._of_kind(first, symbol.kind)}")
+        self.put("while True:")
+        self._depth += 1
+        self.block(loop.head)
+        self.put(f"if not {self.value(loop.condition)}:")
+        self.put("    break")
+        self.block(loop.body)
+        news = [
+            (self.name(s), f"n{s.number}", self._of_kind(v, s.kind))
+            for s, _, v in variables
+        ]
+        for _, new, text in news:
+            self.put(f"{new} = {text}")
+        for name, new, _ in news:
+            self.put(f"{name} = {new}")
+        self._depth -= 1
+
+    def failure(self, failure: Failure) -> None:
+        self.put(f"if {self.value(failure.condition)}:")
+        message = failure.message.replace("{", "").replace("}", "")
+        self.put(f"    raise ValueError({message!r})")
+
+
+def compiled(traced: Traced, *, replaces_step: bool) -> str:
+    """Returns a function over rows and a class that calls it.
+
+    Args:
+        traced: What a step computes.
+        replaces_step: Whether single steps call it, too: worth it where one takes
+            longer than a call with arrays of one row.
+    """
+    writer = _RowWriter(traced)
+    for symbol, layout in inputs(traced, writer.uses):
+        writer.put(f"{writer.name(symbol)} = {_element(symbol, layout)}")
+    writer.block(traced.graph.top)
+    layout = traced.state_layout
+    for position, value in enumerate(traced.observation):
+        index = f"row, {position}" if layout.shape else "row"
+        writer.put(f"following[{index}] = {writer.value(value, layout.kind)}")
+    writer.put(f"rewards[row] = {writer.value(traced.reward, 'f')}")
+    writer.put(f"terminated[row] = {writer.value(traced.terminated, 'b')}")
+    body = "\n".join(writer.lines)
+    kernel = (
+        f"def {KERNEL}(states, actions, following, rewards, terminated):\n"
+        f"    for row in range(len(states)):\n{body}\n"
+    )
+    tables = "\n".join(tables_text(traced, body))
+    parts = [tables, kernel, _caller(traced, replaces_step=replaces_step)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _element(symbol: Symbol, layout: Layout) -> str:
+    name, position = symbol.args
+    return f"{name}[row, {position}]" if layout.shape else f"{name}[row]"
+
+
+def _caller(traced: Traced, *, replaces_step: bool) -> str:
+    state, action = traced.state_layout, traced.action_layout
+    single = f"""    def set_state(self, state):
+        super().set_state(state)
+        self._row = {_rows("state", state, 1)}
+
+    def step(self, action):
+        row = {_rows("action", action, 1)}
+        following, rewards, terminated = self.step_batch(self._row, row)
+        return {_first(state)}, float(rewards[0]), bool(terminated[0])
+
+"""
+    return f"""
+class Fast(Environment):
+{single if replaces_step else ""}    def step_batch(self, states, actions):
+        number = len(states)
+        given = {_rows("states", state, 0)}
+        following = np.empty_like(given)
+        rewards = np.empty(number)
+        terminated = np.empty(number, np.bool_)
+        {KERNEL}(given, {_rows("actions", action, 0)}, following, rewards, terminated)
+        return following{_shaped(state)}, rewards, terminated
+"""
+
+
+def _rows(name: str, layout: Layout, number: int) -> str:
+    """Returns rows as the function takes them; of one value if `number` is 1."""
+    if not layout.shape:
+        value = f"[{name}]" if number else name
+        return f"np.ascontiguousarray({value}, dtype=np.{layout.dtype})"
+    length = "1" if number else "number"
+    return (
+        f"np.ascontiguousarray({name}, dtype=np.{layout.dtype})"
+        f".reshape({length}, {layout.size})"
+    )
+
+
+def _shaped(layout: Layout) -> str:
+    return f".reshape((number, *{layout.shape}))" if len(layout.shape) > 1 else ""
+
+
+def _first(layout: Layout) -> str:
+    return "int(following[0])" if layout.is_number else "following[0]"

@@ -1,0 +1,80 @@
+"""Programs of a run whose constants were fitted, each once."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from cwm.programs.constants.fit import Fit, FitReport
+from cwm.programs.evaluation import Evaluation, never
+
+
+class Evaluator(Protocol):
+    """Who runs and scores a program."""
+
+    def evaluate(
+        self,
+        source: str,
+        *,
+        needs_validation: Callable[[Evaluation], bool],
+        needs_audit: Callable[[Evaluation], bool],
+    ) -> Evaluation:
+        """Returns how the program does; never raises for what it does wrong.
+
+        Args:
+            source: The program.
+            needs_validation: Whether a program with this evaluation must be run on
+                the validation transitions.
+            needs_audit: Whether a program with this evaluation must be audited.
+
+        Raises:
+            sandbox.SandboxUnavailable: If no program can be run at all.
+        """
+        ...
+
+
+class Fitter(Protocol):
+    """Who fits the constants of a program to the training transitions."""
+
+    def fit(self, source: str) -> Fit:
+        """Returns the program with constants that fit, and what was found.
+
+        Raises:
+            sandbox.SandboxUnavailable: If no program can be run at all.
+        """
+        ...
+
+
+class FittedPrograms:
+    """Fits constants, and keeps to what was fitted before, in this run or an earlier.
+
+    A fit looks at some of the transitions. Where the program as proposed scores higher
+    on all of them, it stays as it is.
+    """
+
+    def __init__(self, fitter: Fitter | None, evaluator: Evaluator) -> None:
+        self._fitter = fitter
+        self._evaluator = evaluator
+        self._known: dict[str, Fit] = {}
+
+    def fit(self, source: str) -> tuple[str, FitReport | None]:
+        """Returns a program to score, and what was found; nothing without a fitter."""
+        if self._fitter is None:
+            return source, None
+        if source not in self._known:
+            self._known[source] = self._better(source, self._fitter.fit(source))
+        found = self._known[source]
+        return found.source, found.report
+
+    def remember(self, proposed: str, source: str, report: FitReport) -> None:
+        """Takes over what a journal has of a program."""
+        self._known[proposed] = Fit(source=source, report=report)
+
+    def _better(self, source: str, fit: Fit) -> Fit:
+        if not fit.is_changed or self._score(fit.source) >= self._score(source):
+            return fit
+        return Fit(source=source, report=FitReport(problems=fit.report.problems))
+
+    def _score(self, source: str) -> float:
+        found = self._evaluator.evaluate(
+            source, needs_validation=never, needs_audit=never
+        )
+        return found.score

@@ -1,0 +1,106 @@
+"""`python -m cwm.fit`, in this process, on transitions of a system of our own."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cwm import fit
+from cwm.core.dataset_file import save_dataset
+from cwm.core.trajectories import Dataset, Trajectory, TransitionBatch
+from tests.support.known_systems import GUESS, TRUE, oscillator, recorded
+
+QUICK = ("--fit.num-rows", "100", "--fit.max-steps", "60000", "--quiet")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "rod.npz"
+    save_dataset(dataset(recorded(oscillator(TRUE))), path)
+    return path
+
+
+def dataset(batch: TransitionBatch, *, is_stochastic: bool = False) -> Dataset:
+    trajectories = tuple(
+        trajectory(batch.select(batch.trajectory == number))
+        for number in range(int(batch.trajectory.max()) + 1)
+    )
+    held_out = len(trajectories) - 3
+    return Dataset(
+        environment_id="rod",
+        description="A rod that is pushed.",
+        observation_space=batch.observation_space,
+        action_space=batch.action_space,
+        trajectories=trajectories,
+        splits=("train",) * held_out + ("held_out",) * 3,
+        is_stochastic=is_stochastic,
+    )
+
+
+def trajectory(batch: TransitionBatch) -> Trajectory:
+    first, following = batch.observations[""], batch.next_observations[""]
+    return Trajectory(
+        observations={"": np.concatenate([first, following[-1:]])},
+        actions=batch.actions,
+        rewards=batch.rewards,
+        terminated=batch.terminated,
+        truncated=batch.truncated,
+    )
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    path = tmp_path / "rod.py"
+    path.write_text(oscillator(GUESS), encoding="utf-8")
+    return path
+
+
+def test_the_program_is_written_with_other_numbers(
+    program: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "fitted.py"
+    words = [str(program), "--data", str(data), "--out", str(out), *QUICK]
+    assert fit.main(words) == 0
+    shown = capsys.readouterr().out
+    assert "stiffness = 0.23 (was 0.5), between 0.2" in shown
+    assert "strict accuracy, train: 0.0000 -> 1.0000" in shown
+    assert f"program: {out}" in shown
+    assert "self.stiffness = 0.23\n" in out.read_text()
+    assert program.read_text() == oscillator(GUESS)
+
+
+def test_what_was_found_is_there_for_machines(
+    program: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit.main([str(program), "--data", str(data), "--json", *QUICK]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["strict"]["held_out"]["before"] < 0.1
+    assert result["strict"]["held_out"]["after"] > 0.9
+    names = [constant["name"] for constant in result["fit"]["constants"]]
+    assert names[:5] == ["stiffness", "friction", "push", "max_speed", "wall"]
+
+
+def test_a_folder_that_does_not_exist_is_refused_before_the_work(
+    program: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(program), "--data", str(data), "--out", "none/such.py"]
+    assert fit.main(words) == 2
+    assert "out must be in a folder that exists" in capsys.readouterr().err
+
+
+def test_where_outcomes_vary_nothing_is_fitted(
+    program: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "random.npz"
+    save_dataset(dataset(recorded(oscillator(TRUE)), is_stochastic=True), path)
+    assert fit.main([str(program), "--data", str(path), *QUICK]) == 2
+    assert "outcomes do not vary" in capsys.readouterr().err
+
+
+def test_off_is_no_mode_of_a_command_that_fits(
+    program: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(program), "--data", str(data), "--fit.mode", "off"]
+    assert fit.main(words) == 2
+    assert "fit.mode must be all or declared" in capsys.readouterr().err

@@ -1,0 +1,196 @@
+"""Trying the ways in the sandbox: what is accepted, what wins."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cwm.core.spaces import SpaceSpec
+from cwm.programs.acceleration import ways as module
+from cwm.programs.acceleration.samples import samples
+from cwm.programs.acceleration.ways import DRIVERS, Acceleration, Trials, WayResult
+from sandbox.limits import Limits
+from sandbox.pool import Sandbox
+from tests.support.fast_programs import (
+    CART,
+    LINE,
+    MOVES,
+    PLACES,
+    PUSH,
+    program,
+)
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="the filter needs Linux"
+)
+
+WALK = program("s = (self.s + action) % 12\nreturn s, float(s == 3), s == 0")
+GOOD_FORM = """
+class Fast(Environment):
+    def step_batch(self, states, actions):
+        s = (states + actions) % 12
+        return s, (s == 3).astype(np.float64), s == 0
+"""
+
+
+@pytest.fixture(scope="module")
+def usual() -> Iterator[Sandbox]:
+    with Sandbox(drivers=DRIVERS) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def compiling() -> Iterator[Sandbox]:
+    with Sandbox(drivers=DRIVERS, capabilities=["numba"]) as made:
+        yield made
+
+
+def tried(
+    source: str,
+    observations: SpaceSpec,
+    actions: SpaceSpec,
+    sandbox: Sandbox,
+    *,
+    compiling: Sandbox | None = None,
+    others: dict[str, str] | None = None,
+    number: int = 300,
+) -> Acceleration:
+    chosen = samples(observations, actions, recorded=None, number=number, seed=0)
+    trials = Trials(
+        source,
+        observation_space=observations,
+        action_space=actions,
+        samples=chosen,
+        sandbox=sandbox,
+        compiling=compiling,
+        seconds=0.01,
+    )
+    return trials.run(others)
+
+
+def by_name(found: Acceleration) -> dict[str, WayResult]:
+    return {way.name: way for way in found.ways}
+
+
+def test_the_array_form_is_accepted_and_wins(usual: Sandbox) -> None:
+    found = tried(CART, LINE, PUSH, usual)
+    way = by_name(found)["vectorised"]
+    assert way.reason == ""
+    assert way.agreement is not None
+    assert way.agreement.num_rows == 300
+    assert len(way.speeds) == 3
+    assert found.best is way
+    assert way.source.startswith(CART)
+    assert "numba is not installed" in by_name(found)["numba"].reason
+
+
+@pytest.mark.fast
+def test_the_compiled_form_is_accepted(usual: Sandbox, compiling: Sandbox) -> None:
+    way = by_name(tried(CART, LINE, PUSH, usual, compiling=compiling))["numba"]
+    assert way.reason == ""
+    assert way.opening_s > 0.0
+
+
+def test_finitely_many_pairs_have_a_table(usual: Sandbox) -> None:
+    way = by_name(tried(WALK, PLACES, MOVES, usual))["table"]
+    assert way.reason == ""
+    assert way.agreement is not None
+    assert way.agreement.is_bitwise
+    assert way.agreement.num_rows == 300 + 36
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (("% 12", "% 11"), "differs: next observation of"),
+        (("== 3", "== 4"), "differs: reward of"),
+        (("s == 0\n", "s == 1\n"), "differs: terminated of"),
+        ((".astype(np.float64)", ""), "got booleans"),
+        (("(states + actions) % 12", "np.zeros(3, np.int64)"), "step_batch"),
+        (("class Fast(Environment)", "class Other(Environment)"), "NameError"),
+        (("return s,", "raise KeyError(1)\n        return s,"), "KeyError"),
+    ],
+)
+def test_a_form_of_somebody_else_must_equal_the_program(
+    usual: Sandbox, change: tuple[str, str], reason: str
+) -> None:
+    """Broken twins of a form that is accepted."""
+    others = {"good": GOOD_FORM, "changed": GOOD_FORM.replace(*change)}
+    ways = by_name(tried(WALK, PLACES, MOVES, usual, others=others))
+    assert ways["good"].reason == ""
+    assert reason in ways["changed"].reason
+
+
+def test_a_form_that_is_right_only_where_it_was_recorded_is_refused(
+    usual: Sandbox,
+) -> None:
+    form = """
+class Fast(Environment):
+    def step_batch(self, states, actions):
+        return states, np.zeros(len(states)), np.zeros(len(states), np.bool_)
+"""
+    stay = program(
+        "x = self.s if abs(self.s[0]) < 2 else 0 * self.s\nreturn x, 0.0, False"
+    )
+    recorded = np.random.default_rng(0).uniform(-1, 1, (50, 2)), np.zeros((50, 1))
+    trials = Trials(
+        stay,
+        observation_space=LINE,
+        action_space=PUSH,
+        samples=samples(LINE, PUSH, recorded=recorded, number=300, seed=0),
+        sandbox=usual,
+        compiling=None,
+        seconds=0.01,
+    )
+    found = trials.run({"near": form})
+    assert found.num_recorded == 50
+    assert "differs" in by_name(found)["near"].reason
+
+
+def test_rows_on_which_the_program_raises_are_left_out(usual: Sandbox) -> None:
+    picky = program(
+        "if self.s == 5:\n    raise ValueError('not here')\nreturn self.s, 0.0, False"
+    )
+    found = tried(picky, PLACES, MOVES, usual)
+    assert found.num_failed >= 3
+    assert by_name(found)["vectorised"].reason == ""
+    assert by_name(found)["table"].reason == "the program raises on some pairs"
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (program("return self.s + np.random.normal(), 0.0, False"), "at random"),
+        (program("raise ValueError('never')"), "raises on every state"),
+        ("class Other: pass", "it does not run"),
+    ],
+)
+def test_some_programs_have_no_fast_form_at_all(
+    usual: Sandbox, source: str, reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        tried(source, LINE, PUSH, usual)
+
+
+def test_what_has_no_form_says_why(usual: Sandbox) -> None:
+    sort = program("return np.sort(self.s), 0.0, False")
+    found = tried(sort, LINE, PUSH, usual)
+    assert "sort" in by_name(found)["vectorised"].reason
+    assert found.best is found.original
+
+
+def test_a_text_that_is_too_long_is_refused(
+    usual: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_SOURCE_KIB", 1)
+    way = by_name(tried(CART, LINE, PUSH, usual))["vectorised"]
+    assert way.reason.startswith("too long: ")
+
+
+def test_limits_of_a_planner_are_only_widened() -> None:
+    wide: Any = module.fast_limits(Limits(max_source_kib=1000, memory_mib=4000))
+    assert (wide.max_source_kib, wide.memory_mib) == (1000, 4000)
+    usual_limits = module.fast_limits(Limits())
+    assert usual_limits.max_source_kib == module.MAX_SOURCE_KIB
