@@ -44,6 +44,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where numba is not installed; a worker with it takes seconds to start."""
+    monkeypatch.setattr(accelerate, "find_spec", lambda name: None)
+
+
+quickly = pytest.mark.usefixtures("no_compiler")
+
+
 def run(command: Any, *words: str, code: int = 0) -> tuple[str, str]:
     """Returns what a command writes to its two streams."""
     out, err = io.StringIO(), io.StringIO()
@@ -67,6 +76,7 @@ def planned(*words: str, code: int = 0) -> tuple[str, str]:
     )  # fmt: skip
 
 
+@pytest.mark.fast
 def test_the_fastest_form_lies_beside_the_program(folder: Path) -> None:
     found = accelerated()
     assert found["best"] in ("vectorised", "numba", "table")
@@ -80,6 +90,7 @@ def test_the_fastest_form_lies_beside_the_program(folder: Path) -> None:
     assert record["best"] == found["best"]
 
 
+@pytest.mark.fast
 def test_planning_uses_it_and_plans_the_same(folder: Path) -> None:
     before = json.loads(planned("--json")[0])["rows"][0]["episodes"]
     accelerated()
@@ -87,6 +98,7 @@ def test_planning_uses_it_and_plans_the_same(folder: Path) -> None:
     assert [e["return"] for e in after] == [e["return"] for e in before]
 
 
+@quickly
 def test_a_stale_form_is_refused_by_the_planner(folder: Path) -> None:
     accelerated()
     (folder / "line.py").write_text(PROGRAM.replace("5)", "5 )"))
@@ -95,6 +107,7 @@ def test_a_stale_form_is_refused_by_the_planner(folder: Path) -> None:
     assert "python -m cwm.accelerate" in err
 
 
+@quickly
 def test_a_language_model_writes_one_more_candidate(folder: Path) -> None:
     script = folder / "answers.json"
     script.write_text(json.dumps([ANSWER.format(last=5)]))
@@ -103,6 +116,7 @@ def test_a_language_model_writes_one_more_candidate(folder: Path) -> None:
     assert ways[name]["accepted"]
 
 
+@quickly
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
@@ -122,6 +136,7 @@ def test_a_wrong_answer_is_not_accepted(folder: Path, answer: str, reason: str) 
     assert reason in way["reason"]
 
 
+@quickly
 def test_the_table_says_what_was_compared() -> None:
     out, _ = run(accelerate, "line.py", "--env", LINE, "--quiet")
     assert "equal to the program" in out
@@ -150,3 +165,10 @@ def test_a_program_that_draws_is_refused(folder: Path) -> None:
     )
     _, err = run(accelerate, "line.py", "--env", LINE, "--quiet", code=1)
     assert "draw at random" in err
+
+
+@quickly
+def test_without_a_compiler_its_way_says_what_to_install() -> None:
+    ways = {way["way"]: way for way in accelerated()["ways"]}
+    assert "code-world-models[fast]" in ways["numba"]["reason"]
+    assert ways["vectorised"]["accepted"]

@@ -49,6 +49,9 @@ TRIAL_LIMITS = Limits(
     max_output_mib=64,
 )
 
+WRITING_LIMITS = replace(TRIAL_LIMITS, wall_s=120.0)
+"""A program that takes longer to follow than that has more ways than are worth it."""
+
 
 def fast_limits(limits: Limits) -> Limits:
     """Returns limits that a fast form fits into: long texts, memory to compile them."""
@@ -248,7 +251,7 @@ class Trials:
             WriteAsk(self._source, *spaces),
             driver=WRITING_DRIVER,
             reply=Written,
-            limits=TRIAL_LIMITS,
+            limits=WRITING_LIMITS,
         )
         if isinstance(outcome, Completed):
             return outcome.messages[0]
