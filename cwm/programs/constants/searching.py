@@ -114,7 +114,7 @@ def _take_turns(objective: Objective, found: Search, effects: Effects) -> None:
 def _scan(objective: Objective, found: Search, index: int) -> None:
     hole = objective.holes[index]
     batch = objective.truth.batch
-    columns = [
+    columns = [batch.rewards] + [
         column[:, element]
         for values in (batch.next_observations, batch.actions)
         for column in observed_columns(values).values()
