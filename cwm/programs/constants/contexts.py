@@ -24,6 +24,12 @@ _COUNTING_KEYWORDS = _names(
 _QUANTITY_CALLS = _names(
     "min max clip abs float maximum minimum sin cos tan exp sqrt array"
 )
+_COUNTS = _names(
+    "n num number count counts size rows row cols col columns column width height",
+    "steps step states actions episode episodes index id",
+)
+"""Words in names of integers that are counts or places."""
+
 _ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _INTEGER_OPERATORS = (
     ast.Mod,
@@ -138,11 +144,18 @@ class Uses:
         )
 
     def is_quantity(self, name: str) -> bool:
-        """Returns whether a name is used as a quantity wherever it is read."""
+        """Returns whether a name is used as a quantity wherever it is read.
+
+        What it is called may say so, or that it is a count.
+        """
+        words = set(name.lower().split("_"))
+        if "reward" in words:
+            return name not in self._counters
         loads = self._loads.get(name, [])
         return (
             bool(loads)
             and name not in self._counters
+            and not words & _COUNTS
             and all(self._is_quantity_there(node) for node in loads)
         )
 

@@ -33,7 +33,9 @@ _NUM_DRAWS = 12
 _SPREAD = 0.6
 """Standard deviation of drawn starts, of a coordinate."""
 
-_SAME = 1e-9
+_WORTH_A_CHANGE = 1e-3
+"""Cost that another value must save: a limit at the largest value recorded saves the
+rounding of one prediction, and means nothing."""
 
 
 @dataclass(slots=True)
@@ -112,7 +114,7 @@ def _take_turns(objective: Objective, found: Search, effects: Effects) -> None:
 def _scan(objective: Objective, found: Search, index: int) -> None:
     hole = objective.holes[index]
     batch = objective.truth.batch
-    columns = [
+    columns = [batch.rewards] + [
         column[:, element]
         for values in (batch.next_observations, batch.actions)
         for column in observed_columns(values).values()
@@ -121,10 +123,11 @@ def _scan(objective: Objective, found: Search, index: int) -> None:
     wrong = found.point.residuals.num_wrong > 0
     candidates = recorded_extremes(columns, hole) + values_at(columns, wrong, hole)
     result = scan(objective, found.point, index, candidates=candidates)
-    limit = found.point.cost + _SAME * max(1.0, found.point.cost)
-    if result.point.cost <= limit:
-        found.point = result.point
-        found.scans[index] = result
+    is_moved = bool(result.point.at[index] != found.point.at[index])
+    if is_moved and result.point.cost > found.point.cost - _WORTH_A_CHANGE:
+        return
+    found.point = result.point
+    found.scans[index] = result
 
 
 def _start_elsewhere(

@@ -25,6 +25,9 @@ _FAR = 0.1
 _WEAKEST = 1e-5
 """Directions that matter less than this share of the strongest are left alone."""
 
+_NOTHING = 1e-6
+"""Norm of derivatives below which a constant does nothing here."""
+
 _CLEARLY_MOVED = 50.0
 """Standard errors from the guess beyond which it is not tried."""
 
@@ -189,8 +192,10 @@ class _Simplifier:
     ) -> FloatArray:
         """Returns a point at which the other constants make up for what is left."""
         found = at.copy()
-        if len(rest):
-            rows = self._limits.rows
-            change = np.linalg.lstsq(jacobian[rows], left[rows], rcond=_WEAKEST)[0]
-            found[rest] -= np.clip(change, -1.0, 1.0)
+        rows = self._limits.rows
+        acts = np.linalg.norm(jacobian[rows], axis=0) > _NOTHING
+        if acts.any():
+            matrix = jacobian[rows][:, acts]
+            change = np.linalg.lstsq(matrix, left[rows], rcond=_WEAKEST)[0]
+            found[rest[acts]] -= np.clip(change, -1.0, 1.0)
         return np.clip(found, self._objective.low, self._objective.high)

@@ -23,6 +23,7 @@ def names(source: str) -> list[str]:
         ("force = 10\ny = force * x", ["force"]),
         ("limit = 10\nif x < limit: pass", ["limit"]),
         ("def f(): return x, -10, False", ["reward"]),
+        ("step_reward = -1\nr = step_reward", ["step_reward"]),
     ],
 )
 def test_quantities_are_lifted(source: str, expected: list[str]) -> None:
@@ -56,6 +57,8 @@ def test_quantities_are_lifted(source: str, expected: list[str]) -> None:
         "n = 3\nfor i in range(n): pass",
         "steps = 500\nsteps += 1\ny = steps * x",
         "period = 1.5\ny = x % period",
+        "n_rows = 4\nrow = min(row, n_rows - 1)",
+        "max_episode_steps = 500\ndone = steps >= max_episode_steps",
         "match x:\n    case 1.5: pass",
         "CONSTANTS = {'g': {'value': 9.8, 'low': 1.5, 'high': 20.0}}",
         "x: Literal[1.5]",
