@@ -40,7 +40,7 @@ def make_game(
         DataError: If the generator finds no game.
         PrerequisiteError: If TextWorld is missing, or its compiler does not run.
     """
-    with _quiet():
+    with _quiet(), _compiler():
         for attempt in range(NUM_TRIES):
             game = _generated(kind, settings, seed + attempt * SEED_STEP)
             if game is None:
@@ -75,6 +75,20 @@ def _quiet() -> Iterator[None]:
                 os.environ["HOME"] = home
 
 
+@contextmanager
+def _compiler() -> Iterator[None]:
+    """Tells failures of the compiler, which some generators run, too."""
+    inform = library("textworld.generator.inform7")
+    try:
+        yield
+    except inform.CouldNotCompileGameError as error:
+        raise DataError(f"A game must compile, but it does not: {error}") from error
+    except (FileNotFoundError, PermissionError) as error:
+        raise PrerequisiteError(
+            f"TextWorld needs its compiler, which does not run here: {error}."
+        ) from error
+
+
 def _generated(kind: str, settings: Mapping[str, Setting], seed: int) -> Any:
     """Returns TextWorld's object of a game; `None` if the generator finds none."""
     textworld = library()
@@ -104,13 +118,5 @@ def _custom(options: Any, settings: Mapping[str, Setting]) -> Any:
 def _compile(game: Any, story: Path) -> None:
     """Compiles a game, to a file of that name alone."""
     inform = library("textworld.generator.inform7")
-    source = inform.generate_inform7_source(game)
-    try:
-        inform.compile_inform7_game(source, str(story))
-    except inform.CouldNotCompileGameError as error:
-        raise DataError(f"A game must compile, but it does not: {error}") from error
-    except OSError as error:
-        raise PrerequisiteError(
-            f"TextWorld needs its compiler, which does not run here: {error}."
-        ) from error
+    inform.compile_inform7_game(inform.generate_inform7_source(game), str(story))
     story.with_suffix(".ni").unlink()

@@ -3,14 +3,19 @@
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from cwm.core.errors import DataError
+from cwm.core.errors import DataError, PrerequisiteError
 from envs.text_games.textworld import making
 from envs.text_games.textworld.kinds import Setting
 from envs.text_games.textworld.making import make_game
+
+
+class CompilingError(Exception):
+    """As the compiler's."""
 
 
 class MadeUp:
@@ -36,6 +41,8 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         seed = int((folder / making.LOGIC).read_text())
         return ("take coin",) if seed > 2_000_000 else None
 
+    inform = SimpleNamespace(CouldNotCompileGameError=CompilingError)
+    monkeypatch.setattr(making, "library", lambda _: inform)
     monkeypatch.setattr(making, "_generated", generated)
     monkeypatch.setattr(making, "_compile", lambda *_: None)
     monkeypatch.setattr(making, "Machine", lambda folder: folder)
@@ -81,3 +88,26 @@ def test_the_compiler_has_another_home_meanwhile(
     assert len(seen) == 2
     assert not {home, *map(str, tmp_path.iterdir())} & set(seen)
     assert not any(Path(one).exists() for one in seen)
+
+
+@pytest.mark.parametrize(
+    ("raised", "told", "message"),
+    [
+        (CompilingError("too big"), DataError, "must compile.*too big"),
+        (FileNotFoundError("no ni"), PrerequisiteError, "does not run here: no ni"),
+    ],
+)
+def test_failures_of_the_compiler_are_told(
+    raised: Exception,
+    told: type[Exception],
+    message: str,
+    tried: list[int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: Any) -> None:
+        raise raised
+
+    monkeypatch.setattr(making, "_compile", fail)
+    with pytest.raises(told, match=message):
+        make_game("custom", {}, seed=3, folder=tmp_path)
