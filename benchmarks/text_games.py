@@ -34,7 +34,7 @@ from envs.snapshots import SnapshotEnv
 from envs.text_games.express import SEEDS
 from envs.text_games.science import gold_path
 from envs.text_games.textworld.env import TextWorld
-from envs.text_games.textworld.making import STORY, library
+from envs.text_games.textworld.library import STORY, library
 
 MILLISECONDS = 1_000
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from cwm.core.errors import PrerequisiteError
 from cwm.execution.locks import locked
 from envs.text_games.textworld.kinds import Setting
-from envs.text_games.textworld.making import make_game, require
+from envs.text_games.textworld.library import require
+from envs.text_games.textworld.making import make_game
 
 RECIPE = 1
 """Raised when games come out otherwise from the same settings and package."""

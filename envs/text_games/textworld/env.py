@@ -4,7 +4,6 @@ Covers: splits, scores, legal commands, ways to win, saving and restoring. Does 
 cover: the time limit, which the registry sets and which truncates.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from cwm.core.errors import DataError
@@ -13,8 +12,8 @@ from envs.spec import Env
 from envs.text_games.base import Split, TextGame, Told
 from envs.text_games.textworld.cache import default_cache, game_folder
 from envs.text_games.textworld.kinds import SEEDS, Setting, checked, of_generator
-from envs.text_games.textworld.machine import Machine, Saved
-from envs.text_games.textworld.making import require
+from envs.text_games.textworld.library import require
+from envs.text_games.textworld.machine import Machine, Saved, winning_path
 
 
 class TextWorld(TextGame):
@@ -103,18 +102,15 @@ class TextWorld(TextGame):
     def expert_actions(self) -> tuple[str, ...]:
         """Returns the generator's way to win, up to the command that wins.
 
-        Played before it is given, without what does nothing: some generators have
-        doors opened that are open.
+        Played before it is given, without what does nothing.
 
         Raises:
             DataError: If it does not win.
         """
         machine = self._played()
         before = machine.save()
-        path: Sequence[str] = machine.logic.metadata["walkthrough"]
         try:
-            machine.begin()
-            found = _up_to_win(machine, path)
+            found = winning_path(machine)
         finally:
             machine.restore(before)
         if found is None:
@@ -193,15 +189,3 @@ class MachineSnapshots(AttributeSnapshots):
         attributes, machine = snapshot
         super().restore(attributes)
         self._game.set_machine(machine)
-
-
-def _up_to_win(machine: Machine, path: Sequence[str]) -> tuple[str, ...] | None:
-    """Returns what does something of a path; `None` if it does not win."""
-    found: list[str] = []
-    for command in path:
-        answer = machine.step(command)
-        if answer.events:
-            found.append(command)
-        if answer.has_won:
-            return tuple(found)
-    return None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from envs.text_games.base import tidy
-from envs.text_games.textworld.making import LOGIC, STORY, library
+from envs.text_games.textworld.library import LOGIC, STORY, library
 
 SEED = 1
 """Of the interpreter's random numbers, which games of TextWorld do not use."""
@@ -177,6 +177,26 @@ class Machine:
                 self._scene = self._scene.after(action)
         self._events = ()
         return self._scene
+
+
+def winning_path(machine: Machine) -> tuple[str, ...] | None:
+    """Returns the generator's way to win, from the beginning; `None` if it does not.
+
+    Up to the command that wins, without what does nothing: some generators have doors
+    opened that are open.
+
+    Args:
+        machine: Plays the way, from the beginning.
+    """
+    machine.begin()
+    found: list[str] = []
+    for command in machine.logic.metadata["walkthrough"]:
+        answer = machine.step(command)
+        if answer.events:
+            found.append(command)
+        if answer.has_won:
+            return tuple(found)
+    return None
 
 
 def read(raw: str) -> Answer:

@@ -1,68 +1,34 @@
 """Games made and compiled by TextWorld, the same ones from the same seed.
 
-Covers: what a game is and how it is told. Does not cover: where its files are kept.
+Covers: what a game is and how it is told; that it can be won. Does not cover: where
+its files are kept.
 """
 
-import importlib
 import os
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from cwm.core.errors import DataError, PrerequisiteError
 from envs.text_games.textworld.kinds import Setting
+from envs.text_games.textworld.library import LOGIC, STORY, library
+from envs.text_games.textworld.machine import Machine, winning_path
 
-INSTALL = "pip install 'code-world-models[textworld]'"
-
-STORY = "tw-game.z8"
-"""What the interpreter runs; it knows TextWorld's games by their names."""
-
-LOGIC = "tw-game.json"
-"""What is where, which rules there are, how the game is won."""
-
-NUM_TRIES = 5
-"""Seeds that are tried: some generators find no game for some."""
+NUM_TRIES = 10
+"""Seeds that are tried. Some generators find no game for some, or one whose way to win
+does not win: things have names that the parser cannot tell apart."""
 
 SEED_STEP = 1_000_000
 """Between one try and the next; more than there are seeds."""
 
 
-def require() -> None:
-    """Checks that TextWorld is there; imports nothing.
-
-    Raises:
-        PrerequisiteError: If it is missing.
-    """
-    if find_spec("textworld") is None:
-        raise PrerequisiteError(
-            "These games need the package textworld, which is not installed. "
-            f"Run: {INSTALL}"
-        )
-
-
-@cache
-def library(name: str = "textworld") -> Any:
-    """Returns a module of TextWorld, or of its interpreter.
-
-    Raises:
-        PrerequisiteError: If it is missing.
-    """
-    require()
-    with warnings.catch_warnings():
-        # Of the parser of its rules, about its own names.
-        warnings.simplefilter("ignore")
-        return importlib.import_module(name)
-
-
 def make_game(
     kind: str, settings: Mapping[str, Setting], *, seed: int, folder: Path
 ) -> None:
-    """Makes a game and compiles it, in a few seconds.
+    """Makes a game that can be won and compiles it, in a few seconds.
 
     Args:
         kind: One of `kinds.KINDS`.
@@ -74,11 +40,19 @@ def make_game(
         DataError: If the generator finds no game.
         PrerequisiteError: If TextWorld is missing, or its compiler does not run.
     """
-    with _quiet():
-        game = _generated(kind, settings, seed)
-        source = library("textworld.generator.inform7").generate_inform7_source(game)
-        _compile(source, folder / STORY)
-    game.save(str(folder / LOGIC))
+    with _quiet(), _compiler():
+        for attempt in range(NUM_TRIES):
+            game = _generated(kind, settings, seed + attempt * SEED_STEP)
+            if game is None:
+                continue
+            _compile(game, folder / STORY)
+            game.save(str(folder / LOGIC))
+            if winning_path(Machine(folder)) is not None:
+                return
+    raise DataError(
+        f"A game of kind {kind!r} must exist with {dict(settings)!r}, but none was "
+        f"found in {NUM_TRIES} tries from seed {seed}. Choose other settings."
+    )
 
 
 @contextmanager
@@ -101,32 +75,37 @@ def _quiet() -> Iterator[None]:
                 os.environ["HOME"] = home
 
 
-def _generated(kind: str, settings: Mapping[str, Setting], seed: int) -> Any:
-    """Returns TextWorld's object of a game."""
-    textworld = library()
-    failure = library("textworld.generator").QuestGenerationError
-    shared = textworld.g_rng.seed
+@contextmanager
+def _compiler() -> Iterator[None]:
+    """Tells failures of the compiler, which some generators run, too."""
+    inform = library("textworld.generator.inform7")
     try:
-        for attempt in range(NUM_TRIES):
-            number = seed + attempt * SEED_STEP
-            options = textworld.GameOptions()
-            options.seeds = number
-            # Some of its functions draw from this one, whatever the options say.
-            textworld.g_rng.set_seed(number)
-            try:
-                if kind == "custom":
-                    return _custom(options, settings)
-                challenges = library("textworld.challenges").CHALLENGES
-                _, make, _ = challenges[f"tw-{kind}"]
-                return make(dict(settings), options)
-            except failure:
-                continue
+        yield
+    except inform.CouldNotCompileGameError as error:
+        raise DataError(f"A game must compile, but it does not: {error}") from error
+    except (FileNotFoundError, PermissionError) as error:
+        raise PrerequisiteError(
+            f"TextWorld needs its compiler, which does not run here: {error}."
+        ) from error
+
+
+def _generated(kind: str, settings: Mapping[str, Setting], seed: int) -> Any:
+    """Returns TextWorld's object of a game; `None` if the generator finds none."""
+    textworld = library()
+    options = textworld.GameOptions()
+    options.seeds = seed
+    shared = textworld.g_rng.seed
+    # Some of its functions draw from this one, whatever the options say.
+    textworld.g_rng.set_seed(seed)
+    try:
+        if kind == "custom":
+            return _custom(options, settings)
+        _, make, _ = library("textworld.challenges").CHALLENGES[f"tw-{kind}"]
+        return make(dict(settings), options)
+    except library("textworld.generator").QuestGenerationError:
+        return None
     finally:
         textworld.g_rng.set_seed(shared)
-    raise DataError(
-        f"A game of kind {kind!r} must exist with {dict(settings)!r}, but none was "
-        f"found in {NUM_TRIES} tries from seed {seed}. Choose other settings."
-    )
 
 
 def _custom(options: Any, settings: Mapping[str, Setting]) -> Any:
@@ -136,15 +115,8 @@ def _custom(options: Any, settings: Mapping[str, Setting]) -> Any:
     return library("textworld.generator").make_game(options)
 
 
-def _compile(source: str, story: Path) -> None:
-    """Compiles a source, to a file of that name alone."""
+def _compile(game: Any, story: Path) -> None:
+    """Compiles a game, to a file of that name alone."""
     inform = library("textworld.generator.inform7")
-    try:
-        inform.compile_inform7_game(source, str(story))
-    except inform.CouldNotCompileGameError as error:
-        raise DataError(f"A game must compile, but it does not: {error}") from error
-    except OSError as error:
-        raise PrerequisiteError(
-            f"TextWorld needs its compiler, which does not run here: {error}."
-        ) from error
+    inform.compile_inform7_game(inform.generate_inform7_source(game), str(story))
     story.with_suffix(".ni").unlink()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cwm.core.errors import DataError, PrerequisiteError
-from envs.text_games.textworld import cache, making
+from envs.text_games.textworld import cache, library
 from envs.text_games.textworld.cache import default_cache, folder_name, game_folder
 from envs.text_games.textworld.kinds import Setting
 
@@ -116,6 +116,6 @@ def test_games_are_kept_in_the_users_cache(
 def test_without_the_package_its_install_line_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(making, "find_spec", lambda _: None)
+    monkeypatch.setattr(library, "find_spec", lambda _: None)
     with pytest.raises(PrerequisiteError, match=r"code-world-models\[textworld\]"):
-        making.require()
+        library.require()
