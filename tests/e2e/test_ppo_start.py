@@ -50,7 +50,8 @@ def test_it_begins_with_the_weights_of_the_other_run(
     new = trained(tmp_path / "new", *words)
     cloned, after, anew = (weights(path) for path in (clone, begun, new))
     policy = [name for name in cloned if not name.startswith("value")]
-    assert policy and len(policy) < len(cloned)
+    assert policy
+    assert len(policy) < len(cloned)
     assert all((after[name] == cloned[name]).all() for name in policy)
     assert any((anew[name] != cloned[name]).any() for name in policy)
     # What it was asked about first are the clone's probabilities, too.
