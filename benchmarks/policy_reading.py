@@ -22,18 +22,20 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import numpy as np
-import torch
 import tyro
 from numpy.typing import NDArray
 
 from benchmarks.recording import append_record
 from cwm.agents.training import read_policy
+from cwm.llm.local.packages import LazyPackage
 from cwm.providers.policies.learning.cloning import (
     Demonstration,
     collect_demonstrations,
 )
 from cwm.providers.policies.networks.base import PolicyNetwork
 from cwm.providers.policies.views import View
+
+torch = LazyPackage("torch")
 
 PLACES = ("ahead", "aside", "level", "absent", "several")
 
