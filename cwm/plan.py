@@ -380,6 +380,7 @@ def _setups(
             environment=EnvironmentRef.of(spec),
             kind=model.kind,
             source=model.fast_source or model.source,
+            is_fast=bool(model.fast_source),
             model=model.model,
             guide=None if model.kind == "random" else guide,
             planner=arguments.planner_config(name, discount=discount),

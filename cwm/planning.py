@@ -246,19 +246,22 @@ class PlanningRun:
             on_episode=watch.episode,
         )
         is_random = setup.kind == "random"
-        if "capabilities" in (settings := _settings(setup)):
-            could = f"the program could use {', '.join(settings['capabilities'])}"
-            note = "; ".join(filter(None, (note, could)))
+        settings = _settings(setup)
+        parts = [note]
+        if setup.is_fast:
+            parts.append("steps by the program's fast form (cwm.accelerate)")
+        if "capabilities" in settings:
+            names = ", ".join(settings["capabilities"])
+            parts.append(f"the program could use {names}")
         if setup.guide is not None:
-            parts = note, setup.guide.name, use_note(episodes)
-            note = "; ".join(filter(None, parts))
+            parts += [setup.guide.name, use_note(episodes)]
         return PlanningRow(
             model=setup.name,
             planner="" if is_random else setup.planner.name,
             settings=settings,
             summary=summarise(episodes, rule, seed=setup.seed),
             episodes=episodes,
-            note=note,
+            note="; ".join(filter(None, parts)),
         )
 
 
@@ -277,6 +280,8 @@ def _settings(setup: Setup) -> dict[str, Any]:
     }
     if setup.capabilities and setup.kind == "program":
         settings["capabilities"] = list(setup.capabilities)
+    if setup.is_fast:
+        settings["is_fast"] = True
     if setup.model is not None:
         settings["model"] = setup.model.to_json()
     if setup.guide is not None:

@@ -122,6 +122,7 @@ class Setup:
         environment: The environment.
         kind: What the world model is.
         source: The program, if it is one.
+        is_fast: Whether it is a fast form of the program that the row is called after.
         model: The model that opens itself, if it is one.
         guide: What gives the planner a prior or a value; `None` for neither.
         planner: The planner.
@@ -138,6 +139,7 @@ class Setup:
     environment: EnvironmentRef
     kind: ModelKind
     source: str = ""
+    is_fast: bool = False
     model: OpenableModel | None = None
     guide: OpenableGuide | None = None
     planner: PlannerConfig

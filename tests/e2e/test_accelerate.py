@@ -94,7 +94,10 @@ def test_the_fastest_form_lies_beside_the_program(folder: Path) -> None:
 def test_planning_uses_it_and_plans_the_same(folder: Path) -> None:
     before = json.loads(planned("--json")[0])["rows"][0]["episodes"]
     accelerated()
-    after = json.loads(planned("--json")[0])["rows"][0]["episodes"]
+    (row,) = json.loads(planned("--json")[0])["rows"]
+    assert row["settings"]["is_fast"]
+    assert "steps by the program's fast form" in planned()[0]
+    after = row["episodes"]
     assert [e["return"] for e in after] == [e["return"] for e in before]
 
 
