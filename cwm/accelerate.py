@@ -25,6 +25,7 @@ from cwm.execution.run_folder import RunFolder
 from cwm.llm.registry import make_chat_model
 from cwm.programs.acceleration.comparing import TOLERANCE
 from cwm.programs.acceleration.files import FastFiles
+from cwm.programs.acceleration.imports import imported_modules
 from cwm.programs.acceleration.samples import samples
 from cwm.programs.acceleration.ways import DRIVERS, Acceleration, Trials
 from cwm.programs.kernels import CAPABILITY
@@ -34,6 +35,7 @@ from cwm.report.live import make_progress
 from cwm.sources import obtain, read_text
 from sandbox.errors import SandboxUnavailable
 from sandbox.isolation import Level
+from sandbox.opt_in import name_of
 from sandbox.pool import Sandbox
 
 DESCRIPTION = """\
@@ -128,6 +130,7 @@ def accelerate(arguments: Arguments) -> int:
     ):
         path, dataset = _opened(arguments, progress)
         source = read_text(path)
+        _refuse_libraries(arguments.program, source)
         result = _tried(arguments, source, dataset, progress)
     report = AccelerationReport(
         name=str(arguments.program),
@@ -167,6 +170,16 @@ def _opened(arguments: Arguments, progress: Progress) -> tuple[Path, Dataset]:
             return run.world_model, load_dataset(run.dataset)
         path = run.world_model
     return path, obtain(config, seed=arguments.seed, progress=progress).dataset
+
+
+def _refuse_libraries(program: Path, source: str) -> None:
+    """Refuses a program whose steps are made by a library of a capability."""
+    for module in imported_modules(source):
+        if name_of(module) is not None:
+            raise DataError(
+                f"{str(program)!r} has no fast form: its steps are made by {module}, "
+                "which no other form can follow. cwm.plan steps it as it is."
+            )
 
 
 def _recorded(dataset: Dataset, most: int) -> tuple[Any, Any]:

@@ -175,3 +175,10 @@ def test_without_a_compiler_its_way_says_what_to_install() -> None:
     ways = {way["way"]: way for way in accelerated()["ways"]}
     assert "code-world-models[fast]" in ways["numba"]["reason"]
     assert ways["vectorised"]["accepted"]
+
+
+def test_a_physics_engine_has_no_other_form(folder: Path) -> None:
+    (folder / "line.py").write_text("import mujoco.viewer as v\n" + PROGRAM)
+    _, err = run(accelerate, "line.py", "--env", LINE, code=1)
+    told = " ".join(err.split())
+    assert "'line.py' has no fast form: its steps are made by mujoco.viewer" in told
