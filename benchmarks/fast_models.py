@@ -1,6 +1,6 @@
 """How fast programs step in the sandbox: as they are, and in their fast forms.
 
-The programs are in benchmarks/data/model_written_*.py: a language model wrote them
+The programs are in benchmarks/data/model_written: a language model wrote them
 during recorded searches, from the environments' documentation. Each is accelerated as
 `python -m cwm.accelerate` does it, without recorded transitions: every form is compared
 on drawn states and actions, and timed at 1, 100 and 1,000 rows at a time.
@@ -15,7 +15,7 @@ on drawn states and actions, and timed at 1, 100 and 1,000 rows at a time.
 Seconds are of the processor, as one thread computes: what else runs matters less.
 
     python -m benchmarks.fast_models
-    python -m benchmarks.fast_models --programs cartpole --number 1000 --no-cem
+    python -m benchmarks.fast_models --programs CartPole --number 1000 --no-cem
 """
 
 import json
@@ -52,16 +52,16 @@ from planners.registry import PlannerConfig, new_planner
 from sandbox.child import make_loader
 from sandbox.pool import Sandbox
 
-DATA = Path(__file__).parent / "data"
+PROGRAMS = Path(__file__).parent / "data" / "model_written"
 SPACES: dict[str, tuple[SpaceSpec, SpaceSpec]] = {
-    "cartpole": (BoxSpec((4,), "float32"), DiscreteSpec(2)),
-    "pendulum": (BoxSpec((3,), "float32"), BoxSpec((1,), "float32")),
-    "acrobot": (BoxSpec((6,), "float32"), DiscreteSpec(3)),
-    "mountaincar": (BoxSpec((2,), "float32"), DiscreteSpec(3)),
-    "swimmer": (BoxSpec((8,), "float64"), BoxSpec((2,), "float32")),
-    "halfcheetah": (BoxSpec((17,), "float64"), BoxSpec((6,), "float32")),
+    "CartPole": (BoxSpec((4,), "float32"), DiscreteSpec(2)),
+    "Pendulum": (BoxSpec((3,), "float32"), BoxSpec((1,), "float32")),
+    "Acrobot": (BoxSpec((6,), "float32"), DiscreteSpec(3)),
+    "MountainCar": (BoxSpec((2,), "float32"), DiscreteSpec(3)),
+    "Swimmer": (BoxSpec((8,), "float64"), BoxSpec((2,), "float32")),
+    "HalfCheetah": (BoxSpec((17,), "float64"), BoxSpec((6,), "float32")),
 }
-PENDULUM = "pendulum"
+PENDULUM = "Pendulum"
 PUSHES = BoxSpec((1,), "float32", low=(-2.0,), high=(2.0,))
 START = np.array([-1.0, 0.0, 0.0], dtype=np.float32)
 CEM = PlannerConfig(name="cem", preset="paper")
@@ -94,8 +94,8 @@ class BenchmarkConfig:
 
 
 def source_of(name: str) -> str:
-    """Returns a program of benchmarks/data."""
-    return (DATA / f"model_written_{name}.py").read_text(encoding="utf-8")
+    """Returns a program of benchmarks/data/model_written."""
+    return (PROGRAMS / f"{name}.py").read_text(encoding="utf-8")
 
 
 def accelerated(

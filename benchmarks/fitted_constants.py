@@ -39,7 +39,7 @@ from sandbox.pool import Sandbox
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "fitted_constants.jsonl"
-PROGRAMS = HERE / "data" / "remembered"
+PROGRAMS = HERE / "data" / "model_written"
 
 TASKS = ("CartPole-S", "MountainCar-S", "Pendulum-S", "Acrobot-S")
 

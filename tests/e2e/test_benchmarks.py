@@ -57,11 +57,11 @@ def test_the_benchmark_of_sessions_stands_beside_a_fork_for_each_step() -> None:
 def test_the_benchmark_of_fast_models_shows_each_form() -> None:
     shown = run(
         "benchmarks.fast_models",
-        *("--programs", "cartpole", "--number", "300", "--seconds", "0.01"),
+        *("--programs", "CartPole", "--number", "300", "--seconds", "0.01"),
         *("--sessions", "0", "--no-cem", "--output", ""),
     )
     for form in ("original", "vectorised", "numba"):
-        assert f"cartpole    {form}" in shown
+        assert f"CartPole    {form}" in shown
 
 
 @pytest.mark.mujoco
