@@ -66,14 +66,14 @@ def samples(
     part = number // 3 if known is not None else 0
     if known is not None:
         rows = rng.integers(len(known[0]), size=part)
-        near = _near(observation_space, known[0], rows, rng)
-        parts.append((near, _near(action_space, known[1], rows, rng)))
-        parts.append((known[0][rows], _anywhere(action_space, known[1], part, rng)))
+        close = near(observation_space, known[0], rows, rng)
+        parts.append((close, near(action_space, known[1], rows, rng)))
+        parts.append((known[0][rows], anywhere(action_space, known[1], part, rng)))
     left = number - 2 * part
     parts.append(
         (
-            _anywhere(observation_space, states, left, rng),
-            _anywhere(action_space, actions, left, rng),
+            anywhere(observation_space, states, left, rng),
+            anywhere(action_space, actions, left, rng),
         )
     )
     parts += _all_pairs(observation_space, action_space)
@@ -130,10 +130,20 @@ def _bounds(space: SpaceSpec, known: Array | None) -> tuple[Array, Array]:
     )
 
 
-def _anywhere(
+def anywhere(
     space: SpaceSpec, known: Array | None, number: int, rng: np.random.Generator
 ) -> Array:
-    """Returns values within the bounds, some of them on the bounds."""
+    """Returns values within the bounds of a space, some of them on the bounds.
+
+    Args:
+        space: One whose values are rows of an array.
+        known: Recorded values, which stand for bounds where there are none.
+        number: How many.
+        rng: What draws them.
+
+    Raises:
+        ValueError: If the values of the space are no rows of an array.
+    """
     shape, dtype = _form(space)
     low, high = _bounds(space, known)
     share = np.clip(rng.uniform(-0.05, 1.05, (number, *shape)), 0.0, 1.0)
@@ -143,10 +153,17 @@ def _anywhere(
     return np.asarray(np.clip(drawn, low, high), dtype=dtype)
 
 
-def _near(
+def near(
     space: SpaceSpec, known: Array, rows: Array, rng: np.random.Generator
 ) -> Array:
-    """Returns known values with a change of a tenth of what they vary by."""
+    """Returns known values with a change of a tenth of what they vary by.
+
+    Args:
+        space: As in `anywhere`.
+        known: Recorded values, `[N, ...]`.
+        rows: Which of them, `[K]`.
+        rng: What draws the changes.
+    """
     low, high = _bounds(space, known)
     shape = (len(rows), *known.shape[1:])
     if known.dtype.kind == "f":

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cwm.core.spaces import BoxSpec, DiscreteSpec, MultiDiscreteSpec, SpaceSpec
+from cwm.core.spaces import BoxSpec, DiscreteSpec, SpaceSpec
 from cwm.core.trajectories import TransitionBatch
+from cwm.programs.acceleration.samples import anywhere, near
 
 TOLERANCE = 1e-9
 """Relative error of real numbers, beside one unit of a shorter type's last place.
@@ -22,8 +23,6 @@ NUM_DRAWN = 500
 
 MAX_PAIRS = 20_000
 """Observations times actions up to which simply all are compared."""
-
-_UNBOUNDED = 1e6
 
 Array = NDArray[Any]
 
@@ -56,10 +55,10 @@ def pairs(train: TransitionBatch) -> tuple[Array, Array]:
     drawn = [(states, actions)]
     if len(states):
         rows = rng.integers(len(states), size=NUM_DRAWN)
-        near = _near(spaces[0], states, rows, rng), _near(spaces[1], actions, rows, rng)
-        drawn += [near, (near[0], _anywhere(spaces[1], actions, rng))]
-        anywhere = _anywhere(spaces[0], states, rng)
-        drawn.append((anywhere, _anywhere(spaces[1], actions, rng)))
+        close = near(spaces[0], states, rows, rng), near(spaces[1], actions, rows, rng)
+        drawn += [close, (close[0], anywhere(spaces[1], actions, NUM_DRAWN, rng))]
+        far = anywhere(spaces[0], states, NUM_DRAWN, rng)
+        drawn.append((far, anywhere(spaces[1], actions, NUM_DRAWN, rng)))
     drawn += _all_pairs(*spaces)
     return (
         np.concatenate([np.asarray(pair[0]) for pair in drawn]),
@@ -79,50 +78,6 @@ def _all_pairs(
                     (states + observation_space.start, actions + action_space.start)
                 ]
     return []
-
-
-def _bounds(space: SpaceSpec, known: Array) -> tuple[Array, Array]:
-    """Returns the bounds of a space, or where it has none, of what is known."""
-    match space:
-        case DiscreteSpec(num_values=number, start=start):
-            return np.asarray(float(start)), np.asarray(float(start + number - 1))
-        case MultiDiscreteSpec(num_values=counts):
-            return np.zeros(len(counts)), np.asarray(counts, dtype=np.float64) - 1.0
-        case BoxSpec(shape=shape):
-            low, high = (bound.reshape(shape) for bound in space.bounds())
-        case _:
-            raise ValueError(f"Values of {space!r} are not rows of an array.")
-    least = np.asarray(known.min(axis=0), dtype=np.float64)
-    most = np.asarray(known.max(axis=0), dtype=np.float64)
-    reach = 0.5 * (most - least) + 1.0
-    return (
-        np.where(np.abs(low) < _UNBOUNDED, low, least - reach),
-        np.where(np.abs(high) < _UNBOUNDED, high, most + reach),
-    )
-
-
-def _anywhere(space: SpaceSpec, known: Array, rng: np.random.Generator) -> Array:
-    """Returns values within the bounds of a space, some of them on the bounds."""
-    low, high = _bounds(space, known)
-    share = np.clip(rng.uniform(-0.05, 1.05, (NUM_DRAWN, *known.shape[1:])), 0.0, 1.0)
-    if known.dtype.kind == "f":
-        return np.asarray(low + share * (high - low), dtype=known.dtype)
-    drawn = np.floor(low + share * (high - low + 1.0))
-    return np.asarray(np.clip(drawn, low, high), dtype=known.dtype)
-
-
-def _near(
-    space: SpaceSpec, known: Array, rows: Array, rng: np.random.Generator
-) -> Array:
-    """Returns known values with a change of a tenth of what they vary by."""
-    low, high = _bounds(space, known)
-    shape = (len(rows), *known.shape[1:])
-    if known.dtype.kind == "f":
-        size = 0.1 * np.std(known.astype(np.float64), axis=0)
-        moved = known[rows] + size * rng.standard_normal(shape)
-    else:
-        moved = known[rows] + rng.integers(-1, 2, shape).astype(np.float64)
-    return np.asarray(np.clip(moved, low, high), dtype=known.dtype)
 
 
 def _compare(environment: Any, states: Array, actions: Array, space: SpaceSpec) -> str:
