@@ -13,13 +13,14 @@ from cwm.arguments import parse
 from cwm.cli import EXIT_DONE, run_command
 from cwm.config import RunConfig, load_config
 from cwm.core.dataset_file import load_dataset
-from cwm.core.errors import ConfigError, PrerequisiteError
+from cwm.core.errors import ConfigError
 from cwm.core.trajectories import Dataset
 from cwm.execution.options import shown_as
 from cwm.execution.run_folder import open_run_folder
 from cwm.mcp.acting import Stage
 from cwm.mcp.keeping import FOLDER
 from cwm.mcp.limits import ServiceLimits
+from cwm.mcp.server import check_protocol, make_server
 from cwm.mcp.service import VerifierService, Workplace
 from cwm.scoring import open_evaluator
 from cwm.sources import environment_of, read_text, with_held_out
@@ -108,13 +109,7 @@ def serve(arguments: Arguments) -> int:
         CwmError: If a file cannot be read, a package is missing, or programs cannot
             be run safely on this machine.
     """
-    try:
-        from cwm.mcp.server import make_server  # noqa: PLC0415 - the extra's package
-    except ImportError as error:
-        raise PrerequisiteError(
-            "Serving agents needs the extra [mcp]. Run: pip install "
-            f"'code-world-models[mcp]' ({error})"
-        ) from error
+    check_protocol()
     with opened(arguments) as service:
         server = make_server(service)
         if arguments.http is None:
