@@ -111,7 +111,7 @@ def serve(arguments: Arguments) -> int:
     """
     check_protocol()
     with opened(arguments) as service:
-        server = make_server(service)
+        server = make_server(service, is_told=arguments.http is not None)
         if arguments.http is None:
             server.run("stdio")
         else:

@@ -74,13 +74,21 @@ def check_protocol() -> None:
         ) from error
 
 
-def make_server(service: VerifierService) -> "MCPServer[Any]":
-    """Returns a server whose tools are those of a service; it does not run yet."""
+def make_server(service: VerifierService, *, is_told: bool) -> "MCPServer[Any]":
+    """Returns a server whose tools are those of a service; it does not run yet.
+
+    Args:
+        service: The service.
+        is_told: Whether what the server does is told on standard error.
+    """
     from mcp.server import MCPServer  # noqa: PLC0415 - of an extra, here and below
     from mcp_types import ToolAnnotations  # noqa: PLC0415
 
     server: MCPServer[Any] = MCPServer(
-        NAME, instructions=INSTRUCTIONS, version=__version__, log_level="WARNING"
+        NAME,
+        instructions=INSTRUCTIONS,
+        version=__version__,
+        log_level="INFO" if is_told else "WARNING",
     )
     for function, hints in (*_reading_tools(service), *_running_tools(service)):
         text = inspect.cleandoc(function.__doc__ or "")

@@ -91,6 +91,8 @@ def test_the_map_of_commands_names_those_that_are_there(installed: Installed) ->
         "replay",
         "benchmark",
         "induce",
+        "runs",
+        "mcp",
     )
     for name in commands:
         assert f"cwm.{name}" in shown
@@ -178,6 +180,53 @@ def test_the_readme_shows_what_the_main_job_prints(installed: Installed) -> None
     assert len(rows) == 2
     for row in rows:
         assert row in readme
+
+
+def test_runs_are_listed_shown_and_compared(
+    installed: Installed, cartpole: dict[str, object]
+) -> None:
+    installed.command(
+        "cwm.synthesize", "--data", "run", "--out", "short", "--call-budget", "1"
+    )
+    runs = {run["id"]: run for run in json.loads(installed.command(*LIST))}
+    assert runs["run"]["state"] == "finished"
+    assert runs["run"]["num_calls"] == cartpole["num_calls"]
+    assert "made by: symbolic induction" in installed.command("cwm.runs", "show", "run")
+    found = installed.command("cwm.runs", "compare", "run", "short", "--json")
+    assert json.loads(found)["settings"]["budget.call_budget"] == [50, 1]
+    listed = installed.command("cwm.runs", "prune", ".", "--failed")
+    assert "0 of " in listed
+
+
+LIST = ("cwm.runs", "list", ".", "--json")
+
+ACT = """
+import gymnasium
+env = gymnasium.make("cwm_cartpole:cwm/CartPole")
+env.reset(seed=0)
+env.action_space.seed(0)
+steps = 0
+while True:
+    steps += 1
+    _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+    if terminated or truncated:
+        break
+print(steps, reward, truncated)
+"""
+
+
+def test_an_exported_world_model_is_installed_and_acted_in(
+    installed: Installed, cartpole: dict[str, object]
+) -> None:
+    words = ("run", "--as", "package", "--name", "CartPole", "--out", "package")
+    installed.command("cwm.runs", "export", *words)
+    package = installed.work / "package"
+    run([installed.python, "-m", "pip", "install", "--quiet", package])
+    shown = run([installed.python, "-c", ACT], cwd=installed.work).stdout
+    steps, reward, truncated = shown.split()
+    # Random actions let the pole fall early.
+    assert 5 < int(steps) < 100
+    assert (reward, truncated) == ("1.0", "False")
 
 
 def test_the_sandbox_runs_the_program_and_says_how_strong_it_is(
@@ -326,6 +375,38 @@ def test_a_missing_extra_is_named_with_its_install_line(installed: Installed) ->
     )
     assert "pip install" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+CLIENT = """
+import anyio, sys
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+async def main():
+    words = ["-m", "cwm.mcp", "run"]
+    server = StdioServerParameters(command=sys.executable, args=words)
+    async with Client(stdio_client(server)) as client:
+        print((await client.call_tool("describe", {})).content[0].text)
+        source = open("run/world_model.py").read()
+        found = await client.call_tool("verify", {"source": source})
+        print(found.structured_content)
+
+anyio.run(main)
+"""
+
+
+@pytest.mark.mcp
+def test_an_agent_has_its_program_verified(
+    installed: Installed, cartpole: dict[str, object]
+) -> None:
+    done = run([installed.python, "-m", "cwm.mcp", "run"], cwd=installed.work, code=1)
+    assert "pip install" in done.stderr
+    assert "Traceback" not in done.stderr
+    installed.install("[mcp]")
+    shown = run([installed.python, "-c", CLIENT], cwd=installed.work).stdout
+    assert "class Environment" in shown
+    assert "'is_perfect': True" in shown
+    assert (installed.work / "run" / "mcp" / "best.py").is_file()
 
 
 @pytest.mark.local

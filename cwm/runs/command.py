@@ -1,0 +1,39 @@
+"""`python -m cwm.runs`: what lies in the folder of runs, and what to make of it."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from cwm.cli import run_command, run_subcommand
+from cwm.runs.export_command import export
+from cwm.runs.looking_commands import compare, list_runs, show
+from cwm.runs.prune_command import prune
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    return run_command(
+        lambda: run_subcommand("cwm.runs", words, COMMANDS, text=DESCRIPTION)
+    )
+
+
+COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
+    "list": list_runs,
+    "show": show,
+    "compare": compare,
+    "export": export,
+    "prune": prune,
+}
+"""What can be done with runs, by name."""
+
+DESCRIPTION = """\
+usage: python -m cwm.runs {list,show,compare,export,prune} ...
+
+  list      the runs of a folder, of all commands: what they are and what came of them
+  show      one run: its figures, its files, and commands to go on with
+  compare   runs beside each other: settings that differ, and results
+  export    a world model as a package for Gymnasium, transitions for Minari, curves
+  prune     which runs could go, and how much room that makes; --yes removes them
+
+python -m cwm.runs NAME --help says more about each.
+"""
