@@ -12,6 +12,7 @@ import pytest
 from cwm.core.dataset_file import load_dataset
 
 ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "tests" / "support"
 
 pytestmark = pytest.mark.slow
 
@@ -188,7 +189,8 @@ def test_runs_are_listed_shown_and_compared(
     installed.command(
         "cwm.synthesize", "--data", "run", "--out", "short", "--call-budget", "1"
     )
-    runs = {run["id"]: run for run in json.loads(installed.command(*LIST))}
+    shown = installed.command("cwm.runs", "list", ".", "--json")
+    runs = {run["id"]: run for run in json.loads(shown)}
     assert runs["run"]["state"] == "finished"
     assert runs["run"]["num_calls"] == cartpole["num_calls"]
     assert "made by: symbolic induction" in installed.command("cwm.runs", "show", "run")
@@ -200,20 +202,6 @@ def test_runs_are_listed_shown_and_compared(
 
 LIST = ("cwm.runs", "list", ".", "--json")
 
-ACT = """
-import gymnasium
-env = gymnasium.make("cwm_cartpole:cwm/CartPole")
-env.reset(seed=0)
-env.action_space.seed(0)
-steps = 0
-while True:
-    steps += 1
-    _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
-    if terminated or truncated:
-        break
-print(steps, reward, truncated)
-"""
-
 
 def test_an_exported_world_model_is_installed_and_acted_in(
     installed: Installed, cartpole: dict[str, object]
@@ -222,7 +210,9 @@ def test_an_exported_world_model_is_installed_and_acted_in(
     installed.command("cwm.runs", "export", *words)
     package = installed.work / "package"
     run([installed.python, "-m", "pip", "install", "--quiet", package])
-    shown = run([installed.python, "-c", ACT], cwd=installed.work).stdout
+    shown = run(
+        [installed.python, SCRIPTS / "act_in_exported.py"], cwd=installed.work
+    ).stdout
     steps, reward, truncated = shown.split()
     # Random actions let the pole fall early.
     assert 5 < int(steps) < 100
@@ -377,24 +367,6 @@ def test_a_missing_extra_is_named_with_its_install_line(installed: Installed) ->
     assert "Traceback" not in done.stderr
 
 
-CLIENT = """
-import anyio, sys
-from mcp import Client, StdioServerParameters
-from mcp.client.stdio import stdio_client
-
-async def main():
-    words = ["-m", "cwm.mcp", "run"]
-    server = StdioServerParameters(command=sys.executable, args=words)
-    async with Client(stdio_client(server)) as client:
-        print((await client.call_tool("describe", {})).content[0].text)
-        source = open("run/world_model.py").read()
-        found = await client.call_tool("verify", {"source": source})
-        print(found.structured_content)
-
-anyio.run(main)
-"""
-
-
 @pytest.mark.mcp
 def test_an_agent_has_its_program_verified(
     installed: Installed, cartpole: dict[str, object]
@@ -403,7 +375,9 @@ def test_an_agent_has_its_program_verified(
     assert "pip install" in done.stderr
     assert "Traceback" not in done.stderr
     installed.install("[mcp]")
-    shown = run([installed.python, "-c", CLIENT], cwd=installed.work).stdout
+    shown = run(
+        [installed.python, SCRIPTS / "ask_the_verifier.py"], cwd=installed.work
+    ).stdout
     assert "class Environment" in shown
     assert "'is_perfect': True" in shown
     assert (installed.work / "run" / "mcp" / "best.py").is_file()
