@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -183,11 +185,35 @@ def test_two_calls_at_a_time_are_answered_each(tmp_path: Path) -> None:
     with_client([str(run), "--isolation", "process"], work)
 
 
+def test_planning_that_takes_too_long_is_ended(line: Path, tmp_path: Path) -> None:
+    out = tmp_path / "work"
+    words = ["--data", str(line), "--out", str(out), "--plan-seconds", "0.1"]
+
+    async def work(client: Any) -> None:
+        told = await refusal(client, "plan", source=EXACT)
+        assert "ended after 0.1 s" in told
+        # What was reserved for it is not given back: nobody knows what it used.
+        assert (await answer(client, "synthesize_status"))["num_tried"] == 1
+
+    with_client([*words, "--isolation", "process"], work)
+    assert "ended after" in json.loads((out / "log.jsonl").read_text())["failure"]
+
+
 def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
         return port
+
+
+def posted(port: int, **headers: str) -> int:
+    """Returns the status of a request with these headers."""
+    usual = {"Content-Type": "application/json", "Connection": "close"}
+    with closing(HTTPConnection("127.0.0.1", port)) as connection:
+        connection.request("POST", "/mcp", body="{}", headers=usual | headers)
+        with connection.getresponse() as response:
+            response.read()
+            return response.status
 
 
 def test_over_http_a_client_of_this_machine_is_served(tmp_path: Path) -> None:
@@ -217,6 +243,9 @@ def test_over_http_a_client_of_this_machine_is_served(tmp_path: Path) -> None:
         else:
             pytest.fail("the server ended before it listened")
         anyio.run(main)
+        # A page in a browser must not reach it by a name that leads to this machine.
+        for name, value in (("Host", "other.example"), ("Origin", "http://x.example")):
+            assert posted(port, **{name: value}) in (403, 421)
     finally:
         server.send_signal(signal.SIGINT)
         server.communicate()

@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 
+from cwm.agents.runs import PolicyRunConfig
+from cwm.induction import InductionRunConfig
+from cwm.knowledge_pipeline.games import GameConfig
+from cwm.knowledge_pipeline.runs import KnowledgeRunConfig
 from cwm.runs.kinds import find_run, find_runs, is_running, own_files
 from cwm.runs.summaries import RunSummary, summarise
 from tests.support.run_folders import synthesize_run
@@ -114,23 +118,12 @@ def test_other_files_folders_and_links_are_no_runs(tmp_path: Path) -> None:
     assert [run.path.name for run in find_runs(tmp_path / "a")] == ["a"]
 
 
-CONFIGS: dict[str, dict[str, Any]] = {
-    "induce": {
-        "induction": {"env": "playground"},
-        "roles": dict.fromkeys(
-            ("llm", "scientist_llm", "statistician_llm", "experimenter_llm")
-        ),
-        "seed": 1,
-    },
-    "ppo": {"learner": "ppo", "policy": "scratch", "seed": 1, "task": {"env": "E"}},
-    "knowledge": {
-        "deciding": {},
-        "games": {"env": "twc"},
-        "models": {"agent_llm": "scratch", "knowledge_llm": None},
-        "writing": {"writer": "deterministic"},
-        "seeds": [0, 1],
-    },
+CONFIGS: dict[str, Any] = {
+    "induce": InductionRunConfig(seed=1),
+    "ppo": PolicyRunConfig(seed=1),
+    "knowledge": KnowledgeRunConfig(games=GameConfig(env="twc"), seeds=(0, 1)),
 }
+"""The commands' own settings, so that a setting which moves is noticed."""
 
 RESULTS: dict[str, dict[str, Any]] = {
     "induce": {
@@ -157,7 +150,7 @@ EXPECTED = {
 def test_runs_of_other_commands_have_figures_of_their_own(
     tmp_path: Path, kind: str
 ) -> None:
-    (tmp_path / "config.json").write_text(json.dumps(CONFIGS[kind]))
+    (tmp_path / "config.json").write_text(json.dumps(CONFIGS[kind].to_json()))
     assert summary_of(tmp_path).state == "interrupted"
     (tmp_path / "result.json").write_text(json.dumps(RESULTS[kind]))
     one = summary_of(tmp_path)
