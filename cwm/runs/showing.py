@@ -10,7 +10,7 @@ from rich.table import Table
 
 from cwm.benchmark.plan import ResultsFolder
 from cwm.benchmark.reading import read_report
-from cwm.core.errors import CwmError
+from cwm.core.errors import CwmError, DataError
 from cwm.programs.accuracy import SplitScore
 from cwm.report.scores import ScoreRow
 from cwm.report.tables import strict_table
@@ -45,7 +45,13 @@ def show_run(one: RunSummary, stream: TextIO, *, as_json: bool) -> None:
     elif one.run.kind == "benchmark":
         read_report(ResultsFolder(one.run.path)).show(stream)
     elif result:
-        _show_result(one, result, console)
+        try:
+            _show_result(one, result, console)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            # Of a run of another version, or edited: that is no bug of ours.
+            raise DataError(
+                f"The result of {str(one.run.path)!r} cannot be shown: {error!r}."
+            ) from error
     commands = [f"  {command}" for command in next_commands(one)]
     for line in (*_file_lines(one), *(["next:", *commands] if commands else [])):
         console.print(escape(line))

@@ -71,7 +71,11 @@ _USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "usd": 0.25, "saved_token
 
 def _result(held_out: float | None, seed: int) -> dict[str, Any]:
     rows: list[dict[str, Any]] = [
-        {"name": "do nothing", "scores": {"held_out": score(0.1)}, "audit": None}
+        {
+            "name": "do nothing",
+            "scores": {"train": score(0.2), "held_out": score(0.1)},
+            "audit": None,
+        }
     ]
     if held_out is not None:
         scores = {"train": score(1.0), "held_out": score(held_out)}
