@@ -105,7 +105,7 @@ class Verification:
         if self.train_log_likelihood is not None:
             lines.append(f"log-likelihood: train {self.train_log_likelihood:.4f}")
         if self.is_best:
-            lines.append("It is the best program so far, and was kept.")
+            lines.append("No program that was tried here scored higher.")
         return "\n".join(lines)
 
 

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from cwm.cli import run_command, run_subcommand
-from cwm.runs.export_command import export
 from cwm.runs.looking_commands import compare, list_runs, show
 from cwm.runs.prune_command import prune
 
@@ -15,6 +14,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(
         lambda: run_subcommand("cwm.runs", words, COMMANDS, text=DESCRIPTION)
     )
+
+
+def export(words: list[str]) -> int:
+    """Writes a package, a data set or curves; returns the exit code.
+
+    Raises:
+        CwmError: If the run has no such thing, or the folder cannot be written.
+    """
+    # It brings Gymnasium, and who looks at a list should not wait for it.
+    from cwm.runs.export_command import export_run  # noqa: PLC0415
+
+    return export_run(words)
 
 
 COMMANDS: Mapping[str, Callable[[list[str]], int]] = {

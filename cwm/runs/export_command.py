@@ -55,7 +55,7 @@ class ExportArguments:
     name: Annotated[str | None, shown_as("NAME")] = None
 
 
-def export(words: list[str]) -> int:
+def export_run(words: list[str]) -> int:
     """Writes a package, a data set or curves; returns the exit code.
 
     Raises:

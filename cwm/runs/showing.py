@@ -8,8 +8,6 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from cwm.benchmark.plan import ResultsFolder
-from cwm.benchmark.reading import read_report
 from cwm.core.errors import CwmError, DataError
 from cwm.programs.accuracy import SplitScore
 from cwm.report.scores import ScoreRow
@@ -43,7 +41,7 @@ def show_run(one: RunSummary, stream: TextIO, *, as_json: bool) -> None:
     if one.problem:
         console.print(escape(f"problem: {one.problem}"))
     elif one.run.kind == "benchmark":
-        read_report(ResultsFolder(one.run.path)).show(stream)
+        _show_suite(one, stream)
     elif result:
         try:
             _show_result(one, result, console)
@@ -55,6 +53,14 @@ def show_run(one: RunSummary, stream: TextIO, *, as_json: bool) -> None:
     commands = [f"  {command}" for command in next_commands(one)]
     for line in (*_file_lines(one), *(["next:", *commands] if commands else [])):
         console.print(escape(line))
+
+
+def _show_suite(one: RunSummary, stream: TextIO) -> None:
+    # They bring planners and statistics, which nothing else here needs.
+    from cwm.benchmark.plan import ResultsFolder  # noqa: PLC0415
+    from cwm.benchmark.reading import read_report  # noqa: PLC0415
+
+    read_report(ResultsFolder(one.run.path)).show(stream)
 
 
 def _show_result(one: RunSummary, result: Mapping[str, Any], console: Console) -> None:

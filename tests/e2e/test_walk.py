@@ -298,6 +298,7 @@ def test_a_suite_is_run_reported_and_compared(
     shown = installed.command("cwm.benchmark", "report", "suite", "--format", "json")
     (row,) = json.loads(shown)["rows"]
     assert row["task"] == "CartPole-v1"
+    assert "CartPole-v1" in installed.command("cwm.runs", "show", "suite")
     table = installed.command("cwm.benchmark", "report", "other")
     assert "stand-in" in table
     compared = json.loads(

@@ -182,6 +182,21 @@ def test_two_calls_at_a_time_get_their_own_answers(place: Workplace) -> None:
     assert (place.folder / "best.py").read_text() == EXACT
 
 
+def test_where_outcomes_vary_their_likelihood_is_told(
+    place: Workplace, evaluator: ProgramEvaluator
+) -> None:
+    varying = ProgramEvaluator(
+        replace(evaluator.task, is_stochastic=True), sandbox=evaluator.sandbox
+    )
+    one = service(replace(place, evaluator=varying))
+    right, wrong = one.verify(EXACT), one.verify(NEVER_ENDS)
+    assert right.train_log_likelihood is not None
+    assert wrong.train_log_likelihood is not None
+    assert wrong.train_log_likelihood < right.train_log_likelihood <= 0
+    assert "log-likelihood" in right.text()
+    assert service(place).verify(EXACT).train_log_likelihood is None
+
+
 HOSTILE = {
     "loop": "while True:\n    pass\n",
     "reads a file": EXACT + "\nTEXT = open('/etc/passwd').read()\n",
