@@ -6,7 +6,8 @@ tasks, where one recorded outcome says little about one draw.
 """
 
 import threading
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,11 @@ class ResidualLearner:
         self._seed = seed
         self._known: dict[str, Corrected] = {}
         self._lock = threading.Lock()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides the result, as plain data."""
+        return {**asdict(self._config), "seed": self._seed}
 
     def correct(self, source: str) -> Corrected:
         """Returns the program with a residual, and what was found.
