@@ -13,7 +13,8 @@ With several calls in flight their records alternate. The order of `call_started
 `tree_update` is that in which the tree was asked and told: it decides what the tree
 becomes, and a resumed run and a replay keep to it.
 
-Before them stands `run_started`; `run_finished` says why a search ended.
+Before them stands `run_started`; `run_finished` says why a search ended. Before that
+one there may be `residual`: what was learned on top of the best program.
 """
 
 from collections.abc import Sequence

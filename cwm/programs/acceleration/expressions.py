@@ -9,6 +9,7 @@ import numpy as np
 
 from cwm.programs.acceleration import functions
 from cwm.programs.acceleration.arrays import Row, elementwise
+from cwm.programs.acceleration.classes import ClassTexts
 from cwm.programs.acceleration.functions import from_native, has_symbols
 from cwm.programs.acceleration.linear_algebra import LINEAR_ALGEBRA
 from cwm.programs.acceleration.lookups import Lookups, both, is_numeric, negated
@@ -59,7 +60,7 @@ class Evaluator(Lookups):
         self.functions = {
             n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)
         }
-        self.classes = {n.name: n for n in tree.body if isinstance(n, ast.ClassDef)}
+        self.classes = ClassTexts(tree)
         self.frames: list[dict[str, Any]] = []
         self.scopes: list[tuple[dict[str, Any], ...]] = []
         self._constants: dict[str, Any] = {}
@@ -97,7 +98,7 @@ class Evaluator(Lookups):
             return table[node.id]
         raise NoFastForm(f"line {node.lineno}: {node.id} is not set on every path")
 
-    def _attribute(self, node: ast.Attribute) -> Any:
+    def _attribute(self, node: ast.Attribute) -> Any:  # noqa: PLR0911 - one a kind
         value = self.evaluate(node.value)
         name = node.attr
         if isinstance(value, Thing):
@@ -108,6 +109,8 @@ class Evaluator(Lookups):
             if name in METHODS:
                 return _Bound(METHODS[name], value)
             raise NoFastForm(f"line {node.lineno}: the method {name} of an array")
+        if isinstance(value, type) and value.__module__ == "candidate":
+            return self._of_class(value, name)
         if isinstance(value, list) and name == "index":
             return _Bound(self.index_of, value)
         if kind_of(value):
@@ -120,16 +123,26 @@ class Evaluator(Lookups):
         if name in thing.attributes:
             return thing.attributes[name]
         for kind in thing.kind.__mro__:
-            text = self.classes.get(kind.__name__)
-            for node in text.body if text else ():
-                if isinstance(node, ast.FunctionDef) and node.name == name:
-                    return self._method(node, thing)
+            text = self.classes.method(kind, name)
+            if text is not None:
+                return self._method(text, thing)
             if name in vars(kind):
                 key = f"{kind.__name__}.{name}"
                 if key not in self._constants:
                     self._constants[key] = from_native(vars(kind)[name])
                 return self._constants[key]
         raise NoFastForm(f"{name} is no attribute")
+
+    def _of_class(self, kind: type, name: str) -> Any:
+        """Returns what `Class.name` is: a method gets its instance as an argument."""
+        for base in kind.__mro__:
+            text = self.classes.method(base, name)
+            if text is not None and not text.decorator_list:
+                defaults, key_defaults = self._defaults(text.args)
+                return Function(text, defaults=defaults, key_defaults=key_defaults)
+            if name in vars(base):
+                break
+        return getattr(kind, name)
 
     def _method(self, node: ast.FunctionDef, thing: Thing) -> Any:
         marks = [ast.unparse(mark) for mark in node.decorator_list]
