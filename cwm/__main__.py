@@ -16,6 +16,7 @@ COMMANDS = {
     "ppo": "train agents that act on what they read, and evaluate them (GLAM)",
     "knowledge": "text games with task and state knowledge, trained and used (WKM)",
     "benchmark": "run suites of tasks, report on them and compare results",
+    "report": "show runs in a browser: one HTML file, or live",
     "replay": "rebuild a run's search tree from its journal and check it",
 }
 
