@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cwm.core.codec import decode_columns
 from cwm.core.predictions import Predictions
-from cwm.core.spaces import BoxSpec, leaves
+from cwm.core.spaces import BoxSpec
 from cwm.core.trajectories import TransitionBatch
 from cwm.pages.values import shown
 from cwm.programs.accuracy import Matches, observation_parts, strict_matches
@@ -213,9 +213,7 @@ def _by_extreme(batch: TransitionBatch, train: TransitionBatch) -> Iterator[Situ
         percent = f"{EXTREME_FRACTION:.0%}"
         yield Situation(group="state", name=f"outer {percent} of a value", mask=edge)
         yield Situation(group="state", name="beyond training", mask=beyond)
-    if len(real) < len(list(leaves(batch.observation_space))):
-        return
-    if not real:
+    else:
         seen = set(_keys(train))
         new = np.asarray([key not in seen for key in _keys(batch)])
         yield Situation(group="state", name="never in training", mask=new)

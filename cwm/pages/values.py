@@ -15,6 +15,9 @@ MAX_ELEMENTS = 64
 MAX_CHARS = 400
 """Longest text of a value."""
 
+_PLAIN_FROM = 1e-4
+_PLAIN_TO = 1e7
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartRow:
@@ -65,10 +68,7 @@ def shown(value: object) -> str:
     if isinstance(value, np.ndarray):
         text = "[" + ", ".join(shown(item) for item in value.reshape(-1)[:65]) + "]"
     elif isinstance(value, (float, np.floating)):
-        # Enough for its precision, so that two different values look different.
-        text = np.format_float_positional(value, unique=True, trim="-")
-        if len(text) > 16:
-            text = np.format_float_scientific(value, unique=True, trim="-")
+        text = _number(value)
     elif isinstance(value, (int, np.integer)):
         text = str(int(value))
     elif isinstance(value, str):
@@ -78,6 +78,13 @@ def shown(value: object) -> str:
     else:
         text = repr(value)
     return text if len(text) <= MAX_CHARS else f"{text[:MAX_CHARS]}… ({len(text):,})"
+
+
+def _number(value: float | np.floating) -> str:
+    """Returns a number with as many digits as tell it from its neighbours."""
+    if value == 0.0 or _PLAIN_FROM <= abs(value) < _PLAIN_TO:
+        return np.format_float_positional(value, unique=True, trim="-")
+    return np.format_float_scientific(value, unique=True, trim="-")
 
 
 def parts_of(value: Value, name: str = "observation") -> dict[str, str]:

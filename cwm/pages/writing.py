@@ -141,7 +141,8 @@ def page_title(data: dict[str, Any]) -> str:
     """Returns what the browser's tab says."""
     names = [run["environment"] or run["name"] for run in data["runs"]]
     shown = ", ".join(dict.fromkeys(names))
-    return f"{shown}: {len(names)} runs" if len(names) > 1 else shown
+    title = f"{shown}: {len(names)} runs" if len(names) > 1 else shown
+    return title.encode(errors="replace").decode()  # Half a character is no text.
 
 
 def _template(name: str) -> str:

@@ -106,3 +106,10 @@ def scripted_run(
     )
     assert code == 0
     return folder / "run"
+
+
+def induced_run(folder: Path, *, env: str = "CartPole-v1") -> Path:
+    """Makes a run of symbolic induction and returns its folder."""
+    out = folder / "induced"
+    assert synthesize.main(["--quiet", "--env", env, "--out", str(out)]) == 0
+    return out

@@ -14,17 +14,19 @@ function chart({ width, height, label, x, y, xTitle, yTitle, margin = MARGIN, xT
     .attr("aria-label", label);
   x.range([margin.left, width - margin.right]);
   y.range([height - margin.bottom, margin.top]);
-  const whole = x.domain()[1] - x.domain()[0] >= 4 || Number.isInteger(x.domain()[1]);
+  const [, last] = x.domain();
+  // A few steps or calls: no ticks between whole numbers.
+  const ticks = Number.isInteger(last) ? Math.min(xTicks, last || 1) : xTicks;
   svg
     .append("g")
     .attr("class", "axis")
     .attr("transform", `translate(0,${height - margin.bottom})`)
-    .call(d3.axisBottom(x).ticks(whole ? Math.min(xTicks, x.domain()[1] - x.domain()[0] || 1) : xTicks, "~s").tickSizeOuter(0));
+    .call(d3.axisBottom(x).ticks(ticks, last >= 10_000 ? "~s" : undefined).tickSizeOuter(0));
   svg
     .append("g")
     .attr("class", "axis grid")
     .attr("transform", `translate(${margin.left},0)`)
-    .call(d3.axisLeft(y).ticks(yTicks, "~g").tickSize(-(width - margin.left - margin.right)));
+    .call(d3.axisLeft(y).ticks(yTicks).tickSize(-(width - margin.left - margin.right)));
   if (xTitle) {
     svg.append("text").attr("class", "axis-title").attr("x", width - margin.right).attr("y", height - 4)
       .attr("text-anchor", "end").text(xTitle);

@@ -93,7 +93,7 @@ function episodeSection(run) {
     "beside",
     "Reality beside the model",
     make("p", {}, `A ${episode.split} episode: the program gets the first observation and the actions, and goes on from what it predicts itself. ${told} ${episode.ending}`),
-    lineKey([["real", "var(--real)", "none"], ["model", "var(--accent)", "5 4"]]),
+    lineKey([["real", "var(--real)", "none"], ["model", "var(--model)", "5 4"]]),
     grid,
   );
 }

@@ -29,7 +29,7 @@ function nodeList(run, selected, onSelect) {
         id: `item-${node.node}`,
         role: "treeitem",
         "aria-level": node.depth,
-        "aria-selected": node.node === selected,
+        "aria-selected": String(node.node === selected),
         "aria-expanded": children.has(node.node) ? "true" : null,
         tabindex: node.node === active ? 0 : -1,
         "data-node": node.node,
