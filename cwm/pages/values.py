@@ -80,9 +80,10 @@ def shown(value: object) -> str:
     return text if len(text) <= MAX_CHARS else f"{text[:MAX_CHARS]}… ({len(text):,})"
 
 
-def _number(value: float | np.floating) -> str:
+def _number(value: "float | np.floating[Any]") -> str:
     """Returns a number with as many digits as tell it from its neighbours."""
-    if value == 0.0 or _PLAIN_FROM <= abs(value) < _PLAIN_TO:
+    size = abs(float(value))
+    if size == 0.0 or _PLAIN_FROM <= size < _PLAIN_TO:
         return np.format_float_positional(value, unique=True, trim="-")
     return np.format_float_scientific(value, unique=True, trim="-")
 

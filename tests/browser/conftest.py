@@ -10,7 +10,6 @@ from cwm.pages.command import main as write_report
 from tests.support.browsing import Visit, open_browser
 from tests.support.report_runs import induced_run, scripted_run
 
-
 Open = Callable[..., Visit]
 
 

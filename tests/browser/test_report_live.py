@@ -33,7 +33,7 @@ class GrowingRun:
         """Writes the journal up to some calls, and `torn` bytes of the next line."""
         # The header, what began the run, and four records for each call.
         end = 2 + 4 * num_calls
-        text = b"".join(self.lines[:end]) + (self.lines + [b""])[end][:torn]
+        text = b"".join(self.lines[:end]) + [*self.lines, b""][end][:torn]
         (self.path / "journal.jsonl").write_bytes(text)
 
     def finish(self) -> None:

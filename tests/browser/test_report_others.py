@@ -95,7 +95,7 @@ def test_what_planners_did_is_shown_with_its_video(
     assert report([str(induced), "--plans", str(tmp_path), "--out", str(out)]) == 0
     found = visit(out)
     row = found.page.locator("#planning tbody tr").inner_text().split("\t")
-    assert row == "run, beam|1|9|8.5 to 9.5|–|0 of 1|25 %|12.5".split("|")
+    assert row == ["run, beam", "1", "9", "8.5 to 9.5", "–", "0 of 1", "25 %", "12.5"]
     assert found.page.locator("#planning path.series").count() == 2
     loaded = found.page.locator("#planning img").evaluate("image => image.naturalWidth")
     assert loaded == 1

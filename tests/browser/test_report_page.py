@@ -213,8 +213,10 @@ def test_texts_have_contrast_in_both_schemes(
 
 CONTRAST = """() => {
   const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-  const part = (value) => value <= 10.3 ? value / 3294.6 : ((value / 255 + 0.055) / 1.055) ** 2.4;
-  const light = ([r, g, b]) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  const part = (value) =>
+    value <= 10.3 ? value / 3294.6 : ((value / 255 + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) =>
+    0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
   const behind = (element) => {
     for (let one = element; one; one = one.parentElement) {
       const colour = parse(getComputedStyle(one).backgroundColor);
@@ -226,11 +228,13 @@ CONTRAST = """() => {
   const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walk.nextNode()) {
     const element = walk.currentNode.parentElement;
-    if (!walk.currentNode.data.trim() || !element.checkVisibility()) continue;
+    const text = walk.currentNode.data.trim();
+    if (!text || !element.checkVisibility()) continue;
     if (element.closest("svg, script, .skip, .off, .hidden")) continue;
-    const [a, b] = [light(parse(getComputedStyle(element).color)), light(behind(element))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    found.push([walk.currentNode.data.trim().slice(0, 40), Math.round(100 * ratio) / 100]);
+    const ink = light(parse(getComputedStyle(element).color));
+    const paper = light(behind(element));
+    const ratio = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+    found.push([text.slice(0, 40), Math.round(100 * ratio) / 100]);
   }
   return found;
 }"""

@@ -256,7 +256,7 @@ def test_a_live_page_is_served_until_it_is_interrupted(run: Path) -> None:
         assert process.stdout is not None
         address = re.match(r"(http://127\.0\.0\.1:\d+/) ", process.stdout.readline())
         assert address is not None
-        with urllib.request.urlopen(address[1]) as answer:  # noqa: S310
+        with urllib.request.urlopen(address[1]) as answer:
             assert b"<title>Corridor</title>" in answer.read()
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate()

@@ -33,7 +33,7 @@ def chromium() -> str:
 @contextmanager
 def open_browser() -> Iterator[Any]:
     """Yields a headless Chromium."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - an extra
 
     path = chromium()
     with sync_playwright() as playwright:

@@ -70,7 +70,7 @@ function failuresTab(node) {
         make("td", { class: "number" }, row.is_wrong ? offBy(row) : ""),
       ),
     );
-    const head = ["part", example.index < 0 ? "input" : "before", "real", "program", "off by"];
+    const head = example.index < 0 ? ["part", "input", "due", "program", "off by"] : ["part", "before", "real", "program", "off by"];
     return make(
       "article",
       { class: "example" },

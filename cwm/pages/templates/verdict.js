@@ -78,6 +78,11 @@ function problemSentence(run, best, link) {
 /** Returns the program beside doing nothing and the true simulator: bars and a table. */
 function rowsOf(run, best) {
   const box = make("div", {});
+  if (run.problem?.tests) {
+    const { num_visible: visible, num_hidden: hidden, visible_passed: seen, hidden_passed: unseen } = run.problem.tests;
+    box.append(partBars({ "visible tests": seen / visible, ...(hidden ? { "hidden tests": unseen / hidden } : {}) }, "Tests passed, best program"));
+    return box;
+  }
   if (!run.rows.length) {
     const shown = best?.train;
     if (shown) box.append(partBars({ "whole transition": shown.strict, ...shown.part_accuracy }, "Training transitions, best program"));

@@ -58,7 +58,7 @@ def test_what_is_given_must_be_there(tmp_path: Path, name: str) -> None:
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "other.json", {"rows": []})
     assert not is_plan(path)
-    with pytest.raises(DataError, match="must be a result of cwm.plan --out"):
+    with pytest.raises(DataError, match=r"must be a result of cwm\.plan --out"):
         plan_views([path])
 
 

@@ -13,7 +13,7 @@ def test_pieces_have_the_classes_of_what_they_are() -> None:
     first, second = coloured_lines(PROGRAM)
     assert first == ["k", "def", "", " ", "f", "step", "", "(x):"]
     assert second[-2:] == ["c", "# one"]
-    assert ["n", "1"] == second[6:8]
+    assert second[6:8] == ["n", "1"]
 
 
 def test_a_string_of_several_lines_is_one_on_each() -> None:
