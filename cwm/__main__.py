@@ -18,6 +18,7 @@ COMMANDS = {
     "benchmark": "run suites of tasks, report on them and compare results",
     "runs": "list, show, compare, export and remove runs",
     "mcp": "serve a run to coding agents (Model Context Protocol)",
+    "report": "show runs in a browser: one HTML file, or live",
     "replay": "rebuild a run's search tree from its journal and check it",
 }
 

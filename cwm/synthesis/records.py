@@ -53,6 +53,7 @@ class RecordedCall:
         source: The program in it.
         proposed: The program before its constants were fitted, if that changed it.
         evaluation: How the program did; there is a `source` as well.
+        same_as: The call that brought the same program first, if one did.
         update: Body of `tree_update`.
     """
 
@@ -62,6 +63,7 @@ class RecordedCall:
     source: str = ""
     proposed: str | None = None
     evaluation: Evaluation | None = None
+    same_as: int | None = None
     update: dict[str, Any] | None = None
 
 
@@ -182,12 +184,13 @@ def read_run(records: Sequence[Record]) -> RecordedRun:
 
 
 def _recorded_call(index: int, found: dict[str, Record]) -> RecordedCall:
-    completion = source = proposed = evaluation = update = None
+    completion = source = proposed = evaluation = same_as = update = None
     if COMPLETION in found:
         completion = read_completion(found[COMPLETION])
     if EVALUATION in found:
         source, evaluation = read_evaluation(found[EVALUATION])
         proposed = found[EVALUATION].body.get("proposed")
+        same_as = found[EVALUATION].body.get("same_as")
     if TREE_UPDATE in found:
         update = found[TREE_UPDATE].body
     return RecordedCall(
@@ -197,6 +200,7 @@ def _recorded_call(index: int, found: dict[str, Record]) -> RecordedCall:
         source=source or "",
         proposed=proposed,
         evaluation=evaluation,
+        same_as=same_as,
         update=update,
     )
 
