@@ -22,6 +22,7 @@ from sandbox.errors import SandboxUnavailable
 SettingsT = TypeVar("SettingsT")
 PieceT = TypeVar("PieceT")
 ResultT = TypeVar("ResultT")
+TakenT = TypeVar("TakenT", contravariant=True)
 
 OnNote: TypeAlias = Callable[[Any], None]
 """Is told where a piece stands."""
@@ -53,7 +54,7 @@ def ignore(note: Any) -> None:
     """Takes a note and does nothing with it."""
 
 
-class Crew(Protocol[PieceT, ResultT]):
+class Crew(Protocol[TakenT, ResultT]):
     """Workers with one kind of work; any number of threads may ask them."""
 
     @property
@@ -63,7 +64,7 @@ class Crew(Protocol[PieceT, ResultT]):
 
     def submit(
         self,
-        piece: PieceT,
+        piece: TakenT,
         *,
         on_note: OnNote = ignore,
         max_seconds: float | None = None,

@@ -5,10 +5,12 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Generic, Protocol
+from typing import Generic, Protocol, TypeVar
 
 from cwm.core.errors import ClusterError
-from cwm.execution.crew import OnNote, PieceT, ResultT, ignore
+from cwm.execution.crew import OnNote, PieceT, ResultT, TakenT, ignore
+
+GivenT = TypeVar("GivenT", covariant=True)
 
 MAX_DEATHS = 3
 """Workers that may die of one piece; then it has failed."""
@@ -36,12 +38,10 @@ class TimeUp(Exception):  # noqa: N818 - an event
     """A piece took longer than it may; its worker was ended."""
 
 
-class Worker(Protocol[PieceT, ResultT]):
+class Worker(Protocol[TakenT, GivenT]):
     """Someone with a process of its own."""
 
-    def do(
-        self, piece: PieceT, on_note: OnNote, max_seconds: float | None
-    ) -> ResultT:
+    def do(self, piece: TakenT, on_note: OnNote, max_seconds: float | None) -> GivenT:
         """Returns the result of a piece.
 
         Raises:

@@ -38,7 +38,7 @@ def environment() -> dict[str, str]:
 
 @dataclass
 class RayCluster:
-    """Its nodes are processes that `ray start` has begun, each in a session of its own."""
+    """Nodes are processes that `ray start` has begun, each in a session of its own."""
 
     folder: Path
     port: int = field(default_factory=free_port)
@@ -49,8 +49,13 @@ class RayCluster:
         return f"{_own_address()}:{self.port}"
 
     def start_head(self, num_cpus: int = 0) -> None:
-        self._start("--head", f"--port={self.port}", "--include-dashboard=false",
-                    f"--temp-dir={self.folder}", num_cpus=num_cpus)
+        self._start(
+            "--head",
+            f"--port={self.port}",
+            "--include-dashboard=false",
+            f"--temp-dir={self.folder}",
+            num_cpus=num_cpus,
+        )
         self._wait_for_port()
 
     def add_node(self, num_cpus: int = 1) -> int:
@@ -73,24 +78,37 @@ class RayCluster:
 
     def _start(self, *words: str, num_cpus: int) -> None:
         command = [
-            sys.executable, "-c", "from ray.scripts.scripts import main; main()",
-            "start", "--block", "--disable-usage-stats", f"--num-cpus={num_cpus}",
-            "--object-store-memory=80000000", *words,
+            sys.executable,
+            "-c",
+            "from ray.scripts.scripts import main; main()",
+            "start",
+            "--block",
+            "--disable-usage-stats",
+            f"--num-cpus={num_cpus}",
+            "--object-store-memory=80000000",
+            *words,
         ]
-        log = (self.folder.parent / f"{self.folder.name}-{len(self.nodes)}.log").open("wb")
+        log = (self.folder.parent / f"{self.folder.name}-{len(self.nodes)}.log").open(
+            "wb"
+        )
         with log:
             self.nodes.append(
                 subprocess.Popen(
-                    command, env=environment(), stdin=subprocess.DEVNULL,
-                    stdout=log, stderr=log, start_new_session=True,
+                    command,
+                    env=environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
                 )
             )
 
     def _wait_for_port(self) -> None:
         end = time.monotonic() + 60
         while time.monotonic() < end:
-            with suppress(OSError), socket.create_connection(
-                (_own_address(), self.port), timeout=1
+            with (
+                suppress(OSError),
+                socket.create_connection((_own_address(), self.port), timeout=1),
             ):
                 return
             time.sleep(0.1)

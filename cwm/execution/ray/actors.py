@@ -16,9 +16,7 @@ from sandbox.errors import SandboxUnavailable
 class Examiner:
     """Says what its node is like."""
 
-    def report(
-        self, rules: NodeRules
-    ) -> tuple[str, tuple[tuple[str, str], ...], str]:
+    def report(self, rules: NodeRules) -> tuple[str, tuple[tuple[str, str], ...], str]:
         """Returns isolation, versions, and why the node is not to be used."""
         level, refusal = examine(rules)
         return level, own_versions(), refusal

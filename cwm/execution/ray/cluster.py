@@ -28,7 +28,7 @@ CONNECT_S = 2.0
 """How long a port may take to answer."""
 
 # Ray ends a process whose head is gone after a minute, with the answers that it waits
-# for; ours notices by itself, keeps them, and ends. Nothing is reported to Ray's makers.
+# for; ours notices by itself, keeps them, and ends. Ray's makers are told nothing.
 _SETTINGS = {
     "RAY_gcs_rpc_server_reconnect_timeout_s": "86400",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -224,7 +224,9 @@ def _connect(ray: Any, address: str | None) -> None:
         warnings.simplefilter("ignore")
         if address is None:
             num_cpus = len(os.sched_getaffinity(0))
-            ray.init(address="local", num_cpus=num_cpus, include_dashboard=False, **plain)
+            ray.init(
+                address="local", num_cpus=num_cpus, include_dashboard=False, **plain
+            )
             return
         if address != "auto" and not _answers(address):
             # Ray would wait for minutes.

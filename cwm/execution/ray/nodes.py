@@ -69,7 +69,7 @@ def own_versions() -> tuple[tuple[str, str], ...]:
 
 
 def examine(rules: NodeRules) -> tuple[str, str]:
-    """Returns the isolation of the machine that runs this, and why it is not to be used.
+    """Returns the isolation of this machine, and why it is not to be used.
 
     The isolation is what `python -m sandbox doctor` shows.
     """
