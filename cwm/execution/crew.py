@@ -22,7 +22,7 @@ from sandbox.errors import SandboxUnavailable
 SettingsT = TypeVar("SettingsT")
 PieceT = TypeVar("PieceT")
 ResultT = TypeVar("ResultT")
-TakenT = TypeVar("TakenT", contravariant=True)
+TakenT_contra = TypeVar("TakenT_contra", contravariant=True)
 
 OnNote: TypeAlias = Callable[[Any], None]
 """Is told where a piece stands."""
@@ -54,7 +54,7 @@ def ignore(note: Any) -> None:
     """Takes a note and does nothing with it."""
 
 
-class Crew(Protocol[TakenT, ResultT]):
+class Crew(Protocol[TakenT_contra, ResultT]):
     """Workers with one kind of work; any number of threads may ask them."""
 
     @property
@@ -64,7 +64,7 @@ class Crew(Protocol[TakenT, ResultT]):
 
     def submit(
         self,
-        piece: TakenT,
+        piece: TakenT_contra,
         *,
         on_note: OnNote = ignore,
         max_seconds: float | None = None,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from cwm.core.errors import ClusterError
-from cwm.execution.crew import OnNote, PieceT, ResultT, TakenT, ignore
+from cwm.execution.crew import OnNote, PieceT, ResultT, TakenT_contra, ignore
 
-GivenT = TypeVar("GivenT", covariant=True)
+GivenT_co = TypeVar("GivenT_co", covariant=True)
 
 MAX_DEATHS = 3
 """Workers that may die of one piece; then it has failed."""
@@ -38,10 +38,12 @@ class TimeUp(Exception):  # noqa: N818 - an event
     """A piece took longer than it may; its worker was ended."""
 
 
-class Worker(Protocol[TakenT, GivenT]):
+class Worker(Protocol[TakenT_contra, GivenT_co]):
     """Someone with a process of its own."""
 
-    def do(self, piece: TakenT, on_note: OnNote, max_seconds: float | None) -> GivenT:
+    def do(
+        self, piece: TakenT_contra, on_note: OnNote, max_seconds: float | None
+    ) -> GivenT_co:
         """Returns the result of a piece.
 
         Raises:
@@ -101,6 +103,11 @@ class SlotCrew(Generic[PieceT, ResultT]):
         ]
         for thread in self._threads:
             thread.start()
+
+    @property
+    def error(self) -> BaseException | None:
+        """Why nothing is done any more; `None` as long as something is."""
+        return self._error
 
     @property
     def num_workers(self) -> int:
