@@ -63,6 +63,7 @@ class ProcessWorker(Generic[PieceT, ResultT]):
 
     def __init__(self, work: Work[Any, PieceT, ResultT]) -> None:
         context = get_context("spawn")
+        self._closing = threading.Lock()
         self._pipe, theirs = context.Pipe()
         self._process: Any = context.Process(
             target=_serve, args=(work.open, work.settings, theirs), daemon=False
@@ -99,7 +100,12 @@ class ProcessWorker(Generic[PieceT, ResultT]):
                 return result
 
     def close(self) -> None:
-        """Ends the process, whatever it does."""
+        """Ends the process, whatever it does; a second call does nothing."""
+        with self._closing:
+            if not self._pipe.closed:
+                self._end()
+
+    def _end(self) -> None:
         self._process.terminate()
         self._process.join(END_S)
         if self._process.is_alive():

@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.own_address import OWN_ADDRESS
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -46,7 +48,7 @@ class RayCluster:
 
     @property
     def address(self) -> str:
-        return f"{_own_address()}:{self.port}"
+        return f"{OWN_ADDRESS}:{self.port}"
 
     def start_head(self, num_cpus: int = 0) -> None:
         self._start(
@@ -62,6 +64,23 @@ class RayCluster:
         """Starts a node; returns which one it is."""
         self._start(f"--address={self.address}", num_cpus=num_cpus)
         return len(self.nodes) - 1
+
+    def wait_for_nodes(self, number: int) -> None:
+        """Waits until so many nodes are known to the head."""
+        program = (
+            "import sys, time, ray\n"
+            "ray.init(address=sys.argv[1], log_to_driver=False)\n"
+            "end = time.monotonic() + 60\n"
+            "while sum(n['Alive'] for n in ray.nodes()) < int(sys.argv[2]):\n"
+            "    assert time.monotonic() < end, ray.nodes()\n"
+            "    time.sleep(0.1)\n"
+        )
+        subprocess.run(
+            [sys.executable, "-c", program, self.address, str(number)],
+            env=environment(),
+            check=True,
+            timeout=120,
+        )
 
     def kill(self, index: int) -> None:
         """Ends a node with all that runs on it, without a warning."""
@@ -108,17 +127,11 @@ class RayCluster:
         while time.monotonic() < end:
             with (
                 suppress(OSError),
-                socket.create_connection((_own_address(), self.port), timeout=1),
+                socket.create_connection((OWN_ADDRESS, self.port), timeout=1),
             ):
                 return
             time.sleep(0.1)
         raise AssertionError("the head did not start")
-
-
-def _own_address() -> str:
-    import ray  # noqa: PLC0415
-
-    return str(ray.util.get_node_ip_address())
 
 
 def _session(leader: int) -> list[int]:
