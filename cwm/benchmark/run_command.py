@@ -20,11 +20,12 @@ from cwm.benchmark.plan import (
     chosen,
 )
 from cwm.benchmark.reading import read_report
-from cwm.benchmark.suite import NUM_WORKERS, SuiteRun
+from cwm.benchmark.suite import SuiteRun
 from cwm.benchmark.words import listed, searches_or_rules_in, seeds_in
 from cwm.cli import EXIT_DONE, EXIT_FAILED
 from cwm.config import RunConfig
 from cwm.core.errors import ConfigError
+from cwm.execution.executor_config import ExecutorConfig
 from cwm.execution.options import shown_as
 from cwm.program_synthesis import PAPER_CALL_BUDGET
 from cwm.programs.program_runs import ProgramTestConfig
@@ -39,6 +40,7 @@ own, and all results go into one folder.
   python -m cwm.benchmark run cwmb-r --envs CartPole,Taxi --quick
   python -m cwm.benchmark run cwmb-s --seeds 0,1,2 --llm openai:MODEL \\
       --searches gif-mcts,best-of-n --call-budget 10
+  python -m cwm.benchmark run cwmb-s --seeds 0,1,2 --executor ray --ray-address auto
   python -m cwm.benchmark run words --quick
   python -m cwm.benchmark run own --llm openai:MODEL
   python -m cwm.benchmark run apps --data FOLDER --llm openai:MODEL
@@ -75,7 +77,10 @@ class Arguments:
         full: Episodes go on to their own end if they have one, and there are 10 at
             least; otherwise those of MuJoCo are 5 of 200 steps.
         program_tests: How programs with unit tests are run.
-        workers: Cells at a time, each in a process of its own.
+        workers: Cells at a time, each in a process of its own; by default 2, and on a
+            cluster as many as it has processors.
+        execution: Where cells are run. A cluster needs --out, and --data-folder if
+            given, on a file system that all nodes have at the same place.
         cell_seconds: After so many seconds a cell is ended and has failed.
         ask_model: Held-out transitions that the language model itself is asked to
             predict, beside its program.
@@ -102,7 +107,10 @@ class Arguments:
     quick: bool = False
     full: bool = False
     program_tests: ProgramTestConfig = field(default_factory=ProgramTestConfig)
-    workers: int = NUM_WORKERS
+    workers: Annotated[int | None, shown_as("INT")] = None
+    execution: Annotated[ExecutorConfig, tyro.conf.arg(name="")] = field(
+        default_factory=ExecutorConfig
+    )
     cell_seconds: Annotated[float | None, shown_as("SECONDS")] = None
     ask_model: int = 0
     offline_steps: int = 0
@@ -143,6 +151,7 @@ class Arguments:
             num_workers=self.workers,
             cell_seconds=self.cell_seconds,
             data_folder=self.data_folder,
+            execution=self.execution,
         )
 
 

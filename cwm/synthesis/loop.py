@@ -29,7 +29,7 @@ from cwm.synthesis.corrected import (
     correct_best,
     recorded_best,
 )
-from cwm.synthesis.fitted import Evaluator, FittedPrograms, Fitter
+from cwm.synthesis.fitted import Ahead, Evaluator, FittedPrograms, Fitter
 from cwm.synthesis.flight import Arrival, Flight, OneAtATime, Threads
 from cwm.synthesis.records import RecordedCall, read_run
 from cwm.synthesis.results import (
@@ -58,6 +58,7 @@ class SynthesisLoop:
         evaluator: Evaluator,
         fitter: Fitter | None = None,
         corrector: Corrector | None = None,
+        ahead: Ahead | None = None,
         journal: Journal,
         limits: Limits,
         concurrency: int = 1,
@@ -73,6 +74,8 @@ class SynthesisLoop:
             evaluator: Who runs and scores them.
             fitter: Who fits their constants before; nobody if not given.
             corrector: Who learns a residual of the best one at the end; nobody if not
+                given.
+            ahead: Is told of a program as soon as its answer is there; nobody if not
                 given.
             journal: Empty, or the one of the run to resume.
             limits: What the run may use in all, recorded calls included; time counts
@@ -98,6 +101,7 @@ class SynthesisLoop:
         self._evaluator = evaluator
         self._fitted = FittedPrograms(fitter, evaluator)
         self._corrector = corrector
+        self._ahead = ahead
         self._journal = journal
         self._recorded = read_run(journal.records)
         if len(self._recorded.calls) > limits.calls:
@@ -171,6 +175,10 @@ class SynthesisLoop:
                 calls[index] = self._recorded_call(recorded.calls[index])
             else:
                 self._tell(calls.pop(index), recorded.calls[index])
+        for index in recorded.arrived:
+            completion = recorded.calls[index].completion
+            if completion is not None and recorded.calls[index].evaluation is None:
+                self._begin(calls[index], completion)
         for index in recorded.arrived:
             if self._goal_reached is None:
                 self._tell(calls.pop(index), recorded.calls[index])
@@ -251,7 +259,17 @@ class SynthesisLoop:
             records.completion_body(call, completion),
             {"seconds": round(perf_counter() - start, 6)},
         )
-        return records.read_completion(record)
+        found = records.read_completion(record)
+        self._begin(call, found)
+        return found
+
+    def _begin(self, call: Call, completion: Completion) -> None:
+        """Has somebody else begin with a program whose turn comes later."""
+        if self._ahead is None:
+            return
+        parsed = self._proposer.parse(completion, call.request)
+        if not isinstance(parsed, ParseFailure):
+            self._ahead(parsed, self._search.best_rank)
 
     def _land(self, arrival: Arrival) -> None:
         call = arrival.call
@@ -335,13 +353,13 @@ class SynthesisLoop:
         evaluation = self._evaluator.evaluate(
             source,
             needs_validation=self._search.could_be_best,
-            needs_audit=lambda found: self._search.would_be_best(call, source, found),
+            needs_audit=lambda found: self._search.would_be_best(source, found),
         )
         return refuse_memorised(evaluation)
 
     def _must_be_audited(self, call: Call, source: str, known: Evaluation) -> bool:
         """Whether a known program would be the best now, and never was audited."""
-        return known.audit is None and self._search.would_be_best(call, source, known)
+        return known.audit is None and self._search.would_be_best(source, known)
 
     def _count(self, call: Call, usage: Usage) -> None:
         self._usages[call.request.model] += usage
