@@ -17,6 +17,7 @@ from typing import Any
 from cwm.benchmark.measures import offline_return, usage_figures
 from cwm.benchmark.plan import Cell
 from cwm.benchmark.playing import acting_of, how_played
+from cwm.benchmark.provider_cells import provider_cell
 from cwm.benchmark.searching import Found, find_program, find_rules
 from cwm.core.dataset_file import load_dataset
 from cwm.core.errors import DataError
@@ -66,6 +67,8 @@ def run_cell(cell: Cell, note: Note) -> CellResult:
     try:
         if cell.config.is_of_problems:
             return _problem_cell(cell, progress)
+        if cell.config.is_of_providers:
+            return provider_cell(cell, progress)
         return _WorldCell.of(cell, progress).result()
     except SandboxUnavailable as error:
         raise no_sandbox(error) from error
