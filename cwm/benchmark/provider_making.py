@@ -27,6 +27,7 @@ from cwm.core.seeding import child_seed
 from cwm.evaluation.cell_results import CellKey
 from cwm.evaluation.guides import OpenableGuide
 from cwm.evaluation.setups import OpenableModel
+from cwm.evaluation.nearest import NEAREST_NEIGHBOUR
 from cwm.execution.locks import locked
 from cwm.execution.progress import Progress
 from cwm.execution.run_folder import RunFolder
@@ -46,6 +47,7 @@ from cwm.proposers.config import LanguageModelConfig
 from cwm.providers.knowledge.base.encoders import HashedEncoder
 from cwm.providers.knowledge.base.states import StateBase
 from cwm.providers.knowledge.base.storing import MANIFEST, save_base
+from cwm.report.scores import DO_NOTHING, TRUE_SIMULATOR
 from cwm.sources import Source, read_text
 from cwm.suites.providers import PLAYGROUND, ProviderTask
 
@@ -151,7 +153,7 @@ class Workshop:
             notes=(
                 f"code: {given.name} was given as a file and stands in for what a "
                 "search would find",
-                *found.notes,
+                *_own_notes(found),
             ),
         )
 
@@ -199,7 +201,7 @@ class Workshop:
             is_stand_in="stand-in" in named.name,
             model=named.model,
             figures=_of_model(measures),
-            notes=measures.notes,
+            notes=_own_notes(measures),
         )
 
     def _policy(self, *, gives_value: bool) -> Made:
@@ -339,9 +341,17 @@ def _of_found(found: Found, *, is_stand_in: bool) -> Made:
         program=found.program,
         model=found.model,
         figures=_of_model(found.measures),
-        notes=found.measures.notes,
+        notes=_own_notes(found.measures),
         missing="" if found.has_model else found.reason,
     )
+
+
+_OTHERS = tuple(f"{row}: " for row in (DO_NOTHING, NEAREST_NEIGHBOUR, TRUE_SIMULATOR))
+
+
+def _own_notes(found: Measures) -> tuple[str, ...]:
+    """Returns what to know of a provider, not of the rows that it stands beside."""
+    return tuple(note for note in found.notes if not note.startswith(_OTHERS))
 
 
 _COSTS = {"seconds": "making_s"}

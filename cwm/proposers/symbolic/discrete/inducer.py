@@ -4,7 +4,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from cwm.core.proposals import Completion, ProposalRequest
+from cwm.core.proposals import Completion, ProposalRequest, Task
+from cwm.core.spaces import DiscreteSpec
 from cwm.core.trajectories import TransitionBatch
 from cwm.proposers.symbolic.discrete.description_length import num_wrong
 from cwm.proposers.symbolic.discrete.draws import draws
@@ -17,6 +18,8 @@ from cwm.proposers.symbolic.discrete.ladder import (
     Workbench,
     refinements,
 )
+from cwm.proposers.symbolic.discrete.legal import learn_legal
+from cwm.proposers.symbolic.discrete.legal_source import legal_source
 from cwm.proposers.symbolic.discrete.model import (
     Model,
     Part,
@@ -54,6 +57,7 @@ class DiscreteInducer:
 
     _facts: tuple[TransitionBatch, Facts] | None = field(default=None, repr=False)
     _decodings: tuple[Facts, list[Radices]] | None = field(default=None, repr=False)
+    _legal: tuple[TransitionBatch, str] | None = field(default=None, repr=False)
     _refined: tuple[Facts, dict[_Refined, list[Candidate]]] | None = field(
         default=None, repr=False
     )
@@ -196,7 +200,22 @@ class DiscreteInducer:
             observation_space=request.task.observation_space,
             action_space=request.task.action_space,
         )
-        return Completion(text=source, annotation={MODEL_KEY: model_to_json(placed)})
+        text = source + self._legal_text(request.task)
+        return Completion(text=text, annotation={MODEL_KEY: model_to_json(placed)})
+
+    def _legal_text(self, task: Task) -> str:
+        """Returns what says which actions are legal; nothing if all always are."""
+        if self._legal is None or self._legal[0] is not task.train:
+            self._legal = (task.train, _legal_text(task))
+        return self._legal[1]
+
+
+def _legal_text(task: Task) -> str:
+    rules, actions = learn_legal(task), task.action_space
+    if rules is None:
+        return ""
+    assert isinstance(actions, DiscreteSpec), "rules are about numbered actions"
+    return legal_source(rules, actions)
 
 
 def plain_model(facts: Facts, radices: Radices) -> Model:
