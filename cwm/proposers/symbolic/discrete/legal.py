@@ -137,6 +137,36 @@ def learn_legal(task: Task) -> LegalRules | None:
     )
 
 
+def allowed(
+    rules: LegalRules, observed: Sequence[Element], before: IntArray, actions: IntArray
+) -> IntArray:
+    """Returns whether rules allow actions, `[N]`, 0 or 1.
+
+    All are allowed where they allow none, as in the program.
+
+    Args:
+        rules: The rules.
+        observed: Elements of an observation.
+        before: Observations, `[N, E]`.
+        actions: `[N]`.
+    """
+    counts = _counts(observed, rules.groups, before)
+    none = np.zeros(len(before), dtype=np.int64)
+    found = np.zeros(len(before), dtype=np.bool_)
+    has_any = np.zeros(len(before), dtype=np.bool_)
+    for action, cases in rules.cases.items():
+        here = np.zeros(len(before), dtype=np.bool_)
+        for case in cases:
+            together = np.ones(len(before), dtype=np.bool_)
+            for fact in case:
+                there = counts.get(fact.pattern, none) >= fact.number
+                together &= there == fact.holds
+            here |= together
+        has_any |= here
+        found |= here & (actions == action)
+    return (found | ~has_any).astype(np.int64)
+
+
 def find_groups(observed: Sequence[Element]) -> Groups:
     """Returns how an observation repeats itself, by the sizes of its numbers.
 
@@ -183,18 +213,7 @@ def _facts(
     observed: Sequence[Element], groups: Groups, rows: IntArray
 ) -> tuple[list[Fact], BoolArray]:
     """Returns facts that tell observations apart, and where they hold, `[N, F]`."""
-    counts: dict[Pattern, IntArray] = {}
-    for row, numbers in enumerate(rows):
-        for start in range(0, groups.length, groups.size):
-            for pattern in patterns_of(numbers[start : start + groups.size]):
-                known = counts.setdefault(pattern, np.zeros(len(rows), dtype=np.int64))
-                known[row] += 1
-    for position in range(groups.length, len(observed)):
-        values = np.unique(rows[:, position])
-        if len(values) <= MAX_VALUES:
-            for value in values:
-                column = (rows[:, position] == value).astype(np.int64)
-                counts[-1, position, int(value)] = column
+    counts = _counts(observed, groups, rows)
     found: list[Fact] = []
     columns: list[BoolArray] = []
     seen: set[bytes] = set()
@@ -212,6 +231,25 @@ def _facts(
     if not columns:
         return [], np.zeros((len(rows), 0), dtype=np.bool_)
     return found, np.stack(columns, axis=1)
+
+
+def _counts(
+    observed: Sequence[Element], groups: Groups, rows: IntArray
+) -> dict[Pattern, IntArray]:
+    """Returns how many groups of each observation fit each pattern, `[N]`."""
+    counts: dict[Pattern, IntArray] = {}
+    for row, numbers in enumerate(rows):
+        for start in range(0, groups.length, groups.size):
+            for pattern in patterns_of(numbers[start : start + groups.size]):
+                known = counts.setdefault(pattern, np.zeros(len(rows), dtype=np.int64))
+                known[row] += 1
+    for position in range(groups.length, len(observed)):
+        values = np.unique(rows[:, position])
+        if len(values) <= MAX_VALUES:
+            for value in values:
+                column = (rows[:, position] == value).astype(np.int64)
+                counts[-1, position, int(value)] = column
+    return counts
 
 
 def _num_fixed(pattern: Pattern) -> tuple[int, str]:
