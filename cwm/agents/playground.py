@@ -247,4 +247,3 @@ def _status(seats: _Seats, total: int) -> Status:
         unit="frames",
         measures={} if mean is None else {"return": f"{mean:.2f}"},
     )
-

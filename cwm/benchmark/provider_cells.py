@@ -14,8 +14,8 @@ from cwm.benchmark.measures import baselines, row_figures
 from cwm.benchmark.plan import Cell
 from cwm.benchmark.playing import acting_of, how_played
 from cwm.benchmark.provider_making import Made, Workshop
-from cwm.benchmark.provider_rows import EXPERT, RANDOM, ROWS, TRUE, ProviderRow
 from cwm.benchmark.provider_playing import expert_episodes
+from cwm.benchmark.provider_rows import EXPERT, RANDOM, ROWS, TRUE, ProviderRow
 from cwm.core.dataset_file import load_dataset
 from cwm.core.errors import DataError, PrerequisiteError
 from cwm.evaluation.cell_results import CellResult
@@ -112,12 +112,6 @@ class _ProviderCell:
         played: tuple[EpisodeRecord, ...] = ()
         if not missing:
             played = self._played(made)
-        figures: dict[str, float | None] = {}
-        for one in made:
-            for name, value in one.figures.items():
-                known = figures.get(name)
-                is_sum = name.startswith("making_") and known is not None
-                figures[name] = known + (value or 0.0) if is_sum else value
         return CellResult(
             suite=cell.config.suite,
             key=cell.key,
@@ -128,7 +122,7 @@ class _ProviderCell:
             data=content_digest(self.source.dataset),
             # One way for all rows, of which some do not search.
             playing=how_played(self.task, self._planner),
-            figures=figures | _figures(played),
+            figures=_together(made) | _figures(played),
             returns=tuple(returns(played)),
             successes=tuple(map(has_succeeded, played)),
             notes=self._notes(made, played),
@@ -140,7 +134,7 @@ class _ProviderCell:
         if self.cell.key.search == RANDOM:
             return [Made(made_by="uniform legal actions")]
         if self.cell.key.search == EXPERT:
-            return [Made(made_by=f"{task.expert}, which knows the environment")]
+            return [Made(made_by=f"{task.expert}, which knows the way")]
         workshop = Workshop(
             cell=self.cell,
             task=task,
@@ -264,6 +258,18 @@ def _transitions(task: ProviderTask, cell: Cell) -> tuple[Source, Path]:
 def has_succeeded(episode: EpisodeRecord) -> bool:
     """Returns whether an episode ended in a terminal state with a positive reward."""
     return episode.terminated and episode.rewards[-1] > 0.0
+
+
+def _together(made: Sequence[Made]) -> dict[str, float | None]:
+    """Returns the figures of all that a row needs; what was spent is added up."""
+    figures: dict[str, float | None] = {}
+    for one in made:
+        for name, value in one.figures.items():
+            known = figures.get(name)
+            if known is not None and value is not None and name.startswith("making_"):
+                value = known + value
+            figures[name] = value
+    return figures
 
 
 def _figures(played: Sequence[EpisodeRecord]) -> dict[str, float | None]:

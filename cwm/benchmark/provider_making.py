@@ -26,8 +26,8 @@ from cwm.core.files import write_atomically
 from cwm.core.seeding import child_seed
 from cwm.evaluation.cell_results import CellKey
 from cwm.evaluation.guides import OpenableGuide
-from cwm.evaluation.setups import OpenableModel
 from cwm.evaluation.nearest import NEAREST_NEIGHBOUR
+from cwm.evaluation.setups import OpenableModel
 from cwm.execution.locks import locked
 from cwm.execution.progress import Progress
 from cwm.execution.run_folder import RunFolder
@@ -177,9 +177,7 @@ class Workshop:
         source, data = self.words()
         given, shared = self.cell.config.providers.rules, self._shared(data)
         if given is None:
-            found = find_rules(
-                self.cell, source, shared=shared, progress=self.progress
-            )
+            found = find_rules(self.cell, source, shared=shared, progress=self.progress)
             return _of_found(found, is_stand_in=found.is_stand_in)
         named = read_model(given)
         if named.model is None:
@@ -212,9 +210,7 @@ class Workshop:
             place = self._place("ppo", config.to_json())
             with self._locked(place):
                 result = train_in_playground(config, place, self.progress)
-            guide: OpenableGuide = PlaygroundPolicy(
-                path=place, gives_value=gives_value
-            )
+            guide: OpenableGuide = PlaygroundPolicy(path=place, gives_value=gives_value)
             return Made(
                 made_by="masked PPO, 416 features",
                 guide=guide,
@@ -255,7 +251,7 @@ class Workshop:
             guide=guide,
             figures={"making_games": float(games), "making_s": cost},
             notes=(
-                f"wkm: what the {self.task.expert} does in {games} other games; "
+                f"wkm: made of what the {self.task.expert} does in {games} other games; "
                 "no language model speaks",
             ),
         )

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from cwm.agents.experts import read_expert
-
 from cwm.evaluation.kept_episodes import EpisodeRecord
 from cwm.evaluation.setups import Setup, plain_env
 from cwm.suites.providers import ProviderTask

@@ -45,7 +45,7 @@ CALL_BUDGETS = {
     **dict.fromkeys(PROBLEM_SUITES, PAPER_CALL_BUDGET),
     PROVIDERS: PROVIDERS_CALL_BUDGET,
 }
-"""Suite -> its usual budget of calls, if that is another than that of cwm.synthesize."""
+"""Suite -> its usual budget of calls, where that is not cwm.synthesize's."""
 
 DESCRIPTION = f"""\
 Runs a suite: each task with each search and each seed is a cell, in a process of its
@@ -64,7 +64,8 @@ SUITE is one of {", ".join(SUITE_NAMES)}. Started again with the same settings a
 folder, the command takes cells that are done as they are, and continues the others;
 tasks, searches and seeds may be added. Without --llm, world models are induced from
 the transitions, and in words, where states are sentences, rules are, as cwm.induce
-does it. In providers, --searches are its rows: {", ".join(ROWS)}. In --llm, {{task}}, {{search}} and {{seed}} stand for those of the cell:
+does it. In providers, --searches are its rows: {", ".join(ROWS)}.
+In --llm, {{task}}, {{search}} and {{seed}} stand for those of the cell:
 scripted:answers/{{task}}.json.
 
 Exit codes: 0 done, 1 some cell failed, 2 usage, 130 interrupted.
@@ -163,7 +164,6 @@ class Arguments:
             cell_seconds=self.cell_seconds,
             data_folder=self.data_folder,
         )
-
 
     def _searches(self) -> tuple[str, ...]:
         if self.suite == PROVIDERS:

@@ -184,11 +184,8 @@ def action_words(scene: Scene, actions: Sequence[int]) -> list[str]:
     found: list[str] = []
     for action in actions:
         sentence = "do nothing"
-        is_giving = RELEASE_FIRST <= action < RELEASE_ALL
-        is_there = action - RELEASE_FIRST < len(items)
-        if action in GOES_TO or action in (GRASP, RELEASE_ALL):
-            sentence = action_sentence(action, items)
-        elif is_giving and is_there:
+        gives_one = RELEASE_FIRST <= action < RELEASE_FIRST + len(items)
+        if action in GOES_TO or action in (GRASP, RELEASE_ALL) or gives_one:
             sentence = action_sentence(action, items)
         words = sentence.removeprefix("You ").removesuffix(".")
         found.append(words if words not in found else f"{words} {action}")

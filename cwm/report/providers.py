@@ -42,7 +42,9 @@ class ProvidersReport(SuiteReport):
         """Returns what is said below the tables."""
         total = sum(row.num_seeds for row in self.rows)
         counts = {
-            "not made, for the reason below": [r for row in self.rows for r in _bare(row)],
+            "not made, for the reason below": [
+                r for row in self.rows for r in _bare(row)
+            ],
             "failed": [one for row in self.rows for one in row.failed],
             "not finished": [one for row in self.rows for one in row.missing],
         }

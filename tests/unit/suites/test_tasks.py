@@ -56,7 +56,7 @@ def test_words_are_worlds_in_which_rules_in_words_can_be_planned() -> None:
 
 
 def test_an_unknown_suite_gets_the_list() -> None:
-    with pytest.raises(ConfigError, match=r"one of cwmb-r, .*, words, got 'cwmb'"):
+    with pytest.raises(ConfigError, match=r"one of cwmb-r, .*, providers, got 'cwmb'"):
         tasks("cwmb", 0)
 
 

@@ -71,7 +71,9 @@ class DiscreteInducer:
 
     _facts: tuple[TransitionBatch, Facts] | None = field(default=None, repr=False)
     _decodings: tuple[Facts, list[Radices]] | None = field(default=None, repr=False)
-    _legal: tuple[TransitionBatch, LegalRules | None] | None = field(default=None, repr=False)
+    _legal: tuple[TransitionBatch, LegalRules | None] | None = field(
+        default=None, repr=False
+    )
     _refined: tuple[Facts, dict[_Refined, list[Candidate]]] | None = field(
         default=None, repr=False
     )

@@ -126,12 +126,12 @@ def learn_legal(task: Task) -> LegalRules | None:
     groups = find_groups(observed)
     facts, holds = _facts(observed, groups, rows)
     cases = {
-        actions.start + index: _cases(facts, holds, truth[:, index])
+        actions.start + int(index): _cases(facts, holds, truth[:, index])
         for index in np.flatnonzero(truth.any(axis=0))
     }
     return LegalRules(
         groups=groups,
-        cases={int(action): found for action, found in cases.items()},
+        cases=cases,
         num_wrong=_num_wrong(cases, facts, holds, truth, actions.start),
         num_observations=len(rows),
     )
@@ -264,7 +264,8 @@ def _cases(
         return ((),)
     table = holds.astype(np.float32)
     bits = log2(len(facts) + 1) + 1 if facts else 0.0
-    left, found = truth.copy(), []
+    left = truth.copy()
+    found: list[Case] = []
     while len(found) < MAX_CASES and left.any() and len(facts):
         members = _best(table, left, ~truth, bits)
         if members is None:

@@ -29,7 +29,7 @@ def count_patterns(observation):
 def is_one_of(cases, counts):
     """Returns whether all facts of a case hold: (pattern, at least so many, holds)."""
     return any(
-        all((counts.get(pattern, 0) >= least) == holds for pattern, least, holds in case)
+        all((counts.get(pattern, 0) >= n) == holds for pattern, n, holds in case)
         for case in cases
     )
 

@@ -8,7 +8,16 @@ from cwm.proposers.symbolic.discrete.layout import Digit, Element
 from cwm.proposers.symbolic.discrete.model import Model, Shift
 from cwm.proposers.symbolic.discrete.table import action_names
 
-RESERVED = {"action", "observation", "reward", "terminated", "self", "np", "draw", "legal"}
+RESERVED = {
+    "action",
+    "observation",
+    "reward",
+    "terminated",
+    "self",
+    "np",
+    "draw",
+    "legal",
+}
 
 
 def feature_names(
