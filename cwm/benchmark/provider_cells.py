@@ -266,9 +266,8 @@ def _together(made: Sequence[Made]) -> dict[str, float | None]:
     for one in made:
         for name, value in one.figures.items():
             known = figures.get(name)
-            if known is not None and value is not None and name.startswith("making_"):
-                value = known + value
-            figures[name] = value
+            is_sum = None not in (known, value) and name.startswith("making_")
+            figures[name] = (known or 0.0) + (value or 0.0) if is_sum else value
     return figures
 
 

@@ -42,13 +42,11 @@ class ProvidersReport(SuiteReport):
         """Returns what is said below the tables."""
         total = sum(row.num_seeds for row in self.rows)
         counts = {
-            "not made, for the reason below": [
-                r for row in self.rows for r in _bare(row)
-            ],
-            "failed": [one for row in self.rows for one in row.failed],
-            "not finished": [one for row in self.rows for one in row.missing],
+            "not made, for the reasons below": sum(r.num_not_made for r in self.rows),
+            "failed": sum(len(row.failed) for row in self.rows),
+            "not finished": sum(len(row.missing) for row in self.rows),
         }
-        parts = [f"{len(found)} {what}" for what, found in counts.items() if found]
+        parts = [f"{number} {what}" for what, number in counts.items() if number]
         lines = [f"cells: {', '.join([str(total), *parts])}", *self.settings]
         lines += EXPLANATIONS
         return [*lines, *self._remarks(), f"results: {self.folder}"]
@@ -90,10 +88,6 @@ EXPLANATIONS = (
     "(stand-in): something took the place of a language model or a search; its numbers "
     "say nothing about one",
 )
-
-
-def _bare(row: SuiteRow) -> list[CellResult]:
-    return [cell for cell in row.cells if cell.status == "not made"]
 
 
 def _maker(row: SuiteRow) -> str:
