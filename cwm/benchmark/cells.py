@@ -17,7 +17,6 @@ from typing import Any
 from cwm.benchmark.measures import offline_return, usage_figures
 from cwm.benchmark.plan import Cell
 from cwm.benchmark.playing import acting_of, how_played
-from cwm.benchmark.provider_cells import provider_cell
 from cwm.benchmark.searching import Found, find_program, find_rules
 from cwm.core.dataset_file import load_dataset
 from cwm.core.errors import DataError
@@ -68,6 +67,9 @@ def run_cell(cell: Cell, note: Note) -> CellResult:
         if cell.config.is_of_problems:
             return _problem_cell(cell, progress)
         if cell.config.is_of_providers:
+            # It brings what makes agents and knowledge.
+            from cwm.benchmark.provider_cells import provider_cell  # noqa: PLC0415
+
             return provider_cell(cell, progress)
         return _WorldCell.of(cell, progress).result()
     except SandboxUnavailable as error:

@@ -6,6 +6,7 @@ decides it, so that other rows and other folders of results find it again.
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -136,6 +137,7 @@ class Workshop:
             cell.folder.mkdir(parents=True, exist_ok=True)
             folder = RunFolder(cell.folder)
             folder.write_text(folder.world_model, text)
+            shutil.copyfile(self.data, folder.dataset)
             folder.write_json(folder.config, config_to_json(cell.config.run))
             found = measure(
                 cell,

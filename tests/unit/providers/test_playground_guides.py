@@ -47,7 +47,10 @@ def base(tmp_path: Path) -> Path:
 def test_moments_are_told_in_words() -> None:
     moments = oracle_moments(SPEC, [3])
     assert len(moments) == 19
-    assert [one.next for one in moments[:2]] == ["go to the water", "pick up the object"]
+    assert [one.next for one in moments[:2]] == [
+        "go to the water",
+        "pick up the object",
+    ]
     assert moments[0].previous == "look"
     assert moments[1].previous == "go to the water"
     assert moments[0].state.startswith("You see the ")

@@ -18,7 +18,9 @@ ROLES = {"random": "no provider", "true": "world model", "true+ppo": "prior"}
 ROLES |= {"code": "world model"}
 
 
-def cell(row: str, returns: tuple[float, ...], seed: int = 0, **more: Any) -> CellResult:
+def cell(
+    row: str, returns: tuple[float, ...], seed: int = 0, **more: Any
+) -> CellResult:
     fields: dict[str, Any] = {
         "suite": "providers",
         "key": CellKey("playground", row, seed),

@@ -1,7 +1,7 @@
 """Rules for legal actions: learned from what was legal, and written as source."""
 
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,7 @@ def task_of(
     states: list[tuple[int, ...]], *, ends: bool = False, legal: Any = legal_in
 ) -> Task:
     """Walks through states; what is legal in each is recorded."""
-    pairs = list(zip(states, states[1:], strict=False))
+    pairs = list(pairwise(states))
     steps = [
         Transition(
             np.array(before),
@@ -70,7 +70,9 @@ def drawn(number: int, seed: int = 0) -> list[tuple[int, ...]]:
 
 
 def program_of(rules: LegalRules) -> Any:
-    return load(f"import numpy as np\nclass Environment:\n{legal_source(rules, ACTIONS)}")
+    return load(
+        f"import numpy as np\nclass Environment:\n{legal_source(rules, ACTIONS)}"
+    )
 
 
 def test_a_group_fits_what_it_is_and_what_leaves_numbers_open() -> None:
