@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from cwm.benchmark.induction import HYPOTHESES
+from cwm.benchmark.provider_rows import ROWS, rows_in
 from cwm.core.errors import ConfigError
 from mcts.registry import SEARCH_NAMES, SearchName
 
@@ -59,6 +60,15 @@ def searches_or_rules_in(text: str) -> tuple[str, ...]:
         word if word == HYPOTHESES else _search(word, (HYPOTHESES,))
         for word in listed(text, "--searches")
     )
+
+
+def provider_rows_in(text: str | None) -> tuple[str, ...]:
+    """Returns what `--searches` names in the suite providers; all rows for `None`.
+
+    Raises:
+        ConfigError: If it names nothing, or no row.
+    """
+    return rows_in(tuple(ROWS) if text is None else listed(text, "--searches"))
 
 
 def _search(word: str, others: Sequence[str] = ()) -> SearchName:
