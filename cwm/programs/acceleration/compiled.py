@@ -5,7 +5,7 @@ It is a plain function of arrays: without numba it does the same, slowly.
 
 from typing import Any
 
-from cwm.programs.acceleration.symbols import Branch, Failure, Loop, Symbol
+from cwm.programs.acceleration.symbols import Branch, Failure, Gather, Loop, Symbol
 from cwm.programs.acceleration.tracing import Layout, Traced
 from cwm.programs.acceleration.writing import Writer, inputs, tables_text
 from cwm.programs.kernels import KERNEL
@@ -85,10 +85,40 @@ class _RowWriter(Writer):
             self.put(f"{name} = {new}")
         self._depth -= 1
 
+    def gather(self, gather: Gather) -> None:
+        count = self.name(gather.count)
+        self.put(f"{count} = 0")
+        for condition, rows in _together(gather):
+            outer = self._depth
+            if condition is not True:
+                self.put(f"if {self.value(condition)}:")
+                self._depth += 1
+            for number, row in enumerate(rows):
+                place = f"{count} + {number}" if number else count
+                for column, value in enumerate(row):
+                    text = self.value(value, "f")
+                    self.put(f"{gather.name}[{place}, {column}] = {text}")
+            self.put(f"{count} = {count} + {len(rows)}")
+            self._depth = outer
+
+    def item(self, name: str, column: int, place: str) -> str:
+        return f"{name}[{place}, {column}]"
+
     def failure(self, failure: Failure) -> None:
         self.put(f"if {self.value(failure.condition)}:")
         message = failure.message.replace("{", "").replace("}", "")
         self.put(f"    raise ValueError({message!r})")
+
+
+def _together(gather: Gather) -> list[tuple[Any, list[list[Any]]]]:
+    """Returns rows by their condition, those that follow each other together."""
+    found: list[tuple[Any, list[list[Any]]]] = []
+    for condition, row in gather.entries:
+        if found and found[-1][0] is condition:
+            found[-1][1].append(row)
+        else:
+            found.append((condition, [row]))
+    return found
 
 
 def compiled(traced: Traced, *, replaces_step: bool) -> str:
@@ -110,8 +140,14 @@ def compiled(traced: Traced, *, replaces_step: bool) -> str:
     writer.put(f"rewards[row] = {writer.value(traced.reward, 'f')}")
     writer.put(f"terminated[row] = {writer.value(traced.terminated, 'b')}")
     body = "\n".join(writer.lines)
+    stores = "".join(
+        f"    {name} = np.zeros(({rows}, {columns}))\n"
+        for name, (rows, columns) in traced.graph.stores.items()
+        if f"{name}[" in body
+    )
     kernel = (
         f"def {KERNEL}(states, actions, following, rewards, terminated):\n"
+        f"{stores}"
         f"    for row in range(len(states)):\n{body}\n"
     )
     tables = "\n".join(tables_text(traced, body))

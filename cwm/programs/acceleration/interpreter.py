@@ -15,6 +15,7 @@ from cwm.programs.acceleration.lookups import negated
 from cwm.programs.acceleration.loops import LoopRecorder
 from cwm.programs.acceleration.operations import apply
 from cwm.programs.acceleration.symbols import Block, Branch, NoFastForm, Symbol
+from cwm.programs.acceleration.varying import Maybe, has_maybe
 from cwm.programs.acceleration.world import (
     Capture,
     Function,
@@ -39,6 +40,7 @@ MAX_HOISTED = 40
 """Operations of two ways up to which both are always computed."""
 
 BROKE = "*broke"
+_IS_THERE, _ITEM = "*is there", "*item"
 
 
 @dataclass(eq=False)
@@ -77,7 +79,15 @@ Work = list[Any]
 
 
 class Interpreter(Evaluator):
-    """Runs functions of a program; see `Evaluator`."""
+    """Runs functions of a program; see `Evaluator`.
+
+    Attributes:
+        may_split: Whether both ways of a branch are followed to the function's end
+            where a list is longer in one; otherwise it has elements that are there on
+            one way only.
+    """
+
+    may_split = False
 
     def call(self, function: Function, arguments: list[Any], names: Any) -> Any:
         """Returns what a function returns."""
@@ -171,9 +181,23 @@ class Interpreter(Evaluator):
     def _next(self, turn: Turn, rest: Work) -> Work:
         if turn.position == len(turn.items):
             return [*turn.node.orelse, *rest]
-        self.assign(turn.node.target, turn.items[turn.position])
+        item = turn.items[turn.position]
         following = Turn(turn.node, turn.items, turn.position + 1)
+        if isinstance(item, Maybe):
+            return [self._if_there(item, turn.node), following, *rest]
+        self.assign(turn.node.target, item)
         return [*turn.node.body, following, *rest]
+
+    def _if_there(self, item: Maybe, node: ast.For) -> ast.If:
+        """Returns a round for an element that is not always there."""
+        self.frames[-1].update({_IS_THERE: item.condition, _ITEM: item.value})
+        first = ast.Assign(targets=[node.target], value=ast.Name(id=_ITEM))
+        round_ = ast.If(
+            test=ast.Name(id=_IS_THERE),
+            body=[ast.copy_location(first, node), *node.body],
+            orelse=[],
+        )
+        return ast.fix_missing_locations(ast.copy_location(round_, node))
 
     def _while(self, statement: ast.While | Again, rest: Work) -> Work:
         again = statement if isinstance(statement, Again) else Again(statement)
@@ -189,6 +213,8 @@ class Interpreter(Evaluator):
 
     def _for(self, node: ast.For, rest: Work) -> Work:
         items = self.iterate(self.evaluate(node.iter))
+        if has_maybe(items):
+            return [Turn(node, items), *rest]
         leaving = _leaving(node.body)
         if "break" in leaving and node.orelse:
             raise NoFastForm(f"line {node.lineno}: else after a loop with break")
@@ -276,7 +302,10 @@ class Interpreter(Evaluator):
         pick = self._pick(test, first, second)
         for (container, _), held in zip(before, after_yes, strict=True):
             now = contents(container)
-            put(container, merged_contents(pick, test, held, now, is_over=is_over))
+            merged = merged_contents(
+                pick, test, held, now, is_over=is_over, may_split=self.may_split
+            )
+            put(container, merged)
         if signal is None and other is None:
             return None
         values = [s.value if isinstance(s, Returned) else None for s in (signal, other)]

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from cwm.programs.acceleration.symbols import Block, Branch, Failure, Loop, Symbol
+from cwm.programs.acceleration.symbols import Block, Branch, Failure, Gather, Loop, Symbol
 
 
 class Uses:
@@ -21,7 +21,7 @@ class Uses:
         self.home: dict[int, Block] = {}
         self.readers: dict[int, set[int]] = {}
         self.inputs: dict[int, Symbol] = {}
-        self._owner: dict[int, tuple[Branch | Loop, int]] = {}
+        self._owner: dict[int, tuple[Branch | Loop | Gather, int]] = {}
         self._loops: set[int] = set()
         self._place(top)
         self._failures: list[tuple[Failure, Block]] = []
@@ -42,6 +42,9 @@ class Uses:
                         self.home[symbol.number] = block
                     self._place(line.yes)
                     self._place(line.no)
+                case Gather():
+                    self._owner[line.count.number] = (line, 0)
+                    self.home[line.count.number] = block
                 case Loop():
                     for position, (symbol, _, _) in enumerate(line.variables):
                         self._owner[symbol.number] = (line, position)
@@ -82,8 +85,14 @@ class Uses:
                 waiting += [(argument, home) for argument in value.args]
 
     def _of_owner(
-        self, owner: Branch | Loop, position: int, home: Block
+        self, owner: Branch | Loop | Gather, position: int, home: Block
     ) -> list[tuple[Any, Block]]:
+        if isinstance(owner, Gather):
+            return [
+                (value, home)
+                for condition, numbers in owner.entries
+                for value in (condition, *numbers)
+            ]
         if isinstance(owner, Branch):
             _, yes, no = owner.results[position]
             # Twice: the condition is a variable of its own wherever it is used.
@@ -109,6 +118,8 @@ class Uses:
                 return any(self.counts[s.number] for s, _, _ in line.results) or any(
                     map(self.is_needed, [*line.yes.lines, *line.no.lines])
                 )
+            case Gather():
+                return self.counts[line.count.number] > 0
             case Loop():
                 return any(self.counts[s.number] for s, _, _ in line.variables)
         return True

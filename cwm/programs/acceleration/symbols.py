@@ -92,6 +92,21 @@ class Loop:
 
 
 @dataclass(eq=False, kw_only=True)
+class Gather:
+    """Stores rows of real numbers, one after another, where conditions hold.
+
+    Attributes:
+        name: The array that they are stored in; see `Graph.stores`.
+        count: How many there are.
+        entries: For each its condition and its numbers.
+    """
+
+    name: str
+    count: Symbol
+    entries: list[tuple[Scalar, list[Scalar]]]
+
+
+@dataclass(eq=False, kw_only=True)
 class Failure:
     """The program raises where a condition holds."""
 
@@ -153,11 +168,15 @@ class Graph:
     Attributes:
         top: The outermost block.
         tables: Constant tables by name.
+        stores: Arrays that `Gather` fills, by name: their rows and columns.
+        num_failures: How often a program was found to raise under a condition.
     """
 
     def __init__(self) -> None:
         self.top = Block()
+        self.stores: dict[str, tuple[int, int]] = {}
         self.tables: dict[str, list[Any]] = {}
+        self.num_failures = 0
         self._open = [self.top]
         self._count = 0
 
@@ -175,9 +194,10 @@ class Graph:
         """How many symbols were made."""
         return self._count
 
-    def add(self, line: Branch | Loop | Failure) -> None:
+    def add(self, line: Branch | Loop | Gather | Failure) -> None:
         """Records what is no single operation; the same failure only once."""
         if isinstance(line, Failure):
+            self.num_failures += 1
             key = ("failure", _key(line.condition), line.message)
             if any(key in block.known for block in self._open):
                 return
@@ -209,6 +229,16 @@ class Graph:
         made.weak = weak
         self._open[-1].lines.append(made)
         self._open[-1].known[key] = made
+        return made
+
+    def gather(self, entries: list[tuple[Scalar, list[Scalar]]]) -> Gather:
+        """Returns an array of the rows whose conditions hold, recorded."""
+        name = f"ROWS_{len(self.stores)}"
+        self.stores[name] = (len(entries), len(entries[0][1]))
+        count = self.fresh("count", (name,), "i")
+        count.weak = True
+        made = Gather(name=name, count=count, entries=entries)
+        self.add(made)
         return made
 
     def table(self, values: list[Any], index: Symbol) -> Symbol:

@@ -99,8 +99,26 @@ def trace(
     Raises:
         NoFastForm: If that depends on what cannot be followed.
     """
-    state_layout, action_layout = layout_of(observation_space), layout_of(action_space)
+    layouts = layout_of(observation_space), layout_of(action_space)
+    try:
+        return _traced(source, namespace, layouts, may_split=False)
+    except NoFastForm as error:
+        try:
+            return _traced(source, namespace, layouts, may_split=True)
+        except NoFastForm:
+            raise error from None
+
+
+def _traced(
+    source: str,
+    namespace: dict[str, Any],
+    layouts: tuple[Layout, Layout],
+    *,
+    may_split: bool,
+) -> Traced:
+    state_layout, action_layout = layouts
     interpreter = Interpreter(ast.parse(source), namespace)
+    interpreter.may_split = may_split
     thing = imported(namespace[ENTRY_POINT](), {})
     # What is around the whole run: the instance, and names at module level.
     interpreter.frames.append({"*thing": thing})

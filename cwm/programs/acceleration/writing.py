@@ -9,6 +9,7 @@ from cwm.programs.acceleration.symbols import (
     Block,
     Branch,
     Failure,
+    Gather,
     Loop,
     Symbol,
     kind_of,
@@ -68,6 +69,8 @@ class Writer:
                     self.branch(line)
                 case Loop():
                     self.loop(line)
+                case Gather():
+                    self.gather(line)
                 case Failure():
                     self.failure(line)
 
@@ -128,6 +131,8 @@ class Writer:
         if op == "table":
             name, index, size = args
             return self.lookup(name, self.value(index), size)
+        if op == "item":
+            return self.item(args[1], args[2], self.value(args[3]))
         kinds = [a.kind for a in args if isinstance(a, Symbol)]
         texts = [self.value(a, kinds[0]) for a in args]
         if op in INFIX:
@@ -160,6 +165,14 @@ class Writer:
 
     def loop(self, loop: Loop) -> None:
         """Writes a loop."""
+        raise NotImplementedError
+
+    def gather(self, gather: Gather) -> None:
+        """Writes what stores rows where conditions hold."""
+        raise NotImplementedError
+
+    def item(self, name: str, column: int, place: str) -> str:
+        """Returns a number that is stored."""
         raise NotImplementedError
 
     def failure(self, failure: Failure) -> None:
