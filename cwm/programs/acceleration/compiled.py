@@ -5,7 +5,14 @@ It is a plain function of arrays: without numba it does the same, slowly.
 
 from typing import Any
 
-from cwm.programs.acceleration.symbols import Branch, Failure, Gather, Loop, Symbol
+from cwm.programs.acceleration.symbols import (
+    Append,
+    Branch,
+    Failure,
+    Gather,
+    Loop,
+    Symbol,
+)
 from cwm.programs.acceleration.tracing import Layout, Traced
 from cwm.programs.acceleration.writing import Writer, inputs, tables_text
 from cwm.programs.kernels import KERNEL
@@ -86,20 +93,19 @@ class _RowWriter(Writer):
         self._depth -= 1
 
     def gather(self, gather: Gather) -> None:
-        count = self.name(gather.count)
-        self.put(f"{count} = 0")
-        for condition, rows in _together(gather):
-            outer = self._depth
-            if condition is not True:
-                self.put(f"if {self.value(condition)}:")
-                self._depth += 1
-            for number, row in enumerate(rows):
-                place = f"{count} + {number}" if number else count
-                for column, value in enumerate(row):
-                    text = self.value(value, "f")
-                    self.put(f"{gather.name}[{place}, {column}] = {text}")
-            self.put(f"{count} = {count} + {len(rows)}")
-            self._depth = outer
+        self.put(f"{self.name(gather.count)} = 0")
+
+    def append(self, line: Append) -> None:
+        count = self.name(line.gather.count)
+        is_conditional = line.condition is not True and line.branch is None
+        if is_conditional:
+            self.put(f"if {self.value(line.condition)}:")
+            self._depth += 1
+        for column, value in enumerate(line.numbers):
+            text = self.value(value, "f")
+            self.put(f"{line.gather.name}[{count}, {column}] = {text}")
+        self.put(f"{count} = {count} + 1")
+        self._depth -= is_conditional
 
     def item(self, name: str, column: int, place: str) -> str:
         return f"{name}[{place}, {column}]"
@@ -108,17 +114,6 @@ class _RowWriter(Writer):
         self.put(f"if {self.value(failure.condition)}:")
         message = failure.message.replace("{", "").replace("}", "")
         self.put(f"    raise ValueError({message!r})")
-
-
-def _together(gather: Gather) -> list[tuple[Any, list[list[Any]]]]:
-    """Returns rows by their condition, those that follow each other together."""
-    found: list[tuple[Any, list[list[Any]]]] = []
-    for condition, row in gather.entries:
-        if found and found[-1][0] is condition:
-            found[-1][1].append(row)
-        else:
-            found.append((condition, [row]))
-    return found
 
 
 def compiled(traced: Traced, *, replaces_step: bool) -> str:

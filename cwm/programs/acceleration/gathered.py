@@ -14,8 +14,8 @@ from cwm.programs.acceleration.arrays import Row, elementwise
 from cwm.programs.acceleration.operations import apply, truth
 from cwm.programs.acceleration.symbols import (
     Block,
-    Branch,
     Gather,
+    Graph,
     Loop,
     NoFastForm,
     Symbol,
@@ -31,15 +31,17 @@ Element = Callable[[Symbol], Any]
 
 
 class Gathered(Varying):
-    """An array of as many elements as conditions hold, of those that pass filters.
+    """An array of as many elements as conditions hold.
 
     Attributes:
-        key: The conditions, by which arrays of the same length are known.
+        key: What decides which elements are there: arrays with the same key have
+            the same ones.
         gather: Where elements are stored, and how many.
         element: What is at a place.
-        filters: Which of the elements count, by arrays of conditions.
         shape: Shape of one element.
         is_transposed: Whether the varying axis is the last one.
+        picked: Of conditions, where the places that hold are stored, and the block
+            from which they can be used.
     """
 
     def __init__(
@@ -48,14 +50,13 @@ class Gathered(Varying):
         gather: Gather,
         element: Element,
         *,
-        filters: tuple["Gathered", ...] = (),
         shape: tuple[int, ...] = (),
         is_transposed: bool = False,
     ) -> None:
         self.key = key
         self.gather = gather
         self.element = element
-        self.filters = filters
+        self.picked: tuple[Block, Gather] | None = None
         self.shape = shape
         self.is_transposed = is_transposed
 
@@ -67,14 +68,13 @@ class Gathered(Varying):
             self.key,
             self.gather,
             element,
-            filters=self.filters,
             shape=shape,
             is_transposed=is_transposed,
         )
 
     def is_like(self, other: "Gathered") -> bool:
         """Returns whether two arrays always have the same elements there."""
-        return self.key == other.key and self.filters == other.filters
+        return self.key == other.key
 
     def elementwise(self, op: str, values: tuple[Any, ...]) -> Any:
         """Returns an operation on values of which this is one."""
@@ -113,15 +113,7 @@ class Gathered(Varying):
         if self.is_transposed:
             raise NoFastForm("Part of a transposed array of varying length.")
         if isinstance(index, Gathered):
-            if not self.is_like(index) or index.shape:
-                raise NoFastForm("Elements are picked by another array's values.")
-            return Gathered(
-                self.key,
-                self.gather,
-                self.element,
-                filters=(*self.filters, index),
-                shape=self.shape,
-            )
+            return self._passing(index)
         first, *rest = index if isinstance(index, tuple) else (index,)
         if first != slice(None):
             raise NoFastForm("One element of an array of varying length.")
@@ -133,6 +125,22 @@ class Gathered(Varying):
 
         return self.derived(element, shape)
 
+    def _passing(self, mask: "Gathered") -> "Gathered":
+        """Returns the elements that pass a filter."""
+        if not self.is_like(mask) or mask.shape:
+            raise NoFastForm("Elements are picked by another array's values.")
+        graph = self.gather.count.graph
+        if mask.picked is None or not graph.is_open(mask.picked[0]):
+            mask.picked = (graph.block, _passing_places(mask))
+        gather = mask.picked[1]
+
+        def element(place: Symbol) -> Any:
+            args = (gather.count, gather.name, 0, place)
+            stored = graph.operation("item", args, "f")
+            return self.element(cast(stored, "i", weak=True))
+
+        return Gathered((self.key, mask), gather, element, shape=self.shape)
+
     def fold(self, firsts: list[Any], step: "Step") -> list[Any]:
         """Returns numbers that go from element to element.
 
@@ -141,43 +149,49 @@ class Gathered(Varying):
             step: Returns what they are after an element, given what they were.
         """
         graph = self.gather.count.graph
-        loop = Loop(head=Block(), body=Block())
-        place = graph.fresh("variable", (), "i")
-        place.weak = True
         numbers = [graph.fresh("variable", (), kind_of(first)) for first in firsts]
-        with graph.inside(loop.head):
-            loop.condition = apply("lt", place, self.gather.count)
-        with graph.inside(loop.body):
-            news = self._passed(place, numbers, step)
-            loop.variables.append((place, 0, apply("add", place, 1)))
-        loop.variables += zip(numbers, firsts, news, strict=True)
-        graph.add(loop)
-        return list(numbers)
+        kinds = [number.kind for number in numbers]
 
-    def _passed(self, place: Symbol, numbers: list[Symbol], step: "Step") -> list[Any]:
-        """Returns new numbers, or the old ones where the element is filtered out."""
-        graph = place.graph
-        passes: Any = True
-        for one in self.filters:
-            passes = apply("and", passes, one.element(place))
-        if not isinstance(passes, Symbol):
-            kinds = [number.kind for number in numbers]
-            news = step(self.element(place), place, numbers) if passes else numbers
+        def once(place: Symbol) -> list[Any]:
+            news = step(self.element(place), place, list(numbers))
             return [cast(new, kind) for new, kind in zip(news, kinds, strict=True)]
-        branch = Branch(condition=passes, yes=Block(), no=Block())
-        with graph.inside(branch.yes):
-            news = step(self.element(place), place, numbers)
-        graph.add(branch)
-        results = []
-        for number, new in zip(numbers, news, strict=True):
-            result = graph.fresh("result", (), number.kind)
-            branch.results.append((result, new, number))
-            results.append(result)
-        return results
+
+        loop, news = over(self.gather, once)
+        loop.variables += zip(numbers, firsts, news, strict=True)
+        return list(numbers)
 
 
 Step = Callable[[Any, Symbol, list[Any]], list[Any]]
 """Returns new numbers, given an element, its place and the numbers so far."""
+
+
+def over(gather: Gather, once: Callable[[Symbol], list[Any]]) -> tuple[Loop, list[Any]]:
+    """Returns a recorded loop over stored rows, and what its body computes."""
+    graph = gather.count.graph
+    loop = Loop(head=Block(), body=Block())
+    place = graph.fresh("variable", (), "i")
+    place.weak = True
+    with graph.inside(loop.head):
+        loop.condition = apply("lt", place, gather.count)
+        with graph.inside(loop.body):
+            found = once(place)
+            loop.variables.append((place, 0, apply("add", place, 1)))
+    graph.add(loop)
+    return loop, found
+
+
+def _passing_places(mask: Gathered) -> Gather:
+    """Stores the places of the elements that pass a filter."""
+    graph = mask.gather.count.graph
+    gather = graph.gather(graph.stores[mask.gather.name][0], 1)
+
+    def once(place: Symbol) -> list[Any]:
+        passes = mask.element(place)
+        graph.append(gather, passes, [cast(place, "f")])
+        return []
+
+    over(mask.gather, once)
+    return gather
 
 
 def gathered(values: list[Any]) -> Gathered:
@@ -192,22 +206,40 @@ def gathered(values: list[Any]) -> Gathered:
     if any(row.kind != "f" or row.shape != shape for row in rows):
         raise NoFastForm("Rows of other things than real numbers, or of several sizes.")
     graph = graph_of(*(entry.condition for entry in entries))
-    gather = graph.gather(
-        [
-            (entry.condition, list(row.data.flat))
-            for entry, row in zip(entries, rows, strict=True)
-        ]
-    )
+    key = tuple(identity(entry.condition) for entry in entries)
+    gather = _gather_beside(graph, key, rows)
+    if gather is None:
+        gather = graph.gather(len(rows), 0)
+        graph.gathers[key] = (graph.block, gather)
+        for entry in entries:
+            graph.append(gather, entry.condition, [])
+    first = len(gather.appends[0].numbers)
+    for line, row in zip(gather.appends, rows, strict=True):
+        line.numbers += row.data.flat
+    graph.stores[gather.name] = (len(rows), first + rows[0].size)
 
     def element(place: Symbol) -> Any:
         data = np.empty(shape, object)
-        for column, position in enumerate(np.ndindex(shape)):
+        for column, position in enumerate(np.ndindex(shape), first):
             args = (gather.count, gather.name, column, place)
             data[position] = graph.operation("item", args, "f")
         return Row(data, "f") if shape else data[()]
 
-    key = tuple(identity(entry.condition) for entry in entries)
     return Gathered(key, gather, element, shape=shape)
+
+
+def _gather_beside(
+    graph: Graph, key: tuple[Any, ...], rows: list[Row]
+) -> Gather | None:
+    """Returns an array of the same length that these rows can be stored beside.
+
+    It has to be one that can be used now, and made when the rows were known.
+    """
+    block, gather = graph.gathers.get(key, (None, None))
+    if block is None or gather is None or not graph.is_open(block):
+        return None
+    numbers = [v.number for row in rows for v in row.data.flat if isinstance(v, Symbol)]
+    return gather if max(numbers, default=0) < gather.count.number else None
 
 
 def picked(values: Row, mask: Row) -> list[Any]:

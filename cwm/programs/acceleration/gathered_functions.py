@@ -116,13 +116,9 @@ def _array_equal(left: Any, right: Any) -> Any:
 
 
 def _number_of(array: Gathered) -> Any:
-    if not array.filters:
-        return array.gather.count
-
-    def step(_: Any, __: Symbol, counts: list[Any]) -> list[Any]:
-        return [apply("add", counts[0], 1)]
-
-    return cast(array.fold([0], step)[0], "i", weak=True)
+    if array.is_transposed:
+        raise NoFastForm("The length of a transposed array of varying length.")
+    return array.gather.count
 
 
 def _conditions(values: Any) -> list[Any]:

@@ -242,6 +242,7 @@ class Interpreter(Evaluator):
             put(container, content)
         self.frames[-1].pop(BROKE, None)
         size = self.graph.count - start
+        self.graph.discard(size)
         return size * len(items) > MAX_UNROLLED or (has_break and len(items) > 8)
 
     def roots(self) -> list[Any]:

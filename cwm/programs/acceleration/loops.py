@@ -54,8 +54,10 @@ class LoopRecorder:
         before = capture(self._interpreter.roots())
         for _ in range(_MAX_TRIES):
             loop = Loop(head=Block(), body=Block())
+            start = self._graph.count
             if self._try(loop, before, test, body, count):
                 break
+            self._graph.discard(self._graph.count - start)
             for container, content in before:
                 put(container, content.copy())
         else:

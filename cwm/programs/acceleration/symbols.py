@@ -93,17 +93,35 @@ class Loop:
 
 @dataclass(eq=False, kw_only=True)
 class Gather:
-    """Stores rows of real numbers, one after another, where conditions hold.
+    """The beginning of an array of rows of real numbers, as many as conditions hold.
 
     Attributes:
         name: The array that they are stored in; see `Graph.stores`.
-        count: How many there are.
-        entries: For each its condition and its numbers.
+        count: How many there are in the end.
+        appends: What is stored, in its order.
     """
 
     name: str
     count: Symbol
-    entries: list[tuple[Scalar, list[Scalar]]]
+    appends: list["Append"] = field(default_factory=list)
+
+
+@dataclass(eq=False, kw_only=True)
+class Append:
+    """Stores a row where a condition holds.
+
+    Attributes:
+        gather: The array.
+        condition: When.
+        numbers: The row.
+        branch: The branch whose first block this is in, by which it is conditional;
+            `None` if it is in no block of its own.
+    """
+
+    gather: Gather
+    condition: Scalar
+    numbers: list[Scalar]
+    branch: Branch | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -169,6 +187,8 @@ class Graph:
         top: The outermost block.
         tables: Constant tables by name.
         stores: Arrays that `Gather` fills, by name: their rows and columns.
+        gathers: Such arrays by what decides their length, and from where each can
+            be used.
         num_failures: How often a program was found to raise under a condition.
     """
 
@@ -176,9 +196,11 @@ class Graph:
         self.top = Block()
         self.stores: dict[str, tuple[int, int]] = {}
         self.tables: dict[str, list[Any]] = {}
+        self.gathers: dict[Any, tuple[Block, Gather]] = {}
         self.num_failures = 0
         self._open = [self.top]
         self._count = 0
+        self._num_discarded = 0
 
     @contextmanager
     def inside(self, block: Block) -> Iterator[None]:
@@ -194,7 +216,7 @@ class Graph:
         """How many symbols were made."""
         return self._count
 
-    def add(self, line: Branch | Loop | Gather | Failure) -> None:
+    def add(self, line: Branch | Loop | Gather | Append | Failure) -> None:
         """Records what is no single operation; the same failure only once."""
         if isinstance(line, Failure):
             self.num_failures += 1
@@ -213,7 +235,7 @@ class Graph:
     def fresh(self, op: str, args: tuple[Any, ...], kind: str) -> Symbol:
         """Returns a new symbol that no line computes: an input, or a result."""
         self._count += 1
-        if self._count > MAX_OPERATIONS:
+        if self._count - self._num_discarded > MAX_OPERATIONS:
             raise NoFastForm(f"step takes more than {MAX_OPERATIONS} operations.")
         return Symbol(graph=self, op=op, args=args, kind=kind, number=self._count)
 
@@ -231,15 +253,43 @@ class Graph:
         self._open[-1].known[key] = made
         return made
 
-    def gather(self, entries: list[tuple[Scalar, list[Scalar]]]) -> Gather:
-        """Returns an array of the rows whose conditions hold, recorded."""
+    def gather(self, rows: int, columns: int) -> Gather:
+        """Returns an array that rows can be stored in, so many at most; recorded."""
         name = f"ROWS_{len(self.stores)}"
-        self.stores[name] = (len(entries), len(entries[0][1]))
+        self.stores[name] = (rows, columns)
         count = self.fresh("count", (name,), "i")
         count.weak = True
-        made = Gather(name=name, count=count, entries=entries)
+        made = Gather(name=name, count=count)
         self.add(made)
         return made
+
+    def append(
+        self,
+        gather: Gather,
+        condition: Scalar,
+        numbers: list[Scalar],
+        *,
+        branch: Branch | None = None,
+    ) -> None:
+        """Records that a row is stored where a condition holds."""
+        line = Append(
+            gather=gather, condition=condition, numbers=numbers, branch=branch
+        )
+        gather.appends.append(line)
+        self.add(line)
+
+    def is_open(self, block: Block) -> bool:
+        """Returns whether what a block computes can be used now."""
+        return any(block is one for one in self._open)
+
+    @property
+    def block(self) -> Block:
+        """The block that is recorded into."""
+        return self._open[-1]
+
+    def discard(self, number: int) -> None:
+        """Leaves symbols that were made for nothing out of the count of operations."""
+        self._num_discarded += number
 
     def table(self, values: list[Any], index: Symbol) -> Symbol:
         """Returns one of known numbers, by its place."""

@@ -10,6 +10,7 @@ from cwm.core.spaces import BoxSpec, DiscreteSpec, MultiDiscreteSpec, SpaceSpec
 from cwm.programs.acceleration.arrays import Row
 from cwm.programs.acceleration.functions import to_bool, to_float
 from cwm.programs.acceleration.interpreter import Interpreter
+from cwm.programs.acceleration.moving import store_where_made
 from cwm.programs.acceleration.symbols import KINDS, Graph, NoFastForm, cast, kind_of
 from cwm.programs.acceleration.world import imported
 from cwm.programs.program import ENTRY_POINT
@@ -138,6 +139,7 @@ def _traced(
     observation = Row.of(result[0], state_layout.kind)
     if observation.size != max(1, state_layout.size):
         raise NoFastForm("The next observation has another size.")
+    store_where_made(graph)
     return Traced(
         graph=graph,
         observation=[_number(v, state_layout.kind) for v in observation.data.flat],

@@ -2,7 +2,15 @@
 
 from typing import Any
 
-from cwm.programs.acceleration.symbols import Block, Branch, Failure, Gather, Loop, Symbol
+from cwm.programs.acceleration.symbols import (
+    Append,
+    Block,
+    Branch,
+    Failure,
+    Gather,
+    Loop,
+    Symbol,
+)
 from cwm.programs.acceleration.tracing import Layout, Traced
 from cwm.programs.acceleration.writing import Writer, inputs, tables_text
 
@@ -104,15 +112,19 @@ class _ArrayWriter(Writer):
         # One row more, which rows of the batch read that have left the loop.
         self.put(f"{name} = np.zeros(({rows + 1}, {columns}, len(states)))")
         self.put(f"{count} = np.zeros(len(states), dtype=np.int64)")
-        for condition, row in gather.entries:
-            mask = self._masked(self.value(condition))
-            self.put(f"here = np.flatnonzero(np.broadcast_to({mask}, len(states)))")
-            for column, value in enumerate(row):
-                text = self.value(value, "f")
-                if isinstance(value, Symbol):
-                    text = f"np.broadcast_to({text}, len(states))[here]"
-                self.put(f"{name}[{count}[here], {column}, here] = {text}")
-            self.put(f"{count}[here] += 1")
+
+    def append(self, line: Append) -> None:
+        count, name = self.name(line.gather.count), line.gather.name
+        is_conditional = line.condition is not True and line.branch is None
+        text = self.value(line.condition) if is_conditional else "True"
+        mask = self._masked(text) if is_conditional else self._mask or "True"
+        self.put(f"here = np.flatnonzero(np.broadcast_to({mask}, len(states)))")
+        for column, value in enumerate(line.numbers):
+            text = self.value(value, "f")
+            if isinstance(value, Symbol):
+                text = f"np.broadcast_to({text}, len(states))[here]"
+            self.put(f"{name}[{count}[here], {column}, here] = {text}")
+        self.put(f"{count}[here] += 1")
 
     def item(self, name: str, column: int, place: str) -> str:
         return f"{name}[{place}, {column}, ROWS]"

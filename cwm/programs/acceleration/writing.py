@@ -6,6 +6,7 @@ from typing import Any
 from cwm.programs.acceleration.operations import function_of
 from cwm.programs.acceleration.pruning import Uses
 from cwm.programs.acceleration.symbols import (
+    Append,
     Block,
     Branch,
     Failure,
@@ -71,6 +72,8 @@ class Writer:
                     self.loop(line)
                 case Gather():
                     self.gather(line)
+                case Append():
+                    self.append(line)
                 case Failure():
                     self.failure(line)
 
@@ -168,7 +171,11 @@ class Writer:
         raise NotImplementedError
 
     def gather(self, gather: Gather) -> None:
-        """Writes what stores rows where conditions hold."""
+        """Writes the beginning of an array of rows."""
+        raise NotImplementedError
+
+    def append(self, line: Append) -> None:
+        """Writes what stores a row where a condition holds."""
         raise NotImplementedError
 
     def item(self, name: str, column: int, place: str) -> str:
