@@ -9,6 +9,7 @@ import numpy as np
 
 from cwm.programs.acceleration.arrays import Choice, Row
 from cwm.programs.acceleration.functions import from_native
+from cwm.programs.acceleration.leaving import RESULT
 from cwm.programs.acceleration.operations import apply, is_same, select
 from cwm.programs.acceleration.symbols import (
     Branch,
@@ -219,10 +220,14 @@ def merged_names(
 ) -> dict[Any, Any]:
     """Returns variables after two paths of which one counts."""
     names = [*yes, *(name for name in no if name not in yes)]
-    return {
+    merged = {
         name: merge(pick, condition, yes.get(name, NOTHING), no.get(name, NOTHING))
         for name in names
     }
+    if (RESULT in yes) != (RESULT in no):
+        # Looked at only where a loop has returned.
+        merged[RESULT] = kept(pick, (yes | no)[RESULT], is_yes=RESULT in yes)
+    return merged
 
 
 def merged_contents(
@@ -296,6 +301,15 @@ def kept(pick: Pick, value: Any, *, is_yes: bool) -> Any:
     if type(value) in (list, tuple):
         return type(value)(kept(pick, part, is_yes=is_yes) for part in value)
     return value
+
+
+def kept_zero(value: Any) -> Any:
+    """Returns zeros in the form of a value."""
+    if isinstance(value, Row):
+        return Row.of(np.zeros(value.shape), value.kind)
+    if type(value) in (list, tuple):
+        return type(value)(map(kept_zero, value))
+    return plain(0, kind_of(value)) if kind_of(value) else value
 
 
 def leaves(value: Any) -> Iterator[Any]:
