@@ -267,7 +267,7 @@ class Interpreter(Evaluator):
     def _example(self, loop: ast.For, items: list[Any]) -> Any:
         """Returns what one round returns, found out by running it for nothing."""
         before = capture(self.roots())
-        start = self.graph.count
+        size = self.graph.size
         with self.graph.inside(Block()):
             self.assign(loop.target, items[0])
             self.run([*loop.body])
@@ -275,21 +275,21 @@ class Interpreter(Evaluator):
         for container, content in before:
             put(container, content)
         self.frames[-1].pop(BROKE, None)
-        self.graph.discard(self.graph.count - start)
+        self.graph.discard_since(size)
         return result
 
     def _is_long(self, node: ast.For, items: list[Any], *, has_break: bool) -> bool:
         """Whether a loop is kept as one: found out by running it once, for nothing."""
         before = capture(self.roots())
-        start = self.graph.count
+        start = self.graph.size
         with self.graph.inside(Block()):
             self.assign(node.target, items[0])
             self.run([*node.body])
         for container, content in before:
             put(container, content)
         self.frames[-1].pop(BROKE, None)
-        size = self.graph.count - start
-        self.graph.discard(size)
+        size = self.graph.size - start
+        self.graph.discard_since(start)
         return size * len(items) > MAX_UNROLLED or (has_break and len(items) > 8)
 
     def roots(self) -> list[Any]:

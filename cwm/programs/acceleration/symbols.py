@@ -235,7 +235,7 @@ class Graph:
     def fresh(self, op: str, args: tuple[Any, ...], kind: str) -> Symbol:
         """Returns a new symbol that no line computes: an input, or a result."""
         self._count += 1
-        if self._count - self._num_discarded > MAX_OPERATIONS:
+        if self.size > MAX_OPERATIONS:
             raise NoFastForm(f"step takes more than {MAX_OPERATIONS} operations.")
         return Symbol(graph=self, op=op, args=args, kind=kind, number=self._count)
 
@@ -287,9 +287,14 @@ class Graph:
         """The block that is recorded into."""
         return self._open[-1]
 
-    def discard(self, number: int) -> None:
-        """Leaves symbols that were made for nothing out of the count of operations."""
-        self._num_discarded += number
+    @property
+    def size(self) -> int:
+        """How many symbols were made, less those that were made for nothing."""
+        return self._count - self._num_discarded
+
+    def discard_since(self, size: int) -> None:
+        """Counts the symbols that were made since a size as made for nothing."""
+        self._num_discarded = self._count - size
 
     def table(self, values: list[Any], index: Symbol) -> Symbol:
         """Returns one of known numbers, by its place."""

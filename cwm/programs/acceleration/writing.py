@@ -79,7 +79,8 @@ class Writer:
 
     def _let(self, symbol: Symbol) -> None:
         text = self.operation(symbol)
-        if symbol.op == "cast" and symbol.args[0].kind == symbol.kind:
+        is_free = symbol.op == "cast" and symbol.args[0].kind == symbol.kind
+        if is_free and text.isidentifier():
             self._texts[symbol.number] = text
             return
         if self.uses.is_inlined(symbol) and len(text) <= _LONGEST:
