@@ -64,6 +64,7 @@ _NUMPY = frozenset(
         "sqrt",
         "tan",
         "tanh",
+        "zeros",
     }
 )
 _PLAIN = (

@@ -5,7 +5,14 @@ It is a plain function of arrays: without numba it does the same, slowly.
 
 from typing import Any
 
-from cwm.programs.acceleration.symbols import Branch, Failure, Loop, Symbol
+from cwm.programs.acceleration.symbols import (
+    Append,
+    Branch,
+    Failure,
+    Gather,
+    Loop,
+    Symbol,
+)
 from cwm.programs.acceleration.tracing import Layout, Traced
 from cwm.programs.acceleration.writing import Writer, inputs, tables_text
 from cwm.programs.kernels import KERNEL
@@ -85,6 +92,24 @@ class _RowWriter(Writer):
             self.put(f"{name} = {new}")
         self._depth -= 1
 
+    def gather(self, gather: Gather) -> None:
+        self.put(f"{self.name(gather.count)} = 0")
+
+    def append(self, line: Append) -> None:
+        count = self.name(line.gather.count)
+        is_conditional = line.condition is not True and line.branch is None
+        if is_conditional:
+            self.put(f"if {self.value(line.condition)}:")
+            self._depth += 1
+        for column, value in enumerate(line.numbers):
+            text = self.value(value, "f")
+            self.put(f"{line.gather.name}[{count}, {column}] = {text}")
+        self.put(f"{count} = {count} + 1")
+        self._depth -= is_conditional
+
+    def item(self, name: str, column: int, place: str) -> str:
+        return f"{name}[{place}, {column}]"
+
     def failure(self, failure: Failure) -> None:
         self.put(f"if {self.value(failure.condition)}:")
         message = failure.message.replace("{", "").replace("}", "")
@@ -110,8 +135,14 @@ def compiled(traced: Traced, *, replaces_step: bool) -> str:
     writer.put(f"rewards[row] = {writer.value(traced.reward, 'f')}")
     writer.put(f"terminated[row] = {writer.value(traced.terminated, 'b')}")
     body = "\n".join(writer.lines)
+    stores = "".join(
+        f"    {name} = np.zeros(({rows}, {columns}))\n"
+        for name, (rows, columns) in traced.graph.stores.items()
+        if f"{name}[" in body
+    )
     kernel = (
         f"def {KERNEL}(states, actions, following, rewards, terminated):\n"
+        f"{stores}"
         f"    for row in range(len(states)):\n{body}\n"
     )
     tables = "\n".join(tables_text(traced, body))

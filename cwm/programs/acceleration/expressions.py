@@ -3,11 +3,12 @@
 import ast
 import operator
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from cwm.programs.acceleration import functions
+from cwm.programs.acceleration import functions, gathered_functions
 from cwm.programs.acceleration.arrays import Row, elementwise
 from cwm.programs.acceleration.classes import ClassTexts
 from cwm.programs.acceleration.functions import from_native, has_symbols
@@ -21,6 +22,7 @@ from cwm.programs.acceleration.symbols import (
     Symbol,
     kind_of,
 )
+from cwm.programs.acceleration.varying import Maybe, Varying, has_maybe, refuse_maybe, slots
 from cwm.programs.acceleration.world import Function, Thing, Unknown
 
 _BINARY: dict[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] = {
@@ -77,6 +79,10 @@ class Evaluator(Lookups):
         value = method(self, node)
         if isinstance(value, Unknown):
             raise NoFastForm(f"line {node.lineno}: {value.reason}")
+        if isinstance(value, Maybe):
+            raise NoFastForm(
+                f"line {node.lineno}: an element that is not always there is used"
+            )
         return value
 
     def _constant(self, node: ast.Constant) -> Any:
@@ -111,6 +117,10 @@ class Evaluator(Lookups):
             raise NoFastForm(f"line {node.lineno}: the method {name} of an array")
         if isinstance(value, type) and value.__module__ == "candidate":
             return self._of_class(value, name)
+        if isinstance(value, Varying):
+            if name in gathered_functions.METHODS:
+                return _Bound(gathered_functions.METHODS[name], value)
+            return value.attribute(name)
         if isinstance(value, list) and name == "index":
             return _Bound(self.index_of, value)
         if kind_of(value):
@@ -190,11 +200,11 @@ class Evaluator(Lookups):
     def combine(self, operation: ast.operator, left: Any, right: Any) -> Any:
         """Returns a binary operation on two values."""
         if isinstance(operation, ast.MatMult):
-            return functions.call(np.matmul, [left, right], {})
+            return self.apply(np.matmul, [left, right], {})
         if type(operation) not in _BINARY:
             raise NoFastForm(f"the operator {type(operation).__name__}")
         op, native = _BINARY[type(operation)]
-        if isinstance(left, Row) or isinstance(right, Row):
+        if isinstance(left, Row | Varying) or isinstance(right, Row | Varying):
             return elementwise(op, left, right)
         if isinstance(left, Symbol) or isinstance(right, Symbol):
             return apply(op, left, right)
@@ -207,6 +217,8 @@ class Evaluator(Lookups):
     def _truth(self, value: Any) -> Any:
         if isinstance(value, Row):
             return truth(functions.to_bool(value))
+        if has_maybe(value):
+            return gathered_functions.is_any(value)
         if isinstance(value, list):
             return _length(value) > 0
         return truth(value)
@@ -236,7 +248,7 @@ class Evaluator(Lookups):
         for operation, part in zip(node.ops, node.comparators, strict=True):
             right = self.evaluate(part)
             one = self._compared(operation, left, right)
-            if isinstance(one, Row):
+            if isinstance(one, Row | Varying):
                 return one
             result = both(result, one)
             left = right
@@ -328,15 +340,17 @@ class Evaluator(Lookups):
             return self.call(function, arguments, names)
         if isinstance(function, _Bound):
             return function.method(function.owner, *arguments, **names)
+        owner = getattr(function, "__self__", None)
+        if isinstance(owner, list | dict) and not isinstance(owner, type):
+            return _of_container(function, owner, arguments, names)
+        if gathered_functions.is_varying(arguments):
+            return gathered_functions.call(function, arguments, names)
         if function in LINEAR_ALGEBRA and any(map(has_symbols, arguments)):
             return LINEAR_ALGEBRA[function](*arguments)
         if function in _STRUCTURAL:
             return _STRUCTURAL[function](*arguments, **names)
         if function is isinstance:
             return _is_instance(*arguments)
-        owner = getattr(function, "__self__", None)
-        if isinstance(owner, list | dict) and not isinstance(owner, type):
-            return function(*arguments, **names)
         if isinstance(owner, str | bytes):
             if any(map(has_symbols, arguments)):
                 return owner
@@ -350,21 +364,29 @@ class Evaluator(Lookups):
         self.scopes.append((*self.scopes[-1], self.frames[-1]))
         self.frames.append({})
         found: list[Any] = []
+
+        def add(is_there: Any) -> None:
+            value = self.evaluate(node.elt)
+            found.append(value if is_there is True else Maybe(is_there, value))
+
         try:
-            self._generate(
-                node.generators, lambda: found.append(self.evaluate(node.elt))
-            )
+            self._generate(node.generators, add)
         finally:
             self.frames.pop()
             self.scopes.pop()
-        return tuple(found) if isinstance(node, ast.SetComp) else found
+        if isinstance(node, ast.SetComp):
+            refuse_maybe(found)
+            return tuple(found)
+        return found
 
     def _dict_comprehension(self, node: ast.DictComp) -> Any:
         self.scopes.append((*self.scopes[-1], self.frames[-1]))
         self.frames.append({})
         made: dict[Any, Any] = {}
 
-        def add() -> None:
+        def add(is_there: Any) -> None:
+            if is_there is not True:
+                raise NoFastForm("What is in a dict depends on values.")
             made[self.evaluate(node.key)] = self.evaluate(node.value)
 
         try:
@@ -375,19 +397,34 @@ class Evaluator(Lookups):
         return made
 
     def _generate(
-        self, generators: list[ast.comprehension], emit: Callable[[], None]
+        self,
+        generators: list[ast.comprehension],
+        emit: Callable[[Any], None],
+        is_there: Any = True,
     ) -> None:
+        """Goes through what is generated; `emit` is told when it is there."""
         if not generators:
-            emit()
+            emit(is_there)
             return
         first, *rest = generators
-        for item in self.iterate(self.evaluate(first.iter)):
-            self.assign(first.target, item)
-            tests = [self._truth(self.evaluate(test)) for test in first.ifs]
-            if any(isinstance(test, Symbol) for test in tests):
-                raise NoFastForm("How long a list is depends on values.")
-            if all(tests):
-                self._generate(rest, emit)
+        for slot in slots(self.iterate(self.evaluate(first.iter))):
+            self.assign(first.target, slot.value)
+            condition = both(is_there, slot.condition)
+            for test in first.ifs:
+                condition = both(condition, self._truth(self.evaluate(test)))
+            if isinstance(condition, Symbol):
+                with self.never_failing():
+                    self._generate(rest, emit, condition)
+            elif condition:
+                self._generate(rest, emit, True)
+
+    @contextmanager
+    def never_failing(self) -> Iterator[None]:
+        """Refuses what raises: it is computed where it is not there, too."""
+        before = self.graph.num_failures
+        yield
+        if self.graph.num_failures > before:
+            raise NoFastForm("An element that is not always there may raise.")
 
     def assign(self, target: ast.expr, value: Any) -> None:
         """Sets a variable, an attribute or an element."""
@@ -398,6 +435,19 @@ class _Bound:
     def __init__(self, method: Callable[..., Any], owner: Any) -> None:
         self.method = method
         self.owner = owner
+
+
+_KEEPING = frozenset({"append", "clear", "copy", "extend"})
+"""Methods of lists that work whichever of their elements are there."""
+
+
+def _of_container(
+    function: Any, owner: Any, arguments: list[Any], names: dict[str, Any]
+) -> Any:
+    """Returns what a method of a list or a dict returns."""
+    if function.__name__ not in _KEEPING:
+        refuse_maybe(owner)
+    return function(*arguments, **names)
 
 
 def _whole(value: Any) -> Any:
