@@ -68,7 +68,7 @@ class Arguments:
             was when --out names its folder again.
         acting: How an online run acts.
         dry_run: Say what the run would cost, and make no call.
-        json: Print the result as JSON instead of tables.
+        json: Print the result as JSON.
         quiet: Show no progress.
     """
 
