@@ -70,7 +70,7 @@ class Arguments:
         capabilities: What a program may use besides NumPy: physics, the physics engine
             MuJoCo, without files. docs/physics-engines.md.
         limits: What a program may use while it runs.
-        json: Print what was found as JSON.
+        json: Print the result as JSON.
         quiet: Show no progress.
     """
 

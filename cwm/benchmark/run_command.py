@@ -27,9 +27,10 @@ from cwm.benchmark.words import (
     provider_rows_in,
     searches_or_rules_in,
     seeds_in,
+    suite_first,
 )
 from cwm.cli import EXIT_DONE, EXIT_FAILED
-from cwm.config import RunConfig
+from cwm.config import PRESETS, RunConfig
 from cwm.core.errors import ConfigError
 from cwm.execution.executor_config import ExecutorConfig
 from cwm.execution.options import shown_as
@@ -109,13 +110,15 @@ class Arguments:
             file such as the config.json of one of its runs. World and seed are those
             of the cell; if no model is named there, that of --llm takes all roles.
         providers: What the rows of the suite providers are made with.
-        preset: Named settings to start from, as in cwm.synthesize.
-        config: JSON file of settings, as in cwm.synthesize.
+        preset: Named settings to start from, as in cwm.synthesize. A config file and
+            the other options override them.
+        config: JSON file of settings, such as the config.json of another run; the
+            other options override it.
         out: Folder of the results; runs/benchmark-SUITE if not given.
         data_folder: Folder of the transitions, and of the returns of random actions
             and of the oracle; those of --out if not given. Several results may share
             one: names have digests of what decides the content.
-        json: Print the report as JSON instead of tables.
+        json: Print the result as JSON.
         quiet: Show no progress.
     """
 
@@ -136,7 +139,7 @@ class Arguments:
     offline_steps: int = 0
     induction: Annotated[str | None, shown_as("NAME|FILE")] = None
     providers: ProvidersConfig = field(default_factory=ProvidersConfig)
-    preset: Annotated[str, shown_as("NAME")] = "default"
+    preset: Annotated[str, shown_as(f"{{{','.join(PRESETS)}}}")] = "default"
     config: Annotated[Path | None, shown_as("FILE")] = None
     out: Annotated[Path | None, shown_as("FOLDER")] = None
     data_folder: Annotated[Path | None, shown_as("FOLDER")] = None
@@ -240,17 +243,6 @@ def _parse(words: Sequence[str], base: RunConfig) -> Arguments:
         text=DESCRIPTION,
         default=Arguments(suite=tyro.MISSING, run=base),
     )
-
-
-def suite_first(words: Sequence[str]) -> list[str]:
-    """Returns the command line with the suite in front, however it was given."""
-    rest = list(words)
-    for position, word in enumerate(rest):
-        if word == "--suite" and position + 1 < len(rest):
-            return [rest[position + 1], *rest[:position], *rest[position + 2 :]]
-        if word.startswith("--suite="):
-            return [word.partition("=")[2], *rest[:position], *rest[position + 1 :]]
-    return rest
 
 
 def _check_unused(arguments: Arguments) -> None:

@@ -1,4 +1,4 @@
-"""Options that name several things, with commas between them."""
+"""Options that name several things, and suites, however they are named."""
 
 from collections.abc import Sequence
 
@@ -39,6 +39,17 @@ def seeds_in(text: str) -> tuple[int, ...]:
         seeds.append(int(word))
     # 1 and 01 are the same.
     return tuple(dict.fromkeys(seeds))
+
+
+def suite_first(words: Sequence[str]) -> list[str]:
+    """Returns the command line with the suite in front, however it was given."""
+    rest = list(words)
+    for position, word in enumerate(rest):
+        if word == "--suite" and position + 1 < len(rest):
+            return [rest[position + 1], *rest[:position], *rest[position + 2 :]]
+        if word.startswith("--suite="):
+            return [word.partition("=")[2], *rest[:position], *rest[position + 1 :]]
+    return rest
 
 
 def searches_in(text: str) -> tuple[SearchName, ...]:
