@@ -1,8 +1,11 @@
 """Lists and arrays whose length values decide: their forms equal the program."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from cwm.core.spaces import BoxSpec
 from cwm.programs.acceleration.compiled import compiled
 from cwm.programs.acceleration.symbols import NoFastForm
 from cwm.programs.acceleration.vectorised import vectorised
@@ -18,6 +21,7 @@ from tests.support.fast_programs import (
     traced,
 )
 
+PROGRAMS = Path(__file__).parents[4] / "benchmarks" / "data" / "model_written"
 START = "x, v = self.s\na = float(action[0])\nr, t = 0.0, False"
 RETURN = "return np.array([x, v]), r, bool(t)"
 CONTACTS = """
@@ -258,3 +262,18 @@ def test_where_rows_cannot_be_kept_each_way_is_followed(step: str) -> None:
     rows = drawn(LINE, PUSH)
     form = vectorised(traced(source, LINE, PUSH))
     assert_equal(fast(source, form).step_batch(*rows), steps(source, *rows))
+
+
+@pytest.mark.slow
+def test_a_robot_with_contacts_equals_single_steps() -> None:
+    """Its kernel without a compiler; joints at their limits and feet in the ground."""
+    source = (PROGRAMS / "HalfCheetah.py").read_text(encoding="utf-8")
+    spaces = BoxSpec((17,), "float64"), BoxSpec((6,), "float32")
+    form = compiled(traced(source, *spaces), replaces_step=False)
+    rng = np.random.default_rng(0)
+    states = rng.normal(0.0, 0.5, (12, 17))
+    states[:, 0] -= 0.2
+    actions = rng.uniform(-1.0, 1.0, (12, 6)).astype(np.float32)
+    found = fast(source, form).step_batch(states, actions)
+    for got, want in zip(found, steps(source, states, actions), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-10)
