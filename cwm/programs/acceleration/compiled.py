@@ -207,7 +207,7 @@ def _preparing(traced: Traced, prepared: list[Symbol]) -> str:
     for place, symbol in enumerate(prepared):
         texts = ", ".join(_of_columns(value, traced) for value in symbol.args)
         function = function_of(symbol.op).__name__
-        lines.append(f"        prepared[{place}] = np.{function}({texts})")
+        lines.append(f"        np.{function}({texts}, out=prepared[{place}])")
     return "\n".join(lines) + "\n"
 
 
