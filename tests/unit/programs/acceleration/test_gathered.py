@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cwm.core.spaces import BoxSpec
 from cwm.programs.acceleration.compiled import compiled
@@ -262,6 +264,44 @@ def test_where_rows_cannot_be_kept_each_way_is_followed(step: str) -> None:
     rows = drawn(LINE, PUSH)
     form = vectorised(traced(source, LINE, PUSH))
     assert_equal(fast(source, form).step_batch(*rows), steps(source, *rows))
+
+
+_ROW = st.sampled_from(["x", "v * x", "a", "1.5", "x - v", "v"])
+_TEST = st.sampled_from(["x > 0", "v < a", "x * v > 0.5", "abs(a) > 1", "True"])
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(_TEST, _TEST, _ROW, _ROW), min_size=1, max_size=5),
+    st.sampled_from(["J[:, 0] > 0.5", "J @ b < 1.0", "D >= 0.25"]),
+)
+def test_whatever_is_collected_equals_single_steps(
+    collected: list[tuple[str, str, str, str]], mask: str
+) -> None:
+    lines = [START, "rows, weights, b = [], [], np.array([x, a])"]
+    for outer, inner, first, second in collected:
+        lines += [
+            f"if {outer}:",
+            f"    rows.append(np.array([{first}, {second}]))",
+            f"    weights.append(({first}) ** 2)",
+            f"    if {inner}:",
+            f"        rows.append(np.array([{second}, 1.0]))",
+            "        weights.append(0.5)",
+        ]
+    lines += [
+        "if rows:",
+        "    J, D = np.array(rows), np.array(weights)",
+        f"    mask = {mask}",
+        "    f = J[mask].T @ (D[mask] * (J[mask] @ b))",
+        "    x, v, r = f[0], f[1] + len(rows), np.sum(np.maximum(J @ f, 0.0))",
+        RETURN,
+    ]
+    source = program("\n".join("\n".join(lines).splitlines()))
+    given_rows = drawn(LINE, PUSH, number=40)
+    wanted = steps(source, *given_rows)
+    made = traced(source, LINE, PUSH)
+    for form in (vectorised(made), compiled(made, replaces_step=False)):
+        assert_equal(fast(source, form).step_batch(*given_rows), wanted)
 
 
 @pytest.mark.slow
