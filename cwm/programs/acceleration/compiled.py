@@ -5,7 +5,11 @@ It is a plain function of arrays: without numba it does the same, slowly.
 
 from typing import Any
 
+import numpy as np
+
+from cwm.programs.acceleration.operations import function_of
 from cwm.programs.acceleration.symbols import (
+    KINDS,
     Append,
     Branch,
     Failure,
@@ -15,7 +19,7 @@ from cwm.programs.acceleration.symbols import (
 )
 from cwm.programs.acceleration.tracing import Layout, Traced
 from cwm.programs.acceleration.writing import Writer, inputs, tables_text
-from cwm.programs.kernels import KERNEL
+from cwm.programs.kernels import KERNEL, PARAMETERS, PREPARED
 
 _CASTS = {
     "b": "({} != 0)",
@@ -127,6 +131,10 @@ def compiled(traced: Traced, *, replaces_step: bool) -> str:
     writer = _RowWriter(traced)
     for symbol, layout in inputs(traced, writer.uses):
         writer.put(f"{writer.name(symbol)} = {_element(symbol, layout)}")
+    prepared = _prepared(writer)
+    for place, symbol in enumerate(prepared):
+        writer.put(f"{writer.name(symbol)} = prepared[{place}, row]")
+        writer.done.add(symbol.number)
     writer.block(traced.graph.top)
     layout = traced.state_layout
     for position, value in enumerate(traced.observation):
@@ -141,13 +149,36 @@ def compiled(traced: Traced, *, replaces_step: bool) -> str:
         if f"{name}[" in body
     )
     kernel = (
-        f"def {KERNEL}(states, actions, following, rewards, terminated):\n"
+        f"def {KERNEL}({', '.join((*PARAMETERS, *[PREPARED] * bool(prepared)))}):\n"
         f"{stores}"
         f"    for row in range(len(states)):\n{body}\n"
     )
     tables = "\n".join(tables_text(traced, body))
-    parts = [tables, kernel, _caller(traced, replaces_step=replaces_step)]
+    parts = [tables, kernel, _caller(traced, prepared, replaces_step=replaces_step)]
     return "\n\n".join(part for part in parts if part)
+
+
+_FASTER_IN_NUMPY = frozenset({"arccos", "arcsin", "arctan", "arctan2", "exp", "log"})
+"""What NumPy computes for many at once, several times as fast as one by one."""
+
+
+def _prepared(writer: Writer) -> list[Symbol]:
+    """Returns what is computed for all rows before the loop: of inputs alone."""
+    return [
+        line
+        for line in writer.traced.graph.top.lines
+        if isinstance(line, Symbol)
+        and line.op in _FASTER_IN_NUMPY
+        and line.kind == "f"
+        and writer.uses.is_needed(line)
+        and all(map(_is_input, line.args))
+    ]
+
+
+def _is_input(value: Any) -> bool:
+    while isinstance(value, Symbol) and value.op == "cast":
+        value = value.args[0]
+    return not isinstance(value, Symbol) or value.op == "input"
 
 
 def _element(symbol: Symbol, layout: Layout) -> str:
@@ -155,8 +186,35 @@ def _element(symbol: Symbol, layout: Layout) -> str:
     return f"{name}[row, {position}]" if layout.shape else f"{name}[row]"
 
 
-def _caller(traced: Traced, *, replaces_step: bool) -> str:
+def _of_columns(value: Any, traced: Traced) -> str:
+    """Returns a number of the inputs as NumPy's array of all rows."""
+    if not isinstance(value, Symbol):
+        return repr(value)
+    if value.op == "cast":
+        text = _of_columns(value.args[0], traced)
+        return f"{text}.astype(np.{np.dtype(KINDS[value.kind]).name})"
+    name, position = value.args
+    layout = traced.state_layout if name == "states" else traced.action_layout
+    array = {"states": "given", "actions": "chosen"}[name]
+    return f"{array}[:, {position}]" if layout.shape else array
+
+
+def _preparing(traced: Traced, prepared: list[Symbol]) -> str:
+    """Returns the lines that compute what is computed before the loop."""
+    if not prepared:
+        return ""
+    lines = [f"        prepared = np.empty(({len(prepared)}, number))"]
+    for place, symbol in enumerate(prepared):
+        texts = ", ".join(_of_columns(value, traced) for value in symbol.args)
+        function = function_of(symbol.op).__name__
+        lines.append(f"        np.{function}({texts}, out=prepared[{place}])")
+    return "\n".join(lines) + "\n"
+
+
+def _caller(traced: Traced, prepared: list[Symbol], *, replaces_step: bool) -> str:
     state, action = traced.state_layout, traced.action_layout
+    names = ["given", "chosen", "following", "rewards", "terminated"]
+    arguments = ", ".join([*names, *[PREPARED] * bool(prepared)])
     single = f"""    def set_state(self, state):
         super().set_state(state)
         self._row = {_rows("state", state, 1)}
@@ -172,10 +230,11 @@ class Fast(Environment):
 {single if replaces_step else ""}    def step_batch(self, states, actions):
         number = len(states)
         given = {_rows("states", state, 0)}
+        chosen = {_rows("actions", action, 0)}
         following = np.empty_like(given)
         rewards = np.empty(number)
         terminated = np.empty(number, np.bool_)
-        {KERNEL}(given, {_rows("actions", action, 0)}, following, rewards, terminated)
+{_preparing(traced, prepared)}        {KERNEL}({arguments})
         return following{_shaped(state)}, rewards, terminated
 """
 

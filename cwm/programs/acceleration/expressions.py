@@ -16,13 +16,26 @@ from cwm.programs.acceleration.linear_algebra import LINEAR_ALGEBRA
 from cwm.programs.acceleration.lookups import Lookups, both, is_numeric, negated
 from cwm.programs.acceleration.methods import METHODS
 from cwm.programs.acceleration.operations import apply, truth
+from cwm.programs.acceleration.structure import (
+    STRUCTURAL,
+    is_instance,
+    length,
+    of_container,
+    whole,
+)
 from cwm.programs.acceleration.symbols import (
     Graph,
     NoFastForm,
     Symbol,
     kind_of,
 )
-from cwm.programs.acceleration.varying import Maybe, Varying, has_maybe, refuse_maybe, slots
+from cwm.programs.acceleration.varying import (
+    Maybe,
+    Varying,
+    has_maybe,
+    refuse_maybe,
+    slots,
+)
 from cwm.programs.acceleration.world import Function, Thing, Unknown
 
 _BINARY: dict[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] = {
@@ -109,18 +122,10 @@ class Evaluator(Lookups):
         name = node.attr
         if isinstance(value, Thing):
             return self._of_thing(value, name)
-        if isinstance(value, Row):
-            if name in ("shape", "size", "ndim", "T", "dtype"):
-                return getattr(value, name)
-            if name in METHODS:
-                return _Bound(METHODS[name], value)
-            raise NoFastForm(f"line {node.lineno}: the method {name} of an array")
+        if isinstance(value, Row | Varying):
+            return _of_array(value, name)
         if isinstance(value, type) and value.__module__ == "candidate":
             return self._of_class(value, name)
-        if isinstance(value, Varying):
-            if name in gathered_functions.METHODS:
-                return _Bound(gathered_functions.METHODS[name], value)
-            return value.attribute(name)
         if isinstance(value, list) and name == "index":
             return _Bound(self.index_of, value)
         if kind_of(value):
@@ -220,7 +225,7 @@ class Evaluator(Lookups):
         if has_maybe(value):
             return gathered_functions.is_any(value)
         if isinstance(value, list):
-            return _length(value) > 0
+            return length(value) > 0
         return truth(value)
 
     def _logical(self, node: ast.BoolOp) -> Any:
@@ -283,7 +288,7 @@ class Evaluator(Lookups):
 
     def _slice(self, node: ast.Slice) -> Any:
         parts = (node.lower, node.upper, node.step)
-        return slice(*(None if p is None else _whole(self.evaluate(p)) for p in parts))
+        return slice(*(None if p is None else whole(self.evaluate(p)) for p in parts))
 
     def _tuple(self, node: ast.Tuple) -> Any:
         return tuple(self._elements(node.elts))
@@ -342,19 +347,18 @@ class Evaluator(Lookups):
             return function.method(function.owner, *arguments, **names)
         owner = getattr(function, "__self__", None)
         if isinstance(owner, list | dict) and not isinstance(owner, type):
-            return _of_container(function, owner, arguments, names)
+            return of_container(function, owner, arguments, names)
         if gathered_functions.is_varying(arguments):
             return gathered_functions.call(function, arguments, names)
         if function in LINEAR_ALGEBRA and any(map(has_symbols, arguments)):
             return LINEAR_ALGEBRA[function](*arguments)
-        if function in _STRUCTURAL:
-            return _STRUCTURAL[function](*arguments, **names)
+        if function in STRUCTURAL:
+            return STRUCTURAL[function](*arguments, **names)
         if function is isinstance:
-            return _is_instance(*arguments)
+            return is_instance(*arguments)
         if isinstance(owner, str | bytes):
-            if any(map(has_symbols, arguments)):
-                return owner
-            return function(*arguments, **names)
+            is_known = not any(map(has_symbols, arguments))
+            return function(*arguments, **names) if is_known else owner
         if isinstance(function, type) and issubclass(function, BaseException):
             return function("raised")
         return functions.call(function, arguments, names)
@@ -431,67 +435,23 @@ class Evaluator(Lookups):
         raise NotImplementedError
 
 
+def _of_array(value: Row | Varying, name: str) -> Any:
+    is_row = isinstance(value, Row)
+    methods = METHODS if is_row else gathered_functions.METHODS
+    if name in methods:
+        return _Bound(methods[name], value)
+    if isinstance(value, Varying):
+        return value.attribute(name)
+    if name in ("shape", "size", "ndim", "T", "dtype"):
+        return getattr(value, name)
+    raise NoFastForm(f"The method {name} of an array has no fast form.")
+
+
 class _Bound:
     def __init__(self, method: Callable[..., Any], owner: Any) -> None:
         self.method = method
         self.owner = owner
 
-
-_KEEPING = frozenset({"append", "clear", "copy", "extend"})
-"""Methods of lists that work whichever of their elements are there."""
-
-
-def _of_container(
-    function: Any, owner: Any, arguments: list[Any], names: dict[str, Any]
-) -> Any:
-    """Returns what a method of a list or a dict returns."""
-    if function.__name__ not in _KEEPING:
-        refuse_maybe(owner)
-    return function(*arguments, **names)
-
-
-def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, np.integer) else value
-
-
-def _is_instance(value: Any, kinds: Any) -> bool:
-    wanted = kinds if isinstance(kinds, tuple) else (kinds,)
-    if isinstance(value, Symbol):
-        example = {"f": 1.0, "i": 1, "b": True, "s": np.float32(1)}[value.kind]
-        if not value.weak:
-            example = np.asarray(example)[()]
-        return isinstance(example, wanted)
-    if isinstance(value, Row):
-        return np.ndarray in wanted
-    if isinstance(value, Thing):
-        return any(kind in value.kind.__mro__ for kind in wanted)
-    return isinstance(value, wanted)
-
-
-def _length(value: Any) -> int:
-    if isinstance(value, list) and any(isinstance(v, Unknown) for v in value):
-        raise NoFastForm("How long a list is depends on values.")
-    return len(value)
-
-
-def _range(*bounds: Any) -> range:
-    if any(isinstance(bound, Symbol) for bound in bounds):
-        raise NoFastForm("How often a loop runs depends on values.")
-    return range(*bounds)
-
-
-_STRUCTURAL: dict[Any, Callable[..., Any]] = {
-    tuple: lambda v=(): tuple(v),
-    list: lambda v=(): list(v),
-    set: lambda v=(): tuple(v),
-    zip: lambda *v, **k: list(zip(*v, strict=k.get("strict", False))),
-    enumerate: lambda v, start=0: list(enumerate(v, start)),
-    range: _range,
-    reversed: lambda v: list(v)[::-1],
-    dict: dict,
-    len: _length,
-    print: lambda *v, **k: None,
-}
 
 _METHODS: dict[type[ast.expr], Callable[..., Any]] = {
     ast.Constant: Evaluator._constant,

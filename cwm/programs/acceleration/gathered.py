@@ -22,7 +22,6 @@ from cwm.programs.acceleration.symbols import (
     cast,
     graph_of,
     kind_of,
-    plain,
 )
 from cwm.programs.acceleration.varying import Maybe, Varying, slots
 

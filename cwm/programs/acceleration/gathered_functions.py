@@ -67,9 +67,7 @@ def _summed_products(left: Gathered, right: Gathered) -> Any:
     def step(element: Any, place: Symbol, sums: list[Any]) -> list[Any]:
         others = Row.of(right.element(place)).data.reshape(-1)
         products = [
-            apply("mul", a, b)
-            for a in Row.of(element).data.reshape(-1)
-            for b in others
+            apply("mul", a, b) for a in Row.of(element).data.reshape(-1) for b in others
         ]
         return [apply("add", s, p) for s, p in zip(sums, products, strict=True)]
 

@@ -226,7 +226,13 @@ class Interpreter(Evaluator):
         items = self.iterate(self.evaluate(node.iter))
         if has_maybe(items):
             return [Turn(node, items), *rest]
-        if self._is_rewritten(node, items):
+        if (
+            len(items) > 2
+            and is_unused(node)
+            and not node.orelse
+            and returns_itself(node.body)
+            and self._is_long(node, items, has_break=True)
+        ):
             return self._for_with_return(node, items, rest)
         ways = leaving(node.body)
         if "break" in ways and node.orelse:
@@ -244,53 +250,35 @@ class Interpreter(Evaluator):
             return rest
         return [Turn(node, items), *rest]
 
-    def _is_rewritten(self, node: ast.For, items: list[Any]) -> bool:
-        """Whether a loop that may return is long enough to be kept as one."""
-        return (
-            len(items) > 2
-            and is_unused(node)
-            and not node.orelse
-            and returns_itself(node.body)
-            and self._is_long(node, items, has_break=True)
-        )
-
     def _for_with_return(self, node: ast.For, items: list[Any], rest: Work) -> Work:
         """Records a loop that notes what it returns; the return follows it."""
         frame = self.frames[-1]
         loop = broken_instead(node)
         frame[RETURNED] = False
-        result = self._example(loop, items)
+        _, result = self._tried(loop, items)
         frame[RESULT] = kept_zero(result)
         LoopRecorder(self).repeat(None, loop.body, count=len(items))
         return [return_after(node), *rest]
 
-    def _example(self, loop: ast.For, items: list[Any]) -> Any:
-        """Returns what one round returns, found out by running it for nothing."""
-        before = capture(self.roots())
-        size = self.graph.size
-        with self.graph.inside(Block()):
-            self.assign(loop.target, items[0])
-            self.run([*loop.body])
-        result = self.frames[-1].get(RESULT, NOTHING)
-        for container, content in before:
-            put(container, content)
-        self.frames[-1].pop(BROKE, None)
-        self.graph.discard_since(size)
-        return result
-
     def _is_long(self, node: ast.For, items: list[Any], *, has_break: bool) -> bool:
         """Whether a loop is kept as one: found out by running it once, for nothing."""
+        size, _ = self._tried(node, items)
+        return size * len(items) > MAX_UNROLLED or (has_break and len(items) > 8)
+
+    def _tried(self, node: ast.For, items: list[Any]) -> tuple[int, Any]:
+        """Runs a round for nothing; returns its operations, and what it returns."""
         before = capture(self.roots())
         start = self.graph.size
         with self.graph.inside(Block()):
             self.assign(node.target, items[0])
             self.run([*node.body])
+        result = self.frames[-1].get(RESULT, NOTHING)
         for container, content in before:
             put(container, content)
         self.frames[-1].pop(BROKE, None)
         size = self.graph.size - start
         self.graph.discard_since(start)
-        return size * len(items) > MAX_UNROLLED or (has_break and len(items) > 8)
+        return size, result
 
     def roots(self) -> list[Any]:
         """Returns where all that can change is reached from."""

@@ -66,11 +66,11 @@ _LOOPS = (ast.For, ast.While)
 
 
 class _Returns(ast.NodeTransformer):
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:  # noqa: N802
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         """Leaves functions of their own as they are."""
         return node
 
-    def visit_Return(self, node: ast.Return) -> list[ast.stmt]:  # noqa: N802
+    def visit_Return(self, node: ast.Return) -> list[ast.stmt]:
         """Notes the value and breaks."""
         names = ((RESULT, node.value or ast.Constant(value=None)),)
         values = (*names, (RETURNED, ast.Constant(value=True)))

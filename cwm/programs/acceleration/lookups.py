@@ -104,6 +104,9 @@ class Lookups:
             index = int(index)
         if isinstance(value, dict):
             return self._entry(value, index)
+        return self._of_sequence(value, index)
+
+    def _of_sequence(self, value: Any, index: Any) -> Any:
         if isinstance(index, Symbol):
             outside = apply(
                 "or", apply("lt", index, -len(value)), apply("ge", index, len(value))

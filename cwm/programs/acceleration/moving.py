@@ -62,9 +62,7 @@ class _Places:
         found = []
         for number in line.numbers:
             owner, position = self.makers.get(_number(number), (None, 0))
-            found.append(
-                branch.results[position][1] if owner is branch else number
-            )
+            found.append(branch.results[position][1] if owner is branch else number)
         return found
 
 

@@ -106,7 +106,8 @@ def trace(
     except NoFastForm as error:
         try:
             return _traced(source, namespace, layouts, may_split=True)
-        except NoFastForm:
+        except (NoFastForm, ArithmeticError, LookupError, TypeError, ValueError):
+            # Followed one way each, lists may be empty where they never are.
             raise error from None
 
 

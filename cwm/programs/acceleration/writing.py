@@ -53,6 +53,8 @@ class Writer:
         self.lines: list[str] = []
         self._texts: dict[int, str] = {}
         self._depth = 2
+        self.done: set[int] = set()
+        """Symbols whose values are variables before the first line."""
 
     def put(self, text: str) -> None:
         """Writes a line at the present depth."""
@@ -61,7 +63,8 @@ class Writer:
     def block(self, block: Block) -> None:
         """Writes the statements of a block."""
         for line in block.lines:
-            if not self.uses.is_needed(line):
+            is_done = isinstance(line, Symbol) and line.number in self.done
+            if is_done or not self.uses.is_needed(line):
                 continue
             match line:
                 case Symbol():
