@@ -117,7 +117,7 @@ class Evaluator(Lookups):
             return table[node.id]
         raise NoFastForm(f"line {node.lineno}: {node.id} is not set on every path")
 
-    def _attribute(self, node: ast.Attribute) -> Any:  # noqa: PLR0911 - one a kind
+    def _attribute(self, node: ast.Attribute) -> Any:
         value = self.evaluate(node.value)
         name = node.attr
         if isinstance(value, Thing):
