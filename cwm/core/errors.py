@@ -8,6 +8,7 @@ The tree (a test compares it with the classes)::
     ├── PrerequisiteError
     ├── BudgetExhausted
     ├── LLMError
+    ├── ClusterError
     └── InternalError
 
 What a candidate program does wrong is never an exception: it is a
@@ -51,6 +52,10 @@ class LLMError(CwmError):
         super().__init__(message)
         self.retryable = retryable
         self.is_about_prompt = is_about_prompt
+
+
+class ClusterError(CwmError):
+    """Workers of a crew, or a whole cluster, that were lost and cannot be replaced."""
 
 
 class InternalError(CwmError):

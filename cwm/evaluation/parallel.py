@@ -84,7 +84,7 @@ def run_episodes(
             crew.end()
     episodes = []
     with open_actor(setup) as actor:
-        note = _throttled(on_note)
+        note = throttled(on_note)
         for index in range(num_episodes):
             seed = setup.episode_seed(index)
             episodes.append(actor.run(index, seed, on_step=note))
@@ -92,7 +92,8 @@ def run_episodes(
     return tuple(episodes)
 
 
-def _throttled(on_note: OnNote) -> Callable[[int, int, float], None]:
+def throttled(on_note: OnNote) -> Callable[[int, int, float], None]:
+    """Returns who is told of each step, and passes on a few notes a second."""
     last = -NOTE_INTERVAL_S
 
     def note(index: int, num_steps: int, episode_return: float) -> None:
@@ -180,7 +181,7 @@ def _work(setup: Setup, pipe: Connection) -> None:
     threading.Thread(target=_follow_parent, daemon=True).start()
     try:
         with open_actor(setup) as actor:
-            note = _throttled(pipe.send)
+            note = throttled(pipe.send)
             while (index := pipe.recv()) is not None:
                 pipe.send(actor.run(index, setup.episode_seed(index), on_step=note))
             # An idle worker stays until it is told to end.

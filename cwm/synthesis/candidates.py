@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from cwm.core.proposals import Kind, ParentProgram, Usage
 from cwm.programs.evaluation import Evaluation
@@ -13,6 +13,14 @@ UNPARSED = "unparsed"
 
 MEMORISED = "memorised"
 """Kind of the outcome of a program that holds training transitions."""
+
+
+Rank: TypeAlias = tuple[float, float, int]
+"""Order among candidates that run; greater is better.
+
+By score on the training transitions (and unit tests), then by strict accuracy on the
+validation transitions, then the shorter source.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,20 +48,14 @@ class Candidate:
     evaluation: Evaluation
 
     @property
-    def rank(self) -> tuple[float, float, int]:
-        """Order among candidates that run; greater is better.
-
-        By score on the training transitions (and unit tests), then by strict
-        accuracy on the validation transitions, then the shorter source.
-        """
-        return (*self.measured, -len(self.source))
+    def rank(self) -> Rank:
+        """Where it stands among candidates that run."""
+        return rank(self.source, self.evaluation)
 
     @property
     def measured(self) -> tuple[float, float]:
         """Its score on the training, and strict accuracy on validation transitions."""
-        validation = self.evaluation.validation
-        strict = 0.0 if validation is None else validation.strict
-        return (self.evaluation.score, strict)
+        return self.rank[:2]
 
     @cached_property
     def program_hash(self) -> str | None:
@@ -87,14 +89,37 @@ class Candidate:
         return f"{evaluation.outcome_kind}: {lines[0] if lines else 'no details'}"
 
 
-def is_better(candidate: Candidate, best: Candidate | None) -> bool:
-    """Whether `candidate` takes the place of `best`; the earlier wins a tie.
+def rank(source: str, evaluation: Evaluation) -> Rank:
+    """Returns where a program stands among those that run."""
+    validation = evaluation.validation
+    strict = 0.0 if validation is None else validation.strict
+    return (evaluation.score, strict, -len(source))
+
+
+def could_beat(evaluation: Evaluation, best: Rank | None) -> bool:
+    """Whether validation decides if a program takes the place of the best one.
+
+    Args:
+        evaluation: How it does on the training transitions.
+        best: Rank of the best candidate; `None` if there is none.
+    """
+    return not evaluation.is_bug and (best is None or evaluation.score >= best[0])
+
+
+def beats(source: str, evaluation: Evaluation, best: Rank | None) -> bool:
+    """Whether a program takes the place of the best one; the earlier wins a tie.
 
     A program that raises is never the best.
     """
-    if candidate.evaluation.is_bug:
+    if evaluation.is_bug:
         return False
-    return best is None or candidate.rank > best.rank
+    return best is None or rank(source, evaluation) > best
+
+
+def is_better(candidate: Candidate, best: Candidate | None) -> bool:
+    """Whether `candidate` takes the place of `best`."""
+    above = None if best is None else best.rank
+    return beats(candidate.source, candidate.evaluation, above)
 
 
 def refuse_memorised(evaluation: Evaluation) -> Evaluation:

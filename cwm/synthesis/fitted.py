@@ -1,10 +1,15 @@
 """Programs of a run whose constants were fitted, each once."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from cwm.programs.constants.fit import Fit, FitReport
 from cwm.programs.evaluation import Evaluation, never
+from cwm.synthesis.candidates import Rank
+
+Ahead: TypeAlias = Callable[[str, Rank | None], None]
+"""Is told of a program whose turn comes later, and of the best one's rank so far, from
+any thread; returns at once."""
 
 
 class Evaluator(Protocol):

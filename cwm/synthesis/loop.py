@@ -22,7 +22,14 @@ from cwm.programs.evaluation import Evaluation
 from cwm.programs.identity import program_hash
 from cwm.synthesis import records
 from cwm.synthesis.candidates import UNPARSED, Candidate, refuse_memorised, unparsed
-from cwm.synthesis.fitted import Evaluator, FittedPrograms, Fitter
+from cwm.synthesis.corrected import (
+    RESIDUAL,
+    CorrectedBest,
+    Corrector,
+    correct_best,
+    recorded_best,
+)
+from cwm.synthesis.fitted import Ahead, Evaluator, FittedPrograms, Fitter
 from cwm.synthesis.flight import Arrival, Flight, OneAtATime, Threads
 from cwm.synthesis.records import RecordedCall, read_run
 from cwm.synthesis.results import (
@@ -50,6 +57,8 @@ class SynthesisLoop:
         proposer: Proposer,
         evaluator: Evaluator,
         fitter: Fitter | None = None,
+        corrector: Corrector | None = None,
+        ahead: Ahead | None = None,
         journal: Journal,
         limits: Limits,
         concurrency: int = 1,
@@ -64,6 +73,10 @@ class SynthesisLoop:
             proposer: Who writes candidates.
             evaluator: Who runs and scores them.
             fitter: Who fits their constants before; nobody if not given.
+            corrector: Who learns a residual of the best one at the end; nobody if not
+                given.
+            ahead: Is told of a program as soon as its answer is there; nobody if not
+                given.
             journal: Empty, or the one of the run to resume.
             limits: What the run may use in all, recorded calls included; time counts
                 from now.
@@ -87,6 +100,8 @@ class SynthesisLoop:
         self._proposer = proposer
         self._evaluator = evaluator
         self._fitted = FittedPrograms(fitter, evaluator)
+        self._corrector = corrector
+        self._ahead = ahead
         self._journal = journal
         self._recorded = read_run(journal.records)
         if len(self._recorded.calls) > limits.calls:
@@ -160,6 +175,10 @@ class SynthesisLoop:
                 calls[index] = self._recorded_call(recorded.calls[index])
             else:
                 self._tell(calls.pop(index), recorded.calls[index])
+        for index in recorded.arrived:
+            completion = recorded.calls[index].completion
+            if completion is not None and recorded.calls[index].evaluation is None:
+                self._begin(calls[index], completion)
         for index in recorded.arrived:
             if self._goal_reached is None:
                 self._tell(calls.pop(index), recorded.calls[index])
@@ -240,7 +259,17 @@ class SynthesisLoop:
             records.completion_body(call, completion),
             {"seconds": round(perf_counter() - start, 6)},
         )
-        return records.read_completion(record)
+        found = records.read_completion(record)
+        self._begin(call, found)
+        return found
+
+    def _begin(self, call: Call, completion: Completion) -> None:
+        """Has somebody else begin with a program whose turn comes later."""
+        if self._ahead is None:
+            return
+        parsed = self._proposer.parse(completion, call.request)
+        if not isinstance(parsed, ParseFailure):
+            self._ahead(parsed, self._search.best_rank)
 
     def _land(self, arrival: Arrival) -> None:
         call = arrival.call
@@ -324,13 +353,13 @@ class SynthesisLoop:
         evaluation = self._evaluator.evaluate(
             source,
             needs_validation=self._search.could_be_best,
-            needs_audit=lambda found: self._search.would_be_best(call, source, found),
+            needs_audit=lambda found: self._search.would_be_best(source, found),
         )
         return refuse_memorised(evaluation)
 
     def _must_be_audited(self, call: Call, source: str, known: Evaluation) -> bool:
         """Whether a known program would be the best now, and never was audited."""
-        return known.audit is None and self._search.would_be_best(call, source, known)
+        return known.audit is None and self._search.would_be_best(source, known)
 
     def _count(self, call: Call, usage: Usage) -> None:
         self._usages[call.request.model] += usage
@@ -343,6 +372,7 @@ class SynthesisLoop:
         elif reason is None:
             reason, exhausted = "budget", self._budget.exhausted
         best = self._search.best
+        corrected = self._corrected(best)
         body = {
             "stopped_by": reason,
             "exhausted": exhausted,
@@ -353,7 +383,8 @@ class SynthesisLoop:
         if last is None or (last.kind, last.body) != (records.RUN_FINISHED, body):
             self._journal.append(records.RUN_FINISHED, body)
         return SynthesisResult(
-            best=best,
+            best=best if corrected is None else corrected.candidate,
+            corrected=corrected,
             stopped_by=reason,
             exhausted=exhausted,
             num_calls=self._search.num_calls,
@@ -363,6 +394,20 @@ class SynthesisLoop:
             tree=tree_statistics(self._search.tree.tree),
             usages=tuple(self._usages),
         )
+
+    def _corrected(self, best: Candidate | None) -> CorrectedBest | None:
+        """Returns the best candidate with a residual, learned now or recorded."""
+        corrector = self._corrector
+        if corrector is None or best is None or best.evaluation.is_perfect:
+            return None
+        found = recorded_best(best, corrector, self._journal.records)
+        if found is None:
+            self._show("learning a residual")
+            found = correct_best(best, corrector, self._evaluator)
+            self._journal.append(RESIDUAL, found.body(corrector), is_paid=False)
+        if found.is_changed:
+            self._on_best(found.candidate)
+        return found
 
     def _show(self, activity: str) -> None:
         best = self._search.best

@@ -15,7 +15,13 @@ from typing import Any
 from cwm.core.proposals import Completion, Kind, ProposalRequest, Task
 from cwm.core.seeding import child_seed
 from cwm.programs.evaluation import Evaluation
-from cwm.synthesis.candidates import Candidate, is_better
+from cwm.synthesis.candidates import (
+    Candidate,
+    Rank,
+    beats,
+    could_beat,
+    is_better,
+)
 from cwm.synthesis.config import SynthesisConfig
 from cwm.synthesis.models import ModelChoice
 from mcts.search import Expansion, TreeSearch
@@ -86,6 +92,11 @@ class ProgramSearch:
         """Whether the best candidate gets every transition and test right."""
         return self.best is not None and self.best.evaluation.is_perfect
 
+    @property
+    def best_rank(self) -> Rank | None:
+        """Where the best candidate stands; it only gets better."""
+        return None if self.best is None else self.best.rank
+
     def next_call(self) -> Call | None:
         """Returns what to ask next; `None` while that hangs on outstanding calls.
 
@@ -121,15 +132,11 @@ class ProgramSearch:
 
     def could_be_best(self, evaluation: Evaluation) -> bool:
         """Whether validation decides if a program becomes the best candidate."""
-        if evaluation.is_bug:
-            return False
-        return self.best is None or evaluation.score >= self.best.evaluation.score
+        return could_beat(evaluation, self.best_rank)
 
-    def would_be_best(self, call: Call, source: str, evaluation: Evaluation) -> bool:
+    def would_be_best(self, source: str, evaluation: Evaluation) -> bool:
         """Whether a program with this evaluation would become the best candidate."""
-        completion = Completion(text=source)
-        candidate = _candidate(call, source, evaluation, completion, node_id=0)
-        return is_better(candidate, self.best)
+        return beats(source, evaluation, self.best_rank)
 
     def accept(
         self, call: Call, *, completion: Completion, source: str, evaluation: Evaluation

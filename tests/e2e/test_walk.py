@@ -345,6 +345,21 @@ def test_a_suite_of_rules_in_words_is_run_and_reported(installed: Installed) -> 
     assert "best hypothesis:" in installed.command("cwm.induce", "--resume", cell)
 
 
+def test_all_kinds_of_providers_stand_in_one_table(installed: Installed) -> None:
+    rows = "random,expert,true,symbolic,code,hypotheses,ppo,true+wkm"
+    words = ("--envs", "playground", "--searches", rows, "--quick")
+    few = ("--call-budget", "1", "--providers.simulations", "4")
+    installed.command(
+        "cwm.benchmark", "run", "providers", *words, *few, "--out", "providers"
+    )
+    shown = installed.command("cwm.benchmark", "report", "providers")
+    for word in (*rows.split(","), "stand-in", "symbolic induction", "mcts"):
+        assert word in shown
+    # Neither a language model is named nor the extra [rl] installed.
+    assert "2 not made, for the reasons below" in shown
+    assert "of the extra [rl]. Run: pip install" in shown
+
+
 def test_rules_are_told_to_the_authors_of_programs(installed: Installed) -> None:
     """A run's rules are in the description that another run works with."""
     (installed.work / "answers.json").write_text('["No program."]')

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cwm.assessing import Assessors
 from cwm.core.journal import Journal, comparable, read_journal
 from cwm.core.seeding import child_rng
 from cwm.execution.budget import Limits
@@ -62,8 +63,12 @@ def run_search(
     max_stalled_calls: int = 0,
     seed: int = SEED,
     journal_class: type[Journal] = Journal,
+    assessors: Assessors | None = None,
 ) -> Run:
-    """Runs, or resumes, a search with the journal at `path`."""
+    """Runs, or resumes, a search with the journal at `path`.
+
+    Programs are evaluated in this process, or as `assessors` have them evaluated.
+    """
     dataset = corridor_dataset()
     proposer = WalkingProposer(patience=8) if proposer is None else proposer
     evaluator = InProcessEvaluator(corridor_task(dataset), dataset.batch("validation"))
@@ -73,7 +78,8 @@ def run_search(
         result = SynthesisLoop(
             search=search,
             proposer=proposer,
-            evaluator=evaluator,
+            evaluator=assessors or evaluator,
+            ahead=assessors.begin if assessors else None,
             journal=journal,
             limits=Limits(calls=call_budget, tokens=token_budget),
             concurrency=concurrency,

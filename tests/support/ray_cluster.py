@@ -1,0 +1,163 @@
+"""A Ray cluster of several nodes on this machine, whose nodes can be killed."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.own_address import OWN_ADDRESS
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def environment() -> dict[str, str]:
+    """What nodes and commands beside this process are started with."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    return os.environ | {
+        "PYTHONPATH": path,
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "OMP_NUM_THREADS": "1",
+        # A lost node is noticed in seconds.
+        "RAY_health_check_initial_delay_ms": "1000",
+        "RAY_health_check_period_ms": "500",
+        "RAY_health_check_failure_threshold": "4",
+    }
+
+
+@dataclass
+class RayCluster:
+    """Nodes are processes that `ray start` has begun, each in a session of its own."""
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+    nodes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        return f"{OWN_ADDRESS}:{self.port}"
+
+    def start_head(self, num_cpus: int = 0) -> None:
+        self._start(
+            "--head",
+            f"--port={self.port}",
+            "--include-dashboard=false",
+            f"--temp-dir={self.folder}",
+            num_cpus=num_cpus,
+        )
+        self._wait_for_port()
+
+    def add_node(self, num_cpus: int = 1) -> int:
+        """Starts a node; returns which one it is."""
+        self._start(f"--address={self.address}", num_cpus=num_cpus)
+        return len(self.nodes) - 1
+
+    def wait_for_nodes(self, number: int) -> None:
+        """Waits until so many nodes are known to the head."""
+        program = (
+            "import sys, time, ray\n"
+            "ray.init(address=sys.argv[1], log_to_driver=False)\n"
+            "end = time.monotonic() + 60\n"
+            "while sum(n['Alive'] for n in ray.nodes()) < int(sys.argv[2]):\n"
+            "    assert time.monotonic() < end, ray.nodes()\n"
+            "    time.sleep(0.1)\n"
+        )
+        subprocess.run(
+            [sys.executable, "-c", program, self.address, str(number)],
+            env=environment(),
+            check=True,
+            timeout=120,
+        )
+
+    def kill(self, index: int) -> None:
+        """Ends a node with all that runs on it, without a warning."""
+        node = self.nodes[index]
+        for pid in _session(node.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        node.kill()
+        node.wait()
+
+    def end(self) -> None:
+        for index in reversed(range(len(self.nodes))):
+            self.kill(index)
+
+    def _start(self, *words: str, num_cpus: int) -> None:
+        command = [
+            sys.executable,
+            "-c",
+            "from ray.scripts.scripts import main; main()",
+            "start",
+            "--block",
+            "--disable-usage-stats",
+            f"--num-cpus={num_cpus}",
+            "--object-store-memory=80000000",
+            *words,
+        ]
+        log = (self.folder.parent / f"{self.folder.name}-{len(self.nodes)}.log").open(
+            "wb"
+        )
+        with log:
+            self.nodes.append(
+                subprocess.Popen(
+                    command,
+                    env=environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            )
+
+    def _wait_for_port(self) -> None:
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            with (
+                suppress(OSError),
+                socket.create_connection((OWN_ADDRESS, self.port), timeout=1),
+            ):
+                return
+            time.sleep(0.1)
+        raise AssertionError("the head did not start")
+
+
+def _session(leader: int) -> list[int]:
+    """Returns the processes of a session, and their children in others."""
+    parents: dict[int, tuple[int, int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            rest = path.read_text().rpartition(")")[2].split()
+            parents[int(path.parent.name)] = (int(rest[1]), int(rest[3]))
+    found = {pid for pid, (_, session) in parents.items() if session == leader}
+    grown = True
+    while grown:
+        more = {pid for pid, (parent, _) in parents.items() if parent in found}
+        grown = not more <= found
+        found |= more
+    return sorted(found - {os.getpid()})
+
+
+@contextmanager
+def ray_cluster() -> Iterator[RayCluster]:
+    """Yields a cluster without nodes; all that were started are ended."""
+    # Its sockets have names of at most 107 characters.
+    folder = Path(tempfile.mkdtemp(prefix="ry", dir="/tmp"))
+    cluster = RayCluster(folder / "r")
+    try:
+        yield cluster
+    finally:
+        cluster.end()
+        shutil.rmtree(folder, ignore_errors=True)
