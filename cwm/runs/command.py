@@ -40,11 +40,18 @@ COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
 DESCRIPTION = """\
 usage: python -m cwm.runs {list,show,compare,export,prune} ...
 
-  list      the runs of a folder, of all commands: what they are and what came of them
+Looks after the runs of all commands: what there is, what came of it, and what may go.
+
+  list      the runs of a folder: what they are and what came of them
   show      one run: its figures, its files, and commands to go on with
   compare   runs beside each other: settings that differ, and results
   export    a world model as a package for Gymnasium, transitions for Minari, curves
   prune     which runs could go, and how much room that makes; --yes removes them
 
+  python -m cwm.runs list
+  python -m cwm.runs export runs/2026-01-01-CartPole-v1-1 --as package
+
 python -m cwm.runs NAME --help says more about each.
+
+Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
 """

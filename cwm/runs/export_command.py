@@ -33,7 +33,7 @@ Writes what a run has found in a form that others read.
   python -m cwm.runs export runs/2026-01-01-CartPole-v1-1 --as package --name CartPole
   python -m cwm.runs export runs/2026-01-01-CartPole-v1-1 --as minari --out data
 
-Exit codes: 0 done, 1 failed, 2 usage.
+Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
 """
 
 

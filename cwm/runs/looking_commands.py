@@ -34,7 +34,7 @@ Lists the runs of all commands that lie in a folder, one line each.
   python -m cwm.runs list other/runs --sort score
   python -m cwm.runs list --json
 
-Exit codes: 0 done, 1 failed, 2 usage.
+Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
 """
 
 SHOW_DESCRIPTION = """\
@@ -42,7 +42,7 @@ Shows what came of a run from its files; nothing is run again.
 
   python -m cwm.runs show runs/2026-01-01-CartPole-v1-1
 
-Exit codes: 0 done, 1 failed, 2 usage.
+Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
 """
 
 COMPARE_DESCRIPTION = """\
@@ -51,7 +51,7 @@ other transitions, or in other environments, are refused.
 
   python -m cwm.runs compare runs/2026-01-01-CartPole-v1-1 runs/2026-01-01-CartPole-v1-2
 
-Exit codes: 0 done, 1 failed, 2 usage.
+Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
 """
 
 
@@ -63,7 +63,7 @@ class ListArguments:
         folder: Where the runs are.
         sort: By date, the newest first; by score, the best first (held-out accuracy,
             then that of the search); or by environment.
-        json: Print the runs as JSON instead of a table.
+        json: Print the result as JSON.
     """
 
     folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER")] = (
@@ -79,7 +79,7 @@ class ShowArguments:
 
     Attributes:
         run: Its folder, or a file that cwm.plan --out has written.
-        json: Print its line and its result as JSON.
+        json: Print the result as JSON.
     """
 
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
@@ -94,7 +94,7 @@ class CompareArguments:
         runs: Their folders, at least two.
         allow_other_data: Also compare runs on other transitions, or in other
             environments; their figures do not mean the same.
-        json: Print the comparison as JSON instead of tables.
+        json: Print the result as JSON.
     """
 
     runs: Annotated[

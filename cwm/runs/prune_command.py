@@ -28,7 +28,7 @@ runs in which language models were asked (unless --paid is given).
   python -m cwm.runs prune --older-than 30 --keep-best 3
   python -m cwm.runs prune --failed --yes
 
-Exit codes: 0 done, 1 failed, 2 usage.
+Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
 """
 
 
@@ -40,7 +40,7 @@ class PruneArguments:
         folder: Where the runs are; or one run.
         which: Which runs may go.
         yes: Remove them; otherwise they are only listed.
-        json: Print what is done, or would be, as JSON.
+        json: Print the result as JSON.
     """
 
     folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER")] = (
