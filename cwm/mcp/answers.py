@@ -59,6 +59,8 @@ class Verification:
         train_strict: Share of training transitions of which every part is right.
         train_parts: Share that is right, by part of a transition.
         num_wrong: Training transitions of which some part is wrong.
+        train_log_likelihood: Where outcomes vary, what judges: the mean logarithm of
+            the probability of what was recorded; null elsewhere.
         validation_strict: Share of validation transitions that are right; nothing
             else is said of these.
         is_perfect: Whether all of both are right.
@@ -77,6 +79,7 @@ class Verification:
     train_strict: float | None
     train_parts: dict[str, float]
     num_wrong: int | None
+    train_log_likelihood: float | None
     validation_strict: float | None
     is_perfect: bool
     isolation: str
@@ -99,8 +102,10 @@ class Verification:
             f"{show_share(self.validation_strict)}",
             f"not always right: {parts}" if parts else "every part is always right",
         ]
+        if self.train_log_likelihood is not None:
+            lines.append(f"log-likelihood: train {self.train_log_likelihood:.4f}")
         if self.is_best:
-            lines.append("It is the best program so far, and was kept.")
+            lines.append("No program that was tried here scored higher.")
         return "\n".join(lines)
 
 

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
@@ -11,19 +11,20 @@ import tyro
 
 from cwm.arguments import parse
 from cwm.cli import EXIT_DONE, run_command
-from cwm.config import RunConfig, load_config
-from cwm.core.dataset_file import load_dataset
-from cwm.core.errors import ConfigError, PrerequisiteError
+from cwm.config import RunConfig, SourceConfig, load_config
+from cwm.core.dataset_file import check_writable, load_dataset, save_dataset
+from cwm.core.errors import ConfigError
 from cwm.core.trajectories import Dataset
 from cwm.execution.options import shown_as
-from cwm.execution.run_folder import open_run_folder
+from cwm.execution.run_folder import RunFolder, open_run_folder
 from cwm.mcp.acting import Stage
 from cwm.mcp.keeping import FOLDER
 from cwm.mcp.limits import ServiceLimits
+from cwm.mcp.server import check_protocol, make_server
 from cwm.mcp.service import VerifierService, Workplace
+from cwm.report.live import make_progress
 from cwm.scoring import open_evaluator
-from cwm.sources import environment_of, read_text, with_held_out
-from envs.data import load_data
+from cwm.sources import environment_of, obtain, read_text
 from sandbox.isolation import Level
 from sandbox.limits import Limits
 from sandbox.opt_in import Library
@@ -36,7 +37,7 @@ in programs, which run in the sandbox, and are told what these are worth. Over s
 input and output, or with --http on this machine only. docs/mcp.md has the tools.
 
   python -m cwm.mcp runs/2026-01-01-CartPole-v1-1
-  python -m cwm.mcp --data transitions.npz --out work
+  python -m cwm.mcp --env CartPole-v1 --out work
   python -m cwm.mcp runs/2026-01-01-CartPole-v1-1 --http 8000
 
 Needs the extra [mcp]. Exit codes: 0 the client has gone, 1 failed, 2 usage,
@@ -51,23 +52,26 @@ class Arguments:
     Attributes:
         run: Folder of a run of cwm.synthesize, running or not; what agents try is kept
             in its folder mcp.
-        data: Transitions instead of a run, as in cwm.synthesize; needs out.
-        out: Folder for what agents try, with data; nothing is written elsewhere.
+        source: Transitions instead of a run, as in cwm.synthesize; they need out.
+        out: Folder for what agents try, and for the transitions, without a run;
+            nothing is written elsewhere, and a server that is started again goes on.
         http: Port on 127.0.0.1 for streamable HTTP, instead of standard input and
             output. Everybody on this machine can use it.
         no_plan: Leave the real environment alone: plan is refused.
         allow: What a client may use.
-        seed: Seed of episodes and of programs that draw, with data; a run has its own.
-        isolation: Weakest isolation of programs that is acceptable, where kernel is
-            the strongest; by default that of the run, or kernel.
-        capabilities: What a program may use besides NumPy, with data; a run says it.
+        seed: Seed of transitions, episodes and programs that draw; a run has its own.
+        isolation: Weakest isolation of programs that is acceptable, where kernel
+            is the strongest; with less, no program is run.
+        capabilities: What a program may use besides NumPy; a run says it itself.
         limits: What a program may use while it runs.
     """
 
     run: Annotated[
         tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="[RUN]")
     ] = None
-    data: Annotated[str | None, shown_as("FILE")] = None
+    source: Annotated[SourceConfig, tyro.conf.arg(name="")] = field(
+        default_factory=SourceConfig
+    )
     out: Annotated[Path | None, shown_as("FOLDER")] = None
     http: Annotated[int | None, shown_as("PORT")] = None
     no_plan: bool = False
@@ -75,18 +79,24 @@ class Arguments:
         default_factory=ServiceLimits
     )
     seed: int = 0
-    isolation: Annotated[Level | None, shown_as("LEVEL")] = None
+    isolation: Level = "kernel"
     capabilities: tuple[Library, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        if (self.run is None) == (self.data is None):
+        is_given = self.source != SourceConfig()
+        if (self.run is None) != is_given:
             raise ConfigError(
-                "Exactly one of RUN and data must be given, got "
-                f"{'neither' if self.run is None else 'both'}."
+                "Exactly one of RUN and transitions (--env or --data) must be given, "
+                f"got {'neither' if self.run is None else 'both'}."
             )
-        if (self.data is None) != (self.out is None):
-            raise ConfigError("data and out must be given together, got one of them.")
+        if is_given:
+            self.source.check()
+        if is_given != (self.out is not None):
+            raise ConfigError(
+                "out must be given with --env or --data, and not with RUN, got "
+                f"{'nothing' if is_given else repr(str(self.out))}."
+            )
         if self.http is not None and not 1 <= self.http <= 65_535:
             raise ConfigError(f"http must be a port, 1 to 65535, got {self.http}.")
         if self.seed < 0:
@@ -108,15 +118,9 @@ def serve(arguments: Arguments) -> int:
         CwmError: If a file cannot be read, a package is missing, or programs cannot
             be run safely on this machine.
     """
-    try:
-        from cwm.mcp.server import make_server  # noqa: PLC0415 - the extra's package
-    except ImportError as error:
-        raise PrerequisiteError(
-            "Serving agents needs the extra [mcp]. Run: pip install "
-            f"'code-world-models[mcp]' ({error})"
-        ) from error
+    check_protocol()
     with opened(arguments) as service:
-        server = make_server(service)
+        server = make_server(service, is_told=arguments.http is not None)
         if arguments.http is None:
             server.run("stdio")
         else:
@@ -182,24 +186,40 @@ class _Given:
 
 def _given(arguments: Arguments) -> _Given:
     if arguments.run is None:
-        assert arguments.data is not None, "checked before: there are data"
-        assert arguments.out is not None, "checked before: and a folder"
         config = RunConfig(
             seed=arguments.seed,
-            isolation=arguments.isolation or "kernel",
+            isolation=arguments.isolation,
             capabilities=arguments.capabilities,
             limits=arguments.limits,
         )
-        dataset = with_held_out(load_data(arguments.data))
-        return _Given(dataset=dataset, config=config, tests=None, folder=arguments.out)
+        assert arguments.out is not None, "checked before: there is a folder"
+        return _Given(
+            dataset=_transitions(arguments, arguments.out),
+            config=config,
+            tests=None,
+            folder=arguments.out,
+        )
     folder = open_run_folder(arguments.run)
     config = load_config(folder.config, RunConfig())
-    changes = {} if arguments.isolation is None else {"isolation": arguments.isolation}
     if arguments.limits != Limits():
         config = replace(config, limits=arguments.limits)
     return _Given(
         dataset=load_dataset(folder.dataset),
-        config=replace(config, **changes),  # type: ignore[arg-type]
+        config=replace(config, isolation=arguments.isolation),
         tests=read_text(folder.tests) if folder.tests.exists() else None,
         folder=folder.path / FOLDER,
     )
+
+
+def _transitions(arguments: Arguments, folder: Path) -> Dataset:
+    """Returns the transitions of a folder: the same each time a server is started."""
+    path = RunFolder(folder).dataset
+    if path.is_file():
+        return load_dataset(path)
+    check_writable(path)  # Before the work, not after it.
+    with closing(make_progress(sys.stderr, quiet=False)) as progress:
+        dataset = obtain(
+            arguments.source, seed=arguments.seed, progress=progress
+        ).dataset
+    save_dataset(dataset, path)
+    return dataset

@@ -21,7 +21,7 @@ class ServiceLimits:
         calls_per_minute: Likewise, in any minute; at least 1.
         max_seconds: After so many seconds no program is run any more; above 0.
         max_episodes: Episodes of one call of plan; at least 1.
-        max_steps: Steps after which an episode of plan is cut off; at least 1.
+        max_steps: Steps after which an episode is cut off, of plan; at least 1.
         max_real_steps: Steps in the real environment, of all calls of plan; at least
             1.
         plan_seconds: Longest call of plan, in seconds; above 0.

@@ -7,15 +7,13 @@ name what was refused. Does not cover: whatever a client may do outside of the t
 import inspect
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated, Any, Protocol, TypeAlias
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeAlias
 
-from mcp.server import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import Field
 
 from cwm import __version__
-from cwm.core.errors import CwmError, InternalError
+from cwm.core.errors import CwmError, InternalError, PrerequisiteError
 from cwm.mcp.acting import PlannerChoice
 from cwm.mcp.answers import (
     Acted,
@@ -27,6 +25,10 @@ from cwm.mcp.answers import (
 )
 from cwm.mcp.service import VerifierService
 from sandbox.errors import SandboxUnavailable
+
+if TYPE_CHECKING:
+    from mcp.server import MCPServer
+    from mcp_types import CallToolResult
 
 NAME = "code-world-models"
 
@@ -41,16 +43,9 @@ transitions, once, and ends the work. Programs are given as text, never as paths
 
 Source = Annotated[str, Field(description="The whole program, as text.")]
 
-_RUNS = ToolAnnotations(
-    read_only_hint=False,
-    destructive_hint=False,
-    idempotent_hint=True,
-    open_world_hint=False,
-)
-_READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
-_ENDS = ToolAnnotations(
-    read_only_hint=False, destructive_hint=True, open_world_hint=False
-)
+_RUNS = {"read_only_hint": False, "destructive_hint": False, "idempotent_hint": True}
+_READS = {"read_only_hint": True}
+_ENDS = {"read_only_hint": False, "destructive_hint": True}
 
 
 class Answer(Protocol):
@@ -61,22 +56,50 @@ class Answer(Protocol):
         ...
 
 
-Tool: TypeAlias = tuple[Callable[..., CallToolResult], ToolAnnotations]
+Tool: TypeAlias = tuple[Callable[..., Any], dict[str, Any]]
 """A function with what clients may know of it before they call it."""
 
 
-def make_server(service: VerifierService) -> MCPServer[Any]:
-    """Returns a server whose tools are those of a service; it does not run yet."""
+def check_protocol() -> None:
+    """Makes sure, before the work, that the protocol can be spoken.
+
+    Raises:
+        PrerequisiteError: If its package is not installed.
+    """
+    try:
+        import_module("mcp.server.mcpserver")
+    except ImportError as error:
+        raise PrerequisiteError(
+            "Serving agents needs the extra [mcp]. Run: pip install 'mcp>=2'"
+        ) from error
+
+
+def make_server(service: VerifierService, *, is_told: bool) -> "MCPServer[Any]":
+    """Returns a server whose tools are those of a service; it does not run yet.
+
+    Args:
+        service: The service.
+        is_told: Whether what the server does is told on standard error.
+    """
+    from mcp.server import MCPServer  # noqa: PLC0415 - of an extra, here and below
+    from mcp_types import ToolAnnotations  # noqa: PLC0415
+
     server: MCPServer[Any] = MCPServer(
-        NAME, instructions=INSTRUCTIONS, version=__version__, log_level="WARNING"
+        NAME,
+        instructions=INSTRUCTIONS,
+        version=__version__,
+        log_level="INFO" if is_told else "WARNING",
     )
     for function, hints in (*_reading_tools(service), *_running_tools(service)):
         text = inspect.cleandoc(function.__doc__ or "")
-        server.add_tool(function, description=text, annotations=hints)
+        told = ToolAnnotations(open_world_hint=False, **hints)
+        server.add_tool(function, description=text, annotations=told)
     return server
 
 
 def _reading_tools(service: VerifierService) -> list[Tool]:
+    from mcp_types import CallToolResult  # noqa: PLC0415
+
     def describe() -> Annotated[CallToolResult, TaskDescription]:
         """Says what is to be modelled.
 
@@ -96,6 +119,8 @@ def _reading_tools(service: VerifierService) -> list[Tool]:
 
 
 def _running_tools(service: VerifierService) -> list[Tool]:
+    from mcp_types import CallToolResult  # noqa: PLC0415
+
     def verify(source: Source) -> Annotated[CallToolResult, Verification]:
         """Says what a program is worth on training and validation transitions.
 
@@ -145,11 +170,14 @@ def _running_tools(service: VerifierService) -> list[Tool]:
     return [*running, (finish, _ENDS)]
 
 
-def _answered(call: Callable[[], Answer]) -> CallToolResult:
+def _answered(call: Callable[[], Answer]) -> "CallToolResult":
     """Returns an answer with its text; what was refused becomes the tool's error.
 
     Whatever else is raised is a bug of ours: the client is told no more than that.
     """
+    from mcp.server.mcpserver.exceptions import ToolError  # noqa: PLC0415
+    from mcp_types import CallToolResult, TextContent  # noqa: PLC0415
+
     try:
         answer = call()
     except InternalError:

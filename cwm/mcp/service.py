@@ -11,12 +11,13 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cwm.core.errors import BudgetExhausted, ConfigError
 from cwm.core.proposals import ProposalRequest
 from cwm.core.spaces import space_to_json
 from cwm.core.trajectories import Dataset
-from cwm.mcp.acting import PlannerChoice, Stage, act
+from cwm.mcp.acting import ActingDone, ActingJob, PlannerChoice, Stage, act
 from cwm.mcp.answers import (
     Acted,
     FinalScore,
@@ -117,6 +118,7 @@ class VerifierService:
             train_strict=None if train is None else train.strict,
             train_parts={} if train is None else dict(train.part_accuracy),
             num_wrong=num_wrong(train),
+            train_log_likelihood=None if train is None else train.log_likelihood,
             validation_strict=None if validation is None else validation.strict,
             is_perfect=found.evaluation.is_perfect,
             isolation=str(found.evaluation.isolation.get("level", "")),
@@ -186,16 +188,11 @@ class VerifierService:
         self._refuse_after_end()
         self._allowance.take_call()
         self._allowance.take_real_steps(episodes * steps)
-        with self._acting:  # Each has processes of its own: not several at a time.
-            done = act(
-                job,
-                self._place.folder / "messages.txt",
-                max_seconds=limits.plan_seconds,
-            )
+        done = self._act(source, job)
         summary = done.summary
         made = round(summary.mean_steps * len(done.returns))
         self._allowance.give_back_real_steps(episodes * steps - made)
-        answer = Acted(
+        return Acted(
             planner=job.setup.planner.name,
             returns=list(done.returns),
             mean_return=summary.returns.value,
@@ -209,14 +206,29 @@ class VerifierService:
             real_steps_left=self._allowance.real_steps_left,
             calls_left=self._allowance.calls_left,
         )
-        self._log.add(
-            "plan",
-            source,
-            sha256=_digest(source),
-            rank=None,
-            found={"planner": answer.planner, "returns": answer.returns},
-        )
-        return answer
+
+    def _act(self, source: str, job: ActingJob) -> ActingDone:
+        """Returns what came of some episodes, which are in the log then, failed or not.
+
+        Each has processes of its own: one call at a time.
+        """
+        found: dict[str, Any] = {"planner": job.setup.planner.name}
+        try:
+            with self._acting:
+                done = act(
+                    job,
+                    self._place.folder / "messages.txt",
+                    max_seconds=self._limits.plan_seconds,
+                )
+            found["returns"] = list(done.returns)
+        except ConfigError as error:
+            found["failure"] = str(error)
+            raise
+        finally:
+            self._log.add(
+                "plan", source, sha256=_digest(source), rank=None, found=found
+            )
+        return done
 
     def synthesize_status(self) -> SearchStatus:
         """Returns where the run's own search stands; costs nothing."""
