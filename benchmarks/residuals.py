@@ -12,6 +12,7 @@ Each line of `benchmarks/results/residuals.jsonl` is one program on one seed of 
 `--show` prints the table of the latest commit in it.
 """
 
+import functools
 import json
 import time
 from collections.abc import Iterator
@@ -225,16 +226,7 @@ def measure(
     case: Case, sandbox: Sandbox, config: BenchmarkConfig, seed: int
 ) -> dict[str, Any]:
     """Returns the figures of one program."""
-    dataset = obtain(
-        SourceConfig(
-            env=case.env,
-            collect=CollectConfig(
-                num_trajectories=case.num_trajectories, max_transitions=30_000
-            ),
-        ),
-        seed=seed,
-        progress=SilentProgress(),
-    ).dataset
+    dataset = _data(case.env, case.num_trajectories, seed)
     source = case.source()
     evaluator = ProgramEvaluator(make_task(dataset), sandbox=sandbox, seed=seed)
     start = time.perf_counter()
@@ -264,6 +256,14 @@ def measure(
         },
         "num_transitions": dict(dataset.num_transitions),
     }
+
+
+@functools.cache
+def _data(env: str, num_trajectories: int, seed: int) -> Dataset:
+    """Returns the transitions of all cases with one environment."""
+    collect = CollectConfig(num_trajectories=num_trajectories, max_transitions=30_000)
+    config = SourceConfig(env=env, collect=collect)
+    return obtain(config, seed=seed, progress=SilentProgress()).dataset
 
 
 def _strict(
