@@ -9,7 +9,7 @@ fitted, and with a residual on top, beside doing nothing.
     python -m benchmarks.residuals --show
 
 Each line of `benchmarks/results/residuals.jsonl` is one program on one seed of data;
-`--show` prints the table of the latest commit in it.
+`--show` prints a table of them, of the latest line of each.
 """
 
 import functools
@@ -281,11 +281,12 @@ def _strict(
 
 
 def table(path: Path) -> Iterator[str]:
-    """Yields the lines of a table of the latest commit in a results file."""
+    """Yields the lines of a table of the latest lines in a results file."""
     lines = [json.loads(text) for text in path.read_text().splitlines()]
-    commit = lines[-1]["machine"].get("commit")
-    rows = [line for line in lines if line["machine"].get("commit") == commit]
-    yield f"commit {str(commit)[:9]}\n"
+    rows = list({(line["case"], line["seed"]): line for line in lines}.values())
+    rows.sort(key=lambda row: (list(CASES).index(row["case"]), row["seed"]))
+    commits = {str(row["machine"].get("commit"))[:9] for row in rows}
+    yield f"commits {', '.join(sorted(commits))}\n"
     yield (
         "| program | what it lacks | doing nothing | as it is | fitted "
         "| with the residual: train | held-out | terms |"
