@@ -77,13 +77,13 @@ def test_a_resumed_run_learns_nothing_again_and_says_the_same(
 ) -> None:
     assert synthesize.main([*WORDS, *ONE]) == 0
     shown = capsys.readouterr().out
-    assert "residual, learned from" in shown
+    assert "residual, no law; learned from" in shown
     program = (folder / "world_model.py").read_bytes()
     kinds = [r.kind for r in read_journal(folder / "journal.jsonl").records]
     assert kinds[-2:] == ["residual", "run_finished"]
     before = (folder / "journal.jsonl").read_bytes()
     assert synthesize.main(["--resume", str(folder), "--quiet"]) == 0
-    assert "residual, learned from" in capsys.readouterr().out
+    assert "residual, no law; learned from" in capsys.readouterr().out
     assert (folder / "journal.jsonl").read_bytes() == before
     assert (folder / "world_model.py").read_bytes() == program
     assert replay.main([str(folder), "--quiet"]) == 0

@@ -8,6 +8,8 @@ import pytest
 from cwm.core.proposals import Task
 from cwm.core.spaces import BoxSpec, DictSpec, DiscreteSpec
 from cwm.core.trajectories import TransitionBatch
+from cwm.programs.acceleration.tracing import trace
+from cwm.programs.acceleration.vectorised import vectorised
 from cwm.programs.accuracy import SplitScore
 from cwm.programs.evaluation import Evaluation, ProgramEvaluator, always, open_sandbox
 from cwm.programs.residual.correcting import ResidualLearner, refusal_of
@@ -330,3 +332,19 @@ def test_rewards_of_observations_in_parts_are_corrected(sandbox: Sandbox) -> Non
     assert term.text.startswith("reward + 2 where next observation/x[0] >= 0.5")
     assert found.report.whole is not None
     assert found.report.whole.strict == 1.0
+
+
+def test_its_fast_form_is_law_and_residual(
+    corrected: Corrected, batch: TransitionBatch
+) -> None:
+    namespace: dict = {"__name__": "candidate"}
+    exec(corrected.source, namespace)
+    spaces = {"observation_space": batch.observation_space, "action_space": ACTIONS}
+    exec(vectorised(trace(corrected.source, namespace, **spaces)), namespace)
+    following, rewards, ends = namespace["Fast"]().step_batch(
+        batch.observations[""], batch.actions[""]
+    )
+    alone = predicted(corrected.source, batch)
+    np.testing.assert_array_equal(following, alone.next_observations[""])
+    np.testing.assert_array_equal(rewards, alone.rewards)
+    np.testing.assert_array_equal(ends, alone.terminated)
