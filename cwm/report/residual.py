@@ -19,8 +19,8 @@ def residual_lines(report: ResidualReport | None) -> list[str]:
     if not report.terms or report.whole is None:
         return ["residual: none was learned", *unexplained] if unexplained else []
     head = (
-        f"residual, learned from {report.num_learned:,} training transitions, "
-        f"confirmed on {report.num_held_back:,} others (no law):"
+        f"residual, no law; learned from {report.num_learned:,} training transitions, "
+        f"confirmed on {report.num_held_back:,} others:"
     )
     lines = [head, *(f"  {term.sentence()}" for term in report.terms)]
     if report.is_capped:

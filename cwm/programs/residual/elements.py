@@ -18,6 +18,7 @@ FloatArray = NDArray[np.float64]
 MAX_ELEMENTS = 40
 """Numbers of one observation or action that are read, the first ones."""
 
+_LAW = "law"
 _LARGEST_ANGLE = 4.0 * np.pi
 _SMALLEST_ANGLE = 0.05
 
@@ -109,23 +110,62 @@ def for_conditions(elements: Sequence[Element]) -> list[Element]:
 def library(
     elements: Sequence[Element], max_size: int, *, number: int
 ) -> list[Element]:
-    """Returns the terms of a sparse sum: 1, numbers, functions, products of two.
+    """Returns the terms of a sparse sum, the simplest first.
+
+    1, numbers, their functions, products of two of these, and squares times one.
 
     Args:
         elements: The numbers.
-        max_size: Most terms, the simplest first.
+        max_size: Most terms.
         number: Rows.
     """
     one = Element("1", "1.0", np.ones(number), True, 0)
-    atoms = [atom for e in elements for atom in _atoms(e)]
-    atoms = sorted(atoms, key=lambda atom: atom.num_parts)
-    found = [one, *atoms]
-    for i, a in enumerate(atoms):
-        for b in atoms[i:]:
-            if len(found) >= max_size:
-                return found
-            found.append(_product(a, b))
-    return [e for e in found if np.isfinite(e.values).all()]
+    atoms = sorted(
+        (atom for e in elements for atom in _atoms(e)), key=lambda a: a.term.num_parts
+    )
+    pairs = [
+        (a.term, b.term)
+        for i, a in enumerate(atoms)
+        for b in atoms[i:]
+        if not _is_known(a, b)
+    ]
+    pairs.sort(key=lambda pair: pair[0].num_parts + pair[1].num_parts)
+    found = [one, *(atom.term for atom in atoms)]
+    found += [_product(*pair) for pair in pairs[: max_size // 2]]
+    for e in elements:
+        if e.is_real and len(found) < max_size:
+            square = _product(e, e)
+            found += [_product(square, b.term) for b in atoms if b.term is not e]
+    return [e for e in found[:max_size] if np.isfinite(e.values).all()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Atom:
+    """A number, or a function of one.
+
+    Attributes:
+        term: It.
+        function: `""`, `"abs"`, `"sign"`, `"sin"` or `"cos"`.
+        of: The number.
+    """
+
+    term: Element
+    function: str
+    of: Element
+
+
+_KNOWN = {
+    ("", "sign"),
+    ("abs", "abs"),
+    ("abs", "sign"),
+    ("sign", "sign"),
+    ("cos", "cos"),
+}
+"""Functions of one number whose product is another term, or 1, or a sum of others."""
+
+
+def _is_known(a: _Atom, b: _Atom) -> bool:
+    return a.of is b.of and (a.function, b.function) in _KNOWN
 
 
 def _product(a: Element, b: Element) -> Element:
@@ -136,16 +176,17 @@ def _product(a: Element, b: Element) -> Element:
     return Element(words, code, a.values * b.values, True, parts)
 
 
-def _atoms(e: Element) -> Iterator[Element]:
-    yield e
-    if not e.is_real:
+def _atoms(e: Element) -> Iterator[_Atom]:
+    yield _Atom(e, "", e)
+    if not e.is_real or e.code.startswith(_LAW):
+        # What the law predicts goes with what was before: one of them is enough.
         return
     low, high = float(e.values.min()), float(e.values.max())
+    functions = []
     if low < 0.0 < high:
-        yield Element(f"|{e.words}|", f"np.abs({e.code})", np.abs(e.values), True, 2)
-        yield Element(
-            f"sign({e.words})", f"np.sign({e.code})", np.sign(e.values), True, 2
-        )
+        functions += [("abs", f"|{e.words}|", np.abs), ("sign", "", np.sign)]
     if _SMALLEST_ANGLE <= max(abs(low), abs(high)) <= _LARGEST_ANGLE:
-        yield Element(f"sin({e.words})", f"np.sin({e.code})", np.sin(e.values), True, 2)
-        yield Element(f"cos({e.words})", f"np.cos({e.code})", np.cos(e.values), True, 2)
+        functions += [("sin", "", np.sin), ("cos", "", np.cos)]
+    for name, words, function in functions:
+        shown, code = words or f"{name}({e.words})", f"np.{name}({e.code})"
+        yield _Atom(Element(shown, code, function(e.values), True, 2), name, e)

@@ -31,13 +31,13 @@ from cwm.programs.tolerances import Tolerances
 
 FloatArray = NDArray[np.float64]
 
-_AS_GOOD = 0.9
+_AS_GOOD = 0.95
 """Share of the largest gain with which a correction that reads better is taken."""
 
 _MAX_TRIES = 6
 """Corrections of a part that are tried on held-back rows before it is given up."""
 
-_MAX_LIBRARY = 400
+_MAX_LIBRARY = 600
 """Terms that a sum may be of, the simplest ones."""
 
 _SUM_RANK = 4
@@ -45,6 +45,14 @@ _NEARLY_ALL = 0.9
 """Share of wrong rows from which on a sum is for all rows."""
 
 _MIN_SUM_ROWS = 20
+
+_LEAST_SHARE = 0.1
+"""Share of the rows in which a part is wrong that a correction must set right: many
+small ones are a missing law, not a sparse residual."""
+
+_SUM_SHARE = 0.9
+"""Share of the wrong rows of its region that a sum must set right. One that needs more
+terms for less is a curve through the data."""
 
 _MAX_SUM_TERMS = 4
 """Terms of one sum: more of them draw any curve where there are data, and nowhere
@@ -72,6 +80,11 @@ class Correction:
         """Place in the order of what is tried first."""
         first = self.operations[0]
         return _SUM_RANK if first.factor is not None else first.rank
+
+    @property
+    def size(self) -> int:
+        """How many things it says."""
+        return len(self.operations) + len(self.region.comparisons)
 
     def apply(self, values: FloatArray) -> FloatArray:
         """Returns the values of the part after it."""
@@ -280,13 +293,14 @@ class _Learner:
                 (self._gain(option, values), option)
                 for option in self._sums(part, read, compared, search)
             ]
-        options = [option for option in options if option[0] >= self._least]
+        least = max(self._least, _LEAST_SHARE * num_wrong)
+        options = [option for option in options if option[0] >= least]
         best = max((gain for gain, _ in options), default=0)
         options.sort(
             key=lambda one: (
-                (0, one[1].rank, -one[0])
+                (0, one[1].rank, one[1].size, -one[0])
                 if one[0] >= _AS_GOOD * best
-                else (1, 0, -one[0])
+                else (1, 0, 0, -one[0])
             )
         )
         for _, option in options[:_MAX_TRIES]:
@@ -340,7 +354,10 @@ class _Learner:
                     Operation("add", (weight,), None if term.num_parts == 0 else term)
                     for weight, term in found
                 )
-                yield Correction(part, operations, region, compared)
+                option = Correction(part, operations, region, compared)
+                gains, due = option.gains(values)[rows], wrong[rows].sum()
+                if gains.sum() >= max(1, _SUM_SHARE * due):
+                    yield option
 
     def _is_confirmed(self, option: Correction, values: FloatArray) -> bool:
         """Returns whether it gains on rows that it was not learned from."""

@@ -18,6 +18,9 @@ _KEPT = 0.9
 _SAFE = 0.25
 """Share of a tolerance within which rounding a coefficient must stay."""
 
+_SIMPLER = 2e-3
+"""What a term may explain less for each number that it has less in it."""
+
 _EXHAUSTED = 1e-12
 """Share of a term's square that others leave of it below which it says nothing new."""
 
@@ -48,9 +51,12 @@ def sparse_sum(
     matrix = np.stack([term.values[rows] for term in terms], axis=1)
     wanted, allowed = due[rows], bounds[rows]
     kept = np.arange(len(rows))
+    simple = 1.0 - _SIMPLER * np.asarray([term.num_parts for term in terms])
     chosen: list[int] = []
     for _ in range(_ROUNDS):
-        chosen = _forward(matrix[kept], wanted[kept], allowed[kept], max_terms)
+        chosen = _forward(
+            matrix[kept], wanted[kept], allowed[kept], simple, max_terms=max_terms
+        )
         if not chosen:
             return []
         weights = _solve(matrix[kept][:, chosen], wanted[kept])
@@ -68,7 +74,12 @@ def sparse_sum(
 
 
 def _forward(
-    matrix: FloatArray, wanted: FloatArray, allowed: FloatArray, max_terms: int
+    matrix: FloatArray,
+    wanted: FloatArray,
+    allowed: FloatArray,
+    simple: FloatArray,
+    *,
+    max_terms: int,
 ) -> list[int]:
     left = matrix / np.maximum(np.linalg.norm(matrix, axis=0), 1e-300)
     rest = wanted.copy()
@@ -77,7 +88,7 @@ def _forward(
         sizes = np.einsum("ij,ij->j", left, left)
         is_new = sizes > _EXHAUSTED
         shares = np.where(is_new, left.T @ rest, 0.0) ** 2 / np.where(is_new, sizes, 1)
-        place = int(np.argmax(shares))
+        place = int(np.argmax(shares * simple))
         if shares[place] <= 0.0:
             break
         chosen.append(place)

@@ -34,7 +34,11 @@ _ARRAY_STEP = """
         {names} = {law}.step(self, action)
         predicted = np.array(observation, dtype=np.{dtype})
         after, reward, terminated = {function}(
-            before, {action}, predicted.astype(np.float64), reward, terminated
+            before,
+            {action},
+            predicted.astype(np.float64),
+            reward,
+            terminated,
         )
         observation = after.astype(np.{dtype})
         if np.any(observation != predicted):
@@ -49,8 +53,12 @@ _OTHER_STEP = """
         before = self.residual_before
         {names} = {law}.step(self, action)
         self.residual_before = {kept}
-        after, reward, terminated = {function}(
-            before, {action}, self.residual_before, reward, terminated
+        _, reward, terminated = {function}(
+            before,
+            {action},
+            self.residual_before,
+            reward,
+            terminated,
         )
         return {returned}
 """
@@ -61,7 +69,11 @@ _ARRAY_BATCH = """
         observations, rewards, terminated = {law}().step_batch(states, actions)
         predicted = np.array(observations, dtype=np.{dtype})
         after, rewards, terminated = {function}(
-            before, {actions}, predicted.astype(np.float64), rewards, terminated
+            before,
+            {actions},
+            predicted.astype(np.float64),
+            rewards,
+            terminated,
         )
         rewards = np.asarray(rewards, dtype=np.float64)
         return after.astype(np.{dtype}), rewards, np.asarray(terminated, dtype=bool)
@@ -71,8 +83,12 @@ _OTHER_BATCH = """
     def step_batch(self, states, actions):
         before = {before}
         observations, rewards, terminated = {law}().step_batch(states, actions)
-        after, rewards, terminated = {function}(
-            before, {actions}, {observations}, rewards, terminated
+        _, rewards, terminated = {function}(
+            before,
+            {actions},
+            {observations},
+            rewards,
+            terminated,
         )
         rewards = np.asarray(rewards, dtype=np.float64)
         return observations, rewards, np.asarray(terminated, dtype=bool)
@@ -255,7 +271,7 @@ def _numeric(name: str, space: SpaceSpec, *, dtype: str = "") -> str:
     match space:
         case BoxSpec() | MultiDiscreteSpec():
             if dtype:
-                name = f"np.asarray({name}, dtype=np.{dtype})"
+                return f"np.asarray({name}, dtype=np.{dtype}).astype(np.float64)"
             return f"np.array({name}, dtype=np.float64)"
         case DiscreteSpec() | TextSpec():
             return name
