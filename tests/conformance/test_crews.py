@@ -25,7 +25,6 @@ def ray_cluster_of_two() -> Iterator[Any]:
     with ray_cluster() as started:
         started.start_head()
         started.add_node(num_cpus=2)
-        started.wait_for_nodes(2)
         with connected(started.address, NodeRules()) as cluster:
             yield cluster
 

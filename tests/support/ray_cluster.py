@@ -62,29 +62,11 @@ class RayCluster:
             f"--temp-dir={self.folder}",
             num_cpus=num_cpus,
         )
-        self._wait_for_port()
 
-    def add_node(self, num_cpus: int = 1) -> int:
-        """Starts a node; returns which one it is."""
-        self._start(f"--address={self.address}", num_cpus=num_cpus)
-        return len(self.nodes) - 1
-
-    def wait_for_nodes(self, number: int) -> None:
-        """Waits until so many nodes are known to the head."""
-        program = (
-            "import sys, time, ray\n"
-            "ray.init(address=sys.argv[1], log_to_driver=False)\n"
-            "end = time.monotonic() + 60\n"
-            "while sum(n['Alive'] for n in ray.nodes()) < int(sys.argv[2]):\n"
-            "    assert time.monotonic() < end, ray.nodes()\n"
-            "    time.sleep(0.1)\n"
-        )
-        subprocess.run(
-            [sys.executable, "-c", program, self.address, str(number)],
-            env=environment(),
-            check=True,
-            timeout=120,
-        )
+    def add_node(self, num_cpus: int = 1, *, python: str = sys.executable) -> None:
+        """Starts a node."""
+        words = (f"--address={self.address}",)
+        self._start(*words, num_cpus=num_cpus, python=python)
 
     def kill(self, index: int) -> None:
         """Ends a node with all that runs on it, without a warning."""
@@ -99,9 +81,9 @@ class RayCluster:
         for index in reversed(range(len(self.nodes))):
             self.kill(index)
 
-    def _start(self, *words: str, num_cpus: int) -> None:
+    def _start(self, *words: str, num_cpus: int, python: str = sys.executable) -> None:
         command = [
-            sys.executable,
+            python,
             "-c",
             "from ray.scripts.scripts import main; main()",
             "start",
@@ -111,10 +93,8 @@ class RayCluster:
             "--object-store-memory=80000000",
             *words,
         ]
-        log = (self.folder.parent / f"{self.folder.name}-{len(self.nodes)}.log").open(
-            "wb"
-        )
-        with log:
+        path = self.folder.parent / f"{self.folder.name}-{len(self.nodes)}.log"
+        with path.open("wb") as log:
             self.nodes.append(
                 subprocess.Popen(
                     command,
@@ -125,17 +105,11 @@ class RayCluster:
                     start_new_session=True,
                 )
             )
-
-    def _wait_for_port(self) -> None:
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            with (
-                suppress(OSError),
-                socket.create_connection((OWN_ADDRESS, self.port), timeout=1),
-            ):
-                return
+        # Two that start at a time take one name for their sockets.
+        end = time.monotonic() + 90
+        while b"Ray runtime started" not in path.read_bytes():
+            assert time.monotonic() < end, path.read_text()
             time.sleep(0.1)
-        raise AssertionError("the head did not start")
 
 
 def _session(leader: int) -> list[int]:

@@ -19,7 +19,7 @@ PATIENCE_S = 30.0
 LOOK_S = 5.0
 """How often who has no place looks for new nodes."""
 
-NOTICE_S = 3.0
+NOTICE_S = 1.5
 """How long it may take until a cluster knows that a node is gone."""
 
 CLOSE_S = 10.0
