@@ -16,6 +16,11 @@ from tests.support.counted_work import Counting, open_counting
 MakeCrew = Callable[..., SlotCrew[str, Any]]
 
 
+@pytest.fixture(autouse=True)
+def _no_network() -> None:
+    """Lets this process connect: a node has the address of its machine."""
+
+
 @pytest.fixture(scope="module")
 def ray_cluster_of_two() -> Iterator[Any]:
     from cwm.execution.ray.cluster import connected  # noqa: PLC0415

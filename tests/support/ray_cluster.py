@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.own_address import OWN_ADDRESS
+from tests.support.own_address import own_address
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,7 +52,7 @@ class RayCluster:
 
     @property
     def address(self) -> str:
-        return f"{OWN_ADDRESS}:{self.port}"
+        return f"{own_address()}:{self.port}"
 
     def start_head(self, num_cpus: int = 0) -> None:
         self._start(
