@@ -305,6 +305,7 @@ def plan(arguments: Arguments) -> int:
         CwmError: If a setting is wrong, a file cannot be read or written, or programs
             cannot be run here.
     """
+    arguments.execution.check()
     for path in (arguments.out, arguments.save_transitions):
         if path is not None:
             check_writable(path)  # Before the work, not after it.

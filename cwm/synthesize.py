@@ -103,6 +103,7 @@ def _run(arguments: Arguments) -> int:
             "dry_run and online are for a run that has not begun, got resume. An "
             "online run goes on when --out names its folder."
         )
+    arguments.execution.check()
     if arguments.online is not None and arguments.execution.is_ray:
         raise ConfigError(
             "online is for the executor local, got ray: its rounds are of few calls "

@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 
-from tests.support.own_address import OWN_ADDRESS
-
 MISSING_PACKAGE = re.compile(r"could not import|not installed|needs the extra", re.I)
 
 
@@ -106,7 +104,6 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
             "127.0.0.1",
             "::1",
             "localhost",
-            OWN_ADDRESS,
         )
         if not is_local:
             raise RuntimeError(f"A test must not use the network, got {address!r}.")

@@ -193,6 +193,7 @@ def run_suite(words: list[str]) -> int:
     """
     arguments = arguments_of(words)
     suite_run = arguments.suite_run()
+    suite_run.execution.check()
     suite_run.check_proposer()
     with (
         closing(make_progress(sys.stderr, quiet=arguments.quiet)) as progress,

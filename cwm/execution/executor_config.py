@@ -42,6 +42,18 @@ class ExecutorConfig:
         """Whether a cluster does the work."""
         return self.executor == "ray"
 
+    def check(self) -> None:
+        """Refuses a cluster that this machine has no package for, before the work.
+
+        Raises:
+            PrerequisiteError: If Ray is not installed.
+        """
+        if self.is_ray:
+            # Only who asks for a cluster needs the package.
+            from cwm.execution.ray.cluster import import_ray  # noqa: PLC0415
+
+            import_ray()
+
     def to_json(self) -> dict[str, Any]:
         """Returns the settings as plain data, without the address."""
         return {"executor": self.executor}

@@ -9,7 +9,6 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.connection import Connection
 from time import perf_counter
@@ -46,7 +45,7 @@ def process_crew(
         on_event: Is told of workers that died.
     """
     return SlotCrew(
-        partial(ProcessWorker, work),
+        lambda is_wanted: ProcessWorker(work),
         num_slots=num_workers,
         is_fresh=work.is_fresh,
         on_event=on_event,

@@ -72,8 +72,9 @@ class SlotCrew(Generic[PieceT, ResultT]):
     """Does pieces in a number of slots, a thread of this process for each.
 
     Args:
-        open_worker: Returns a worker for a slot, as soon as there can be one. What it
-            raises ends the crew, and is what all pieces raise from then on.
+        open_worker: Returns a worker for a slot, as soon as there can be one; is
+            given who says whether one is still wanted. What it raises ends the crew,
+            and is what all pieces raise from then on.
         num_slots: How many.
         is_fresh: Whether each piece has a worker of its own.
         on_event: Is told what was lost, from any thread.
@@ -81,7 +82,7 @@ class SlotCrew(Generic[PieceT, ResultT]):
 
     def __init__(
         self,
-        open_worker: Callable[[], Worker[PieceT, ResultT]],
+        open_worker: Callable[[Callable[[], bool]], Worker[PieceT, ResultT]],
         *,
         num_slots: int,
         is_fresh: bool = False,
@@ -154,7 +155,7 @@ class SlotCrew(Generic[PieceT, ResultT]):
         """Does pieces until the crew is closed; the main function of a thread."""
         while self._error is None:
             try:
-                worker = self._open_worker()
+                worker = self._open_worker(lambda: self._error is None)
             except Exception as error:  # noqa: BLE001 - raised by who asked
                 self._give_up(error)
                 return

@@ -2,18 +2,25 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cwm.core.errors import ClusterError, ConfigError, InternalError
+from cwm.execution import slots
 from cwm.execution.crew import Work, as_they_end, in_order
 from cwm.execution.process_workers import process_crew
 from cwm.execution.slots import SlotCrew
 from tests.support.counted_work import Counting, open_counting
 
 MakeCrew = Callable[..., SlotCrew[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def _no_network() -> None:
+    """Lets this process connect: a node has the address of its machine."""
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +32,6 @@ def ray_cluster_of_two() -> Iterator[Any]:
     with ray_cluster() as started:
         started.start_head()
         started.add_node(num_cpus=2)
-        started.wait_for_nodes(2)
         with connected(started.address, NodeRules()) as cluster:
             yield cluster
 
@@ -132,6 +138,17 @@ def test_a_piece_that_loses_its_worker_is_done_again(
     crew = make_crew(Counting(folder=str(tmp_path)))
 
     assert crew.submit("die 2").result() == 2
+
+
+def test_a_crew_that_mends_nothing_would_be_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "MAX_DEATHS", 1)
+    work: Work[Counting, str, Any] = Work(
+        open=open_counting, settings=Counting(folder=str(tmp_path))
+    )
+    with closing(process_crew(work, 1)) as crew, pytest.raises(ClusterError):
+        crew.submit("die 2").result()
 
 
 def test_a_piece_that_kills_every_worker_fails_and_others_do_not(

@@ -53,6 +53,18 @@ def test_the_benchmark_of_sessions_stands_beside_a_fork_for_each_step() -> None:
         assert figure in shown
 
 
+@pytest.mark.ray
+def test_the_benchmark_of_crews_stands_them_beside_each_other() -> None:
+    shown = run(
+        "benchmarks.cluster_scaling",
+        *("--num-programs", "2", "--num-pieces", "5", "--many", "2"),
+        *("--workers", "1", "--latency-s", "0.1", "--repeats", "1", "--output", ""),
+    )
+    for figure in ("evaluations_per_s 1", "overhead_ms", "waiting_per_s 2", "start_s"):
+        assert f"local {figure}" in shown
+        assert f"ray {figure}" in shown
+
+
 @pytest.mark.fast
 def test_the_benchmark_of_fast_models_shows_each_form() -> None:
     shown = run(

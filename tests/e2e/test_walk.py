@@ -399,10 +399,29 @@ def test_an_agent_has_its_program_verified(
     assert (installed.work / "run" / "mcp" / "best.py").is_file()
 
 
+@pytest.mark.ray
+def test_a_cluster_finds_the_program_that_this_machine_found(
+    installed: Installed, cartpole: dict[str, object]
+) -> None:
+    """From here on extras change what is installed."""
+    words = ("--env", "CartPole-v1", "--executor", "ray", "--out", "on-ray")
+    done = run(
+        [installed.python, "-m", "cwm.synthesize", *words], cwd=installed.work, code=1
+    )
+    assert "pip install 'code-world-models[ray]'" in done.stderr
+    installed.install("[ray]")
+    assert "1.0000" in installed.command("cwm.synthesize", *words)
+    trees = [
+        (installed.work / name / "tree.json").read_bytes() for name in ("run", "on-ray")
+    ]
+    assert trees[0] == trees[1]
+    known = json.loads((installed.work / "on-ray" / "environment.json").read_text())
+    assert [node["level"] for node in known["nodes"]] == ["kernel"]
+
+
 @pytest.mark.local
 @pytest.mark.babyai
 def test_an_agent_learns_plays_and_guides_planners(installed: Installed) -> None:
-    """Last: the extras change what is installed."""
     env, level = "BabyAI-GoToRedBallNoDists-v0", "cwm/BabyAI-GoToRedBallNoDists-v0"
     words = ("train", "--env", env, "--num-frames", "2560", "--out", "runs/agent")
     done = run([installed.python, "-m", "cwm.ppo", *words], cwd=installed.work, code=1)

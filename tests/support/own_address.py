@@ -10,6 +10,3 @@ def own_address() -> str:
         one.connect(("192.0.2.1", 9))
         return str(one.getsockname()[0])
     return "127.0.0.1"
-
-
-OWN_ADDRESS = own_address()

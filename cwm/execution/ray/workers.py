@@ -16,10 +16,10 @@ from cwm.execution.slots import SlotCrew, TimeUp, WorkerDied
 PATIENCE_S = 30.0
 """How long a crew without any worker waits for a node."""
 
-LOOK_S = 5.0
+LOOK_S = 1.0
 """How often who has no place looks for new nodes."""
 
-NOTICE_S = 3.0
+NOTICE_S = 1.5
 """How long it may take until a cluster knows that a node is gone."""
 
 CLOSE_S = 10.0
@@ -70,15 +70,19 @@ class Places(Generic[PieceT, ResultT]):
         self._taken: Counter[str] = Counter()
         self._changed = threading.Condition()
 
-    def open(self) -> "RayWorker[PieceT, ResultT]":
+    def open(self, is_wanted: Callable[[], bool]) -> "RayWorker[PieceT, ResultT]":
         """Returns a worker where there is room, as soon as there is.
 
+        Args:
+            is_wanted: Whether it still is.
+
         Raises:
-            ClusterError: If nobody has a place and none is found for `PATIENCE_S`.
+            ClusterError: If nobody has a place and none is found for `PATIENCE_S`, or
+                it is not wanted any more.
             CwmError: What the work raised when it was opened.
         """
         end = monotonic() + PATIENCE_S
-        while True:
+        while is_wanted():
             node = self._take()
             if node is None:
                 if not self._taken and monotonic() >= end:
@@ -87,7 +91,7 @@ class Places(Generic[PieceT, ResultT]):
                         "nodes, and then start the command again."
                     )
                 with self._changed:
-                    self._changed.wait(LOOK_S if self._taken else 0.5)
+                    self._changed.wait(LOOK_S)
                 continue
             try:
                 return RayWorker(self._cluster, self._work, node, self._give_back)
@@ -101,6 +105,7 @@ class Places(Generic[PieceT, ResultT]):
             except BaseException:
                 self._give_back(node)
                 raise
+        raise ClusterError("The crew was closed.")
 
     def _take(self) -> str | None:
         """Returns the node with the most room; `None` if there is no room."""
