@@ -163,7 +163,8 @@ class Workshop:
         """Returns the program of a search, with or without a language model."""
         run = replace(self.cell.config.run, models=models)
         config = replace(self.cell.config, run=run)
-        decides = config_to_json(run) | {"data": self.data.name}
+        # A run's settings name the file: elsewhere it is another run.
+        decides = config_to_json(run) | {"data": str(self.data)}
         place = self._place(name, decides)
         with self._locked(place):
             found = find_program(
