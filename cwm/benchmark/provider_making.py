@@ -188,6 +188,7 @@ class Workshop:
                 f"providers.rules must be the folder of a run of cwm.induce, got "
                 f"{given!r}."
             )
+        self.cell.folder.mkdir(parents=True, exist_ok=True)
         measures = measure(
             self.cell,
             source,
