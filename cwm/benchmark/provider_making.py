@@ -255,8 +255,8 @@ class Workshop:
             guide=guide,
             figures={"making_games": float(games), "making_s": cost},
             notes=(
-                f"wkm: made of what the {self.task.expert} does in {games} other "
-                "games; no language model speaks",
+                f"wkm: made of {games} other games of the expert "
+                f"({self.task.expert}); no language model speaks",
             ),
         )
 
