@@ -12,8 +12,9 @@ from planners.registry import PlannerConfig, default_planner, planner_config_to_
 
 def acting_of(task: BenchmarkTask, planner: PlannerConfig) -> ActingConfig:
     """Returns how plans are carried out."""
+    usual = EXECUTE_STEPS.get(planner.name)
     return ActingConfig(
-        max_steps=task.max_steps, execute_steps=EXECUTE_STEPS.get(planner.name)
+        max_steps=task.max_steps, execute_steps=task.execute_steps or usual
     )
 
 

@@ -209,7 +209,7 @@ class _ProviderCell:
             model=model,
             guide=next((one.guide for one in made if one.guide is not None), None),
             planner=planner,
-            acting=replace(acting_of(self.task, planner), execute_steps=1),
+            acting=acting_of(self.task, planner),
             tolerances=Tolerances.from_batch(self._batch(env)),
             seed=self.cell.key.seed,
             isolation=run.isolation,

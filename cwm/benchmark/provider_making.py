@@ -163,7 +163,8 @@ class Workshop:
         """Returns the program of a search, with or without a language model."""
         run = replace(self.cell.config.run, models=models)
         config = replace(self.cell.config, run=run)
-        decides = config_to_json(run) | {"data": self.data.name}
+        # A run's settings name the file: elsewhere it is another run.
+        decides = config_to_json(run) | {"data": str(self.data)}
         place = self._place(name, decides)
         with self._locked(place):
             found = find_program(
@@ -187,6 +188,7 @@ class Workshop:
                 f"providers.rules must be the folder of a run of cwm.induce, got "
                 f"{given!r}."
             )
+        self.cell.folder.mkdir(parents=True, exist_ok=True)
         measures = measure(
             self.cell,
             source,
@@ -253,8 +255,8 @@ class Workshop:
             guide=guide,
             figures={"making_games": float(games), "making_s": cost},
             notes=(
-                f"wkm: made of what the {self.task.expert} does in {games} other "
-                "games; no language model speaks",
+                f"wkm: made of {games} other games of the expert "
+                f"({self.task.expert}); no language model speaks",
             ),
         )
 

@@ -149,7 +149,8 @@ def show_difference(found: PairedTest | None) -> str:
     shown = f"{mean.value:+.2f}"
     if mean.low is not None and mean.high is not None:
         shown += f" ({mean.low:+.2f} to {mean.high:+.2f})"
-    return f"{shown}, p {found.sign_flip_p:.3f}"
+    p = found.sign_flip_p
+    return f"{shown}, p < 0.001" if p < 0.001 else f"{shown}, p {p:.3f}"
 
 
 def _share(value: float | None) -> str:

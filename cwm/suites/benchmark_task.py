@@ -28,6 +28,8 @@ class BenchmarkTask:
         episodes: Episodes that a return is averaged over.
         max_steps: Steps after which these are cut off, besides the environment's own
             limit; `None` for that alone.
+        execute_steps: Actions of a plan that are carried out before the next one is
+            made; `None` for as many as suit the planner.
         notes: What to know when reading its results.
     """
 
@@ -41,6 +43,7 @@ class BenchmarkTask:
     planner: PlannerConfig | None = None
     episodes: int = 10
     max_steps: int | None = None
+    execute_steps: int | None = None
     notes: str = ""
 
     def spec(self) -> EnvSpec:

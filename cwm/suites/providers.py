@@ -52,7 +52,8 @@ def budgeted(task: ProviderTask, simulations: int, rollout_steps: int) -> Provid
     mcts = MctsConfig(num_simulations=simulations, rollout_steps=rollout_steps)
     settings = PlannerSettings(mcts=mcts)
     planner = PlannerConfig(name="mcts", discount=DISCOUNT, settings=settings)
-    return replace(task, planner=planner)
+    # Guides and models are asked anew after each step.
+    return replace(task, planner=planner, execute_steps=1)
 
 
 def provider_tasks() -> tuple[ProviderTask, ...]:

@@ -56,6 +56,19 @@ def test_rows_of_all_kinds_play_the_same_episodes(folder: Path) -> None:
     assert found["true"].playing == found["random"].playing
 
 
+def test_rules_of_another_run_take_the_place_of_a_run_of_its_own(
+    folder: Path, tmp_path: Path
+) -> None:
+    own = result_of(folder, "hypotheses")
+    run = folder / "cells" / "playground" / "hypotheses-0"
+    words = ("--providers.rules", str(run))
+    found = result_of(tmp_path / "out", "hypotheses", *words)
+    assert found.returns == own.returns
+    assert found.is_stand_in
+    assert "stand-in" in found.made_by
+    assert found.figure("held_out_strict") == own.figure("held_out_strict")
+
+
 def test_what_cannot_be_made_is_a_result_with_its_reason(folder: Path) -> None:
     found = result_of(folder, "code")
     assert found.status == "not made"

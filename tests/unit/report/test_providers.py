@@ -89,6 +89,13 @@ def test_episodes_without_a_partner_have_no_difference() -> None:
     assert show_difference(None) == "-"
 
 
+def test_small_chances_are_not_rounded_to_none() -> None:
+    cells = [cell("true", (0.0,) * 12), cell("true+ppo", (1.0,) * 12)]
+    true, ppo = report(cells).rows[:2]
+    # Two of 4,096 ways to flip the signs are as far off.
+    assert show_difference(difference(ppo, true)) == "+1.00 (+1.00 to +1.00), p < 0.001"
+
+
 def test_successes_have_wilsons_interval() -> None:
     # Wilson for 1 of 3 by hand: centre 0.4396 ± 0.3534 over 1 + z²/3.
     assert show_success([True, False, False]) == "0.33 (0.06 to 0.79)"

@@ -119,9 +119,11 @@ def learn_legal(task: Task) -> LegalRules | None:
     if any(element.path for element in observed):
         return None
     after = element_values(observed, task.train.next_observations)
-    going_on = np.flatnonzero(~task.train.terminated)
+    # Where nothing is legal, the episode is over: cut off, if not terminated.
+    has_more = np.array([bool(legal) for legal in recorded], dtype=np.bool_)
+    going_on = np.flatnonzero(~task.train.terminated & has_more)
     rows, truth = _distinct(after, recorded, going_on, actions)
-    if not len(rows) or truth.all():
+    if truth.all():
         return None
     groups = find_groups(observed)
     facts, holds = _facts(observed, groups, rows)

@@ -129,6 +129,15 @@ def test_what_is_legal_after_the_end_plays_no_part() -> None:
     assert rules.num_wrong == 0
 
 
+def test_an_episode_that_is_cut_off_forbids_nothing() -> None:
+    states = drawn(20)
+
+    def legal(state: tuple[int, ...]) -> tuple[int, ...]:
+        return () if state == states[-1] else (0, 1, 2, 3)
+
+    assert learn_legal(task_of(states, legal=legal)) is None
+
+
 def test_there_are_no_rules_where_all_is_legal_or_nothing_was_recorded() -> None:
     assert learn_legal(task_of(drawn(20), legal=lambda state: (0, 1, 2, 3))) is None
     task = task_of(drawn(20))
