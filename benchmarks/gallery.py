@@ -24,8 +24,7 @@ from cwm.execution.provenance import environment_report
 NOTES = {
     "CartPole-v1": (
         "A pole on a cart. The accelerations of cart (`s1`) and pole (`s3`) depend on "
-        "each other through the mass of the pole: `b0` and `b1` are numerators over a "
-        "common denominator."
+        "each other: both are the solution of a system of two equations."
     ),
     "MountainCar-v0": (
         "A car in a valley. `math.cos(3.0 * s0)` is the slope; at the left end there "
@@ -165,12 +164,13 @@ What symbolic induction wrote for well-known environments, from transitions alon
 language model, no description, no look at the simulator. Shown are the constants and \
 what a step does, as they stand in the file; `...` is where the names of constants, \
 imports and `set_state` are, and the same once more for many states at a time \
-(`step_batch`). This page is written by `python -m benchmarks.gallery` (commit {commit}, seed {seed}); \
+(`step_batch`). This page is written by `python -m benchmarks.gallery` (commit \
+{commit}, seed {seed}); \
 the last program is a language model's, for comparison.
 
-Strict accuracy: every element of the next observation, the reward and the end right at \
-once ([scoring.md](scoring.md)). Seconds are those of the whole command on two busy \
-cores, data collection included.
+Strict accuracy: every element of the next observation, reward and end right at \
+once ([scoring.md](scoring.md)). Seconds are those of the whole command, data \
+collection included, on two cores that did other work at the same time.
 
 | environment | strict, training | strict, held-out | calls | s |
 |---|---|---|---|---|

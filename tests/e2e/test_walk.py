@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -19,6 +20,27 @@ def cartpole(installed: Installed) -> dict[str, object]:
     words = ("--env", "CartPole-v1", "--out", "run", "--json")
     result: dict[str, object] = json.loads(installed.command("cwm.synthesize", *words))
     return result
+
+
+def test_the_wheel_has_types_and_every_package(installed: Installed) -> None:
+    with ZipFile(installed.wheel) as wheel:
+        names = wheel.namelist()
+    packages = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
+    assert packages == {"cwm", "mcts", "sandbox", "envs", "prompts", "planners"}
+    assert {f"{package}/py.typed" for package in packages} <= set(names)
+
+
+def test_the_console_script_finds_environments_of_the_current_folder(
+    installed: Installed,
+) -> None:
+    env = "import gymnasium\nfrom gymnasium.envs.classic_control import CartPoleEnv\n"
+    env += "gymnasium.register('Own-v0', entry_point=CartPoleEnv)\n"
+    (installed.work / "own_env.py").write_text(env)
+    script = installed.python.with_name("cwm")
+    words = ("collect", "--env", "own_env:Own-v0", "--min-transitions", "50")
+    shown = run([script, *words, "--out", "own.npz"], cwd=installed.work).stdout
+    assert "own_env:Own-v0: trajectories" in shown
+    assert "usage: cwm COMMAND" in run([script, "--help"]).stdout
 
 
 def test_the_map_of_commands_names_those_that_are_there(installed: Installed) -> None:
