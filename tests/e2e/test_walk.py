@@ -225,6 +225,9 @@ def test_a_suite_is_run_reported_and_compared(
     assert row["task"] == "CartPole-v1"
     table = installed.command("cwm.benchmark", "report", "other")
     assert "stand-in" in table
+    written = ("--format", "markdown", "--out", "table.md")
+    installed.command("cwm.benchmark", "report", "suite", *written)
+    assert "| CartPole-v1 |" in (installed.work / "table.md").read_text()
     compared = json.loads(
         installed.command("cwm.benchmark", "compare", "suite", "other", "--json")
     )
