@@ -1,5 +1,6 @@
 """Short commands of the README, as they are written there."""
 
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.installed import Installed, run
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
 
 COMMANDS = {
     "python -m cwm.collect --env Acrobot-v1 --out acrobot.npz": "Written to",
@@ -46,3 +49,19 @@ def newest(folder: Path) -> str:
     """The run that was made last; nothing before the first one."""
     runs = sorted((folder / "runs").glob("*"), key=lambda path: path.stat().st_mtime)
     return str(runs[-1]) if runs else ""
+
+
+@pytest.mark.slow
+def test_the_examples_of_the_library_run_as_they_are_written(
+    installed: Installed, tmp_path: Path
+) -> None:
+    examples = re.findall(
+        r"^```python\n((?:from|import) .*?)^```$", README, re.M | re.S
+    )
+    assert len(examples) == 2
+    first, second = (
+        run([installed.python, "-c", text], cwd=tmp_path).stdout for text in examples
+    )
+    score, strict = map(float, first.split())
+    assert 0.0 <= strict <= score < 1.0
+    assert second == "(1, 1, 1, 1)\n"
