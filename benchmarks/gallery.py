@@ -121,7 +121,7 @@ def heart(source: str) -> str:
         if isinstance(node, ast.FunctionDef) and node.name == "step"
     ]
     shown = lines[step.lineno - 1 : step.end_lineno]
-    return "\n".join([*parts, "...", *shown])
+    return "\n".join([*parts, *(["..."] if parts else []), *shown])
 
 
 def is_alias(node: ast.Assign) -> bool:
@@ -153,7 +153,7 @@ def page_of(exhibits: list[Exhibit], config: BenchmarkConfig) -> str:
             f"```python\n{heart(e.source)}\n```\n"
         )
     written = WRITTEN.read_text(encoding="utf-8")
-    parts.append(f"{FOOTER}\n```python\n{heart(written).removeprefix('...')}\n```\n")
+    parts.append(f"{FOOTER}\n```python\n{heart(written)}\n```\n")
     return "\n".join(parts)
 
 

@@ -119,6 +119,15 @@ def test_the_tables_of_the_readme_come_from_the_results_file(name: str) -> None:
         assert line in written
 
 
+def test_the_gallery_shows_what_is_found_now() -> None:
+    shown = run("benchmarks.gallery", "--envs", "CliffWalking-v1", "--page", "")
+    page = (ROOT / "docs" / "gallery.md").read_text()
+    hearts = shown.split("```python\n")[1:]
+    assert len(hearts) == 2  # And the one that a language model wrote.
+    for heart in hearts:
+        assert heart.partition("```")[0] in page
+
+
 @pytest.mark.rl
 def test_the_curious_experimenter_stands_beside_random_actions() -> None:
     shown = run(
