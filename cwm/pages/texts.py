@@ -6,8 +6,9 @@ language model wrote cannot become markup.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from sandbox.outcome import shorten
@@ -55,6 +56,12 @@ def coloured_lines(source: str) -> list[Line]:
     return lines[:-1] if len(lines) > 1 and not lines[-1] else lines
 
 
+@lru_cache(maxsize=4096)
+def _coloured_texts(source: str) -> tuple[str, ...]:
+    """Returns `coloured_lines` as JSON; a page that is live asks again and again."""
+    return tuple(json.dumps(line) for line in coloured_lines(source))
+
+
 def _plain_newlines(source: str) -> str:
     # As the lexer does; other line breaks stay characters of their line.
     return source.replace("\r\n", "\n").replace("\r", "\n")
@@ -76,7 +83,7 @@ def _append(line: Line, name: str, piece: str) -> None:
         line += [name, piece]
 
 
-def changes(before: Sequence[str], after: Sequence[str]) -> list[Change]:
+def changes(before: Sequence[Hashable], after: Sequence[Hashable]) -> list[Change]:
     """Returns how lines became others: `equal`, `replace`, `delete` and `insert`."""
     matcher = SequenceMatcher(None, list(before), list(after), autojunk=False)
     return [(what, i, j, k, m) for what, i, j, k, m in matcher.get_opcodes()]
@@ -93,24 +100,21 @@ class TextStore:
         self._programs: dict[str, list[int]] = {}
         self._lines: dict[str, int] = {}
         self._paragraphs: dict[str, int] = {}
-        self._sources: dict[str, list[str]] = {}
 
     def add_program(self, source: str) -> str:
         """Takes a program and returns its key."""
         source = shorten(source, MAX_SOURCE_CHARS)
         key = hashlib.sha256(source.encode(errors="surrogatepass")).hexdigest()[:12]
         if key not in self._programs:
-            lines = coloured_lines(source)
-            self._sources[key] = ["".join(line[1::2]) for line in lines]
+            lines = _coloured_texts(source)
             self._programs[key] = [
-                self._lines.setdefault(json.dumps(line), len(self._lines))
-                for line in lines
+                self._lines.setdefault(line, len(self._lines)) for line in lines
             ]
         return key
 
     def changes(self, before: str, after: str) -> list[Change]:
         """Returns how the program of one key became that of another."""
-        return changes(self._sources[before], self._sources[after])
+        return changes(self._programs[before], self._programs[after])
 
     def add_text(self, text: str) -> list[int]:
         """Takes a text and returns the numbers of its paragraphs."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -89,6 +90,7 @@ def test_the_map_of_commands_names_those_that_are_there(installed: Installed) ->
         "collect",
         "accelerate",
         "replay",
+        "report",
         "benchmark",
         "induce",
     )
@@ -167,6 +169,19 @@ def test_the_run_is_resumed_and_replayed_to_the_same_tree(
     assert json.loads(shown)["num_calls"] == cartpole["num_calls"]
     assert (installed.work / "run" / "tree.json").read_bytes() == tree
     assert "tree.json is the tree" in installed.command("cwm.replay", "run")
+
+
+def test_the_run_is_a_page_that_needs_no_network(
+    installed: Installed, cartpole: dict[str, object]
+) -> None:
+    shown = installed.command("cwm.report", "run", "--out", "report.html")
+    assert shown.startswith("report: report.html")
+    page = (installed.work / "report.html").read_text()
+    assert "<title>CartPole-v1</title>" in page
+    # Scripts and styles aside, which load nothing: the page's policy forbids it.
+    markup = re.sub(r"<(script|style).*?</\1>", "", page, flags=re.DOTALL)
+    assert re.findall(r'(?:src|href)="([^"]*)"', markup) == ["data:,", "#content"]
+    assert "default-src 'none'" in markup
 
 
 def test_the_readme_shows_what_the_main_job_prints(installed: Installed) -> None:
