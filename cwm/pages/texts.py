@@ -6,6 +6,7 @@ language model wrote cannot become markup.
 
 import hashlib
 import json
+import re
 from collections.abc import Hashable, Sequence
 from difflib import SequenceMatcher
 from functools import lru_cache
@@ -19,11 +20,20 @@ MAX_SOURCE_CHARS = 65_536
 MAX_TEXT_CHARS = 60_000
 """Longer prompts and answers are cut in the middle."""
 
+MAX_BLANK_LINES = 100
+"""Programs with more blank lines in a row have no colours: the lexer's time grows with
+the square of their number."""
+
+MAX_COMPARED_LINES = 1_000
+"""Of longer programs, lines that are frequent are not matched, for the same reason."""
+
 Line: TypeAlias = list[str]
 """Classes and texts in turns: `["k", "def", "", " step"]`."""
 
 Change: TypeAlias = tuple[str, int, int, int, int]
 """`(what, first, stop, first, stop)`: lines before, and lines after."""
+
+_MANY_BLANK_LINES = re.compile(rf"(?:^[^\S\n]*\n){{{MAX_BLANK_LINES}}}", re.MULTILINE)
 
 _CLASSES = (
     ("Comment", "c"),
@@ -43,11 +53,14 @@ def coloured_lines(source: str) -> list[Line]:
     The texts of all pieces of all lines, joined with newlines, are the source without
     its last newline. Text that is no Python has colours of no meaning.
     """
+    source = _plain_newlines(source)
+    if _MANY_BLANK_LINES.search(source):
+        return [["", text] if text else [] for text in _texts_of_lines(source)]
     from pygments.lexers.python import PythonLexer  # noqa: PLC0415 - loaded for pages
 
     lexer = PythonLexer(stripnl=False, ensurenl=False)
     lines: list[Line] = [[]]
-    for kind, text in lexer.get_tokens(_plain_newlines(source)):
+    for kind, text in lexer.get_tokens(source):
         name = _class_of(str(kind).removeprefix("Token."))
         for number, piece in enumerate(text.split("\n")):
             if number:
@@ -60,6 +73,11 @@ def coloured_lines(source: str) -> list[Line]:
 def _coloured_texts(source: str) -> tuple[str, ...]:
     """Returns `coloured_lines` as JSON; a page that is live asks again and again."""
     return tuple(json.dumps(line) for line in coloured_lines(source))
+
+
+def _texts_of_lines(source: str) -> list[str]:
+    texts = source.split("\n")
+    return texts[:-1] if len(texts) > 1 and not texts[-1] else texts
 
 
 def _plain_newlines(source: str) -> str:
@@ -85,7 +103,8 @@ def _append(line: Line, name: str, piece: str) -> None:
 
 def changes(before: Sequence[Hashable], after: Sequence[Hashable]) -> list[Change]:
     """Returns how lines became others: `equal`, `replace`, `delete` and `insert`."""
-    matcher = SequenceMatcher(None, list(before), list(after), autojunk=False)
+    is_long = max(len(before), len(after)) > MAX_COMPARED_LINES
+    matcher = SequenceMatcher(None, list(before), list(after), autojunk=is_long)
     return [(what, i, j, k, m) for what, i, j, k, m in matcher.get_opcodes()]
 
 
