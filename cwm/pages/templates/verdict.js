@@ -85,7 +85,7 @@ function rowsOf(run, best) {
   }
   if (!run.rows.length) {
     const shown = best?.train;
-    if (shown) box.append(partBars({ "whole transition": shown.strict, ...shown.part_accuracy }, "Training transitions, best program"));
+    if (shown) box.append(partBars({ everything: shown.strict, ...shown.part_accuracy }, "Training transitions, best program"));
     else box.append(make("p", { class: "muted" }, "There is nothing to compare yet."));
     return box;
   }
