@@ -328,6 +328,7 @@ class Session:
             commands.append(
                 f"python -m cwm.synthesize --resume {path} {self._more(exhausted)}"
             )
+        commands.append(f"python -m cwm.report {path}")
         commands.append(f"python -m cwm.replay {path}")
         return tuple(commands)
 

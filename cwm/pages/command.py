@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import tyro
 
@@ -30,7 +30,7 @@ compared. docs/report.md says what everything on the page means.
 
   python -m cwm.report runs/2026-01-31-CartPole-v1-1
   python -m cwm.report runs/a runs/b runs/c --out comparison.html
-  python -m cwm.report runs/a --plans plan.json drift.mp4
+  python -m cwm.report runs/a --plans plan.json --plans drift.mp4
   python -m cwm.report runs/a --live
 
 Exit codes: 0 done, 1 a file cannot be read, 2 usage, 130 interrupted.
@@ -45,8 +45,8 @@ class Arguments:
 
     Attributes:
         runs: Folders of runs of cwm.synthesize, or of cells of cwm.benchmark.
-        out: The HTML file; by default report.html in the run's folder, and in the
-            current one for several runs.
+        out: File (.html) for the page; by default report.html in the run's folder, and
+            in the current one for several runs.
         live: Serve the page on this machine, up to date while the runs go on, until
             Ctrl-C.
         port: Where to serve it; 0 takes a free port.
@@ -54,8 +54,8 @@ class Arguments:
             them, besides those in the run's folder.
         no_run: Do not run the best program once more, in the sandbox, for the parts
             of the page that say where it is right and where it goes.
-        isolation: Weakest isolation that is acceptable for that, where kernel is the
-            strongest; by default that of the run.
+        isolation: Weakest isolation of programs that is acceptable, where kernel is
+            the strongest; by default that of the run.
     """
 
     runs: Annotated[
@@ -65,9 +65,16 @@ class Arguments:
     out: Annotated[Path | None, shown_as("FILE")] = None
     live: bool = False
     port: int = DEFAULT_PORT
-    plans: Annotated[tuple[Path, ...], shown_as("FILE")] = ()
+    plans: Annotated[
+        tuple[Path, ...],
+        tyro.conf.arg(
+            metavar="FILE|FOLDER", help_behavior_hint=lambda _: "(repeatable)"
+        ),
+    ] = ()
     no_run: bool = False
-    isolation: Annotated[Level | None, shown_as("LEVEL")] = None
+    isolation: Annotated[Level | None, shown_as(f"{{{','.join(get_args(Level))}}}")] = (
+        None
+    )
 
     def __post_init__(self) -> None:
         if not self.runs:

@@ -111,3 +111,13 @@ def test_a_page_whose_server_has_gone_says_so(growing: GrowingRun, visit: Open) 
     found.until("document.getElementById('live').textContent.startsWith('Not live')")
     assert all("ERR_CONNECTION_REFUSED" in error for error in found.errors)
     found.errors.clear()
+
+
+def test_the_best_is_shown_until_somebody_chooses(
+    growing: GrowingRun, address: str, visit: Open
+) -> None:
+    found = visit(address)
+    assert found.text("#node-title") == "Node 3 ★ best"
+    growing.write(6)
+    found.until("document.getElementById('node-title').textContent.includes('6')")
+    assert found.text("#node-title") == "Node 6 ★ best"

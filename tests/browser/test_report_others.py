@@ -92,7 +92,9 @@ def test_what_planners_did_is_shown_with_its_video(
     (tmp_path / "plan.json").write_text(json.dumps(plan))
     (tmp_path / "drift.gif").write_bytes(GIF)
     out = tmp_path / "page.html"
-    assert report([str(induced), "--plans", str(tmp_path), "--out", str(out)]) == 0
+    given = [("--plans", str(tmp_path / name)) for name in ("plan.json", "drift.gif")]
+    words = [word for pair in given for word in pair]
+    assert report([str(induced), *words, "--out", str(out)]) == 0
     found = visit(out)
     row = found.page.locator("#planning tbody tr").inner_text().split("\t")
     assert row == ["run, beam", "1", "9", "8.5 to 9.5", "–", "0 of 1", "25 %", "12.5"]

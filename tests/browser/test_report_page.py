@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from cwm.pages.runs import RunReader
+from cwm.pages.writing import page_data, page_html
 from tests.support.browsing import Visit
 
 pytestmark = pytest.mark.browser
@@ -264,3 +266,31 @@ def test_symbolic_induction_has_no_prompts_and_says_so(
     found.page.locator("#tab-prompt").click()
     assert "No language model was asked" in found.text("#node-panel")
     assert "none: no language model was asked" in found.text("#verdict")
+
+
+def test_every_node_of_a_broad_tree_has_a_place_of_its_own(
+    scripted: Path, tmp_path: Path, visit: Open
+) -> None:
+    """Twenty children of one node, every third with a fix below it."""
+    run = RunReader(path=scripted, name="run", runs_program=False).read()
+    number = len(run["nodes"])
+    like = run["nodes"][3]
+    for i in range(20):
+        number += 1
+        run["nodes"].append({**like, "node": number, "parent": 4, "call": number - 1})
+        if i % 3 == 0:
+            number += 1
+            fix = {**like, "node": number, "parent": number - 1, "depth": 5}
+            run["nodes"].append({**fix, "call": number - 1, "kind": "fix"})
+    page = page_html(page_data([run], is_live=False))
+    (tmp_path / "page.html").write_text(page)
+    found = visit(tmp_path / "page.html")
+    nodes = found.page.locator("#tree .node")
+    places = nodes.evaluate_all(
+        "nodes => nodes.map((node) => node.getAttribute('transform'))"
+    )
+    assert len(places) == number + 1  # And the root.
+    assert len(set(places)) == len(places)
+    assert found.page.locator("#tree .edge").count() == number
+    found.page.locator(f"#tree [data-node='{number}']").click()
+    assert found.text("#node-title") == f"Node {number}"

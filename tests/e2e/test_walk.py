@@ -1,6 +1,7 @@
 """The product as a newcomer meets it: a wheel in an empty environment."""
 
 import json
+import re
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -54,6 +55,7 @@ def test_the_map_of_commands_names_those_that_are_there(installed: Installed) ->
         "collect",
         "accelerate",
         "replay",
+        "report",
         "benchmark",
         "induce",
         "runs",
@@ -134,6 +136,19 @@ def test_the_run_is_resumed_and_replayed_to_the_same_tree(
     assert json.loads(shown)["num_calls"] == cartpole["num_calls"]
     assert (installed.work / "run" / "tree.json").read_bytes() == tree
     assert "tree.json is the tree" in installed.command("cwm.replay", "run")
+
+
+def test_the_run_is_a_page_that_needs_no_network(
+    installed: Installed, cartpole: dict[str, object]
+) -> None:
+    shown = installed.command("cwm.report", "run", "--out", "report.html")
+    assert shown.startswith("report: report.html")
+    page = (installed.work / "report.html").read_text()
+    assert "<title>CartPole-v1</title>" in page
+    # Scripts and styles aside, which load nothing: the page's policy forbids it.
+    markup = re.sub(r"<(script|style).*?</\1>", "", page, flags=re.DOTALL)
+    assert re.findall(r'(?:src|href)="([^"]*)"', markup) == ["data:,", "#content"]
+    assert "default-src 'none'" in markup
 
 
 def test_the_readme_shows_what_the_main_job_prints(installed: Installed) -> None:

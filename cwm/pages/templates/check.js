@@ -84,11 +84,13 @@ function episodeSection(run) {
   if (!episode) return null;
   const length = episode.lines[0]?.model.length - 1;
   const wrong = episode.first_wrong;
-  const told = wrong === null
+  const told = run.data.is_stochastic
+    ? "Outcomes vary here, and its own is one of them: it need not be the recorded one."
+    : wrong === null
     ? `It stays within the strict tolerance for all ${plural(length, "step")}.`
     : `After step ${wrong} it is off by more than the strict tolerance.`;
   const grid = make("div", { class: "multiples" });
-  for (const line of episode.lines) grid.append(make("figure", {}, make("figcaption", {}, line.part), episodeChart(line, wrong)));
+  for (const line of episode.lines) grid.append(make("figure", {}, make("figcaption", {}, line.part), episodeChart(line, run.data.is_stochastic ? null : wrong)));
   return section(
     "beside",
     "Reality beside the model",

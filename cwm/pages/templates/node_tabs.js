@@ -39,8 +39,8 @@ function changesTab(run, node) {
 
 function accuracyTab(node) {
   const parts = Object.keys(node.train.part_accuracy);
-  const rows = ["whole transition", ...parts].map((part) => {
-    const of = (score) => (score ? (part === "whole transition" ? score.strict : score.part_accuracy[part]) : null);
+  const rows = ["everything", ...parts].map((part) => {
+    const of = (score) => (score ? (part === "everything" ? score.strict : score.part_accuracy[part]) : null);
     const cells = [part, share(of(node.train))];
     if (node.validation) cells.push(share(of(node.validation)));
     return cells;
@@ -59,18 +59,23 @@ function accuracyTab(node) {
 function failuresTab(node) {
   return node.counterexamples.map((example, i) => {
     const title = example.index < 0 ? `Test ${i + 1}` : `Training transition ${count(example.index)}`;
-    const rows = example.rows.map((row) =>
-      make(
+    const isTest = example.index < 0;
+    const rows = example.rows.map((row) => {
+      const compared = [
+        row.is_wrong ? make("ins", {}, row.expected) : row.expected,
+        row.is_wrong ? make("del", {}, row.predicted) : row.predicted,
+        row.is_wrong ? offBy(row) : "",
+      ];
+      // What is wrong stands first: a phone shows it without scrolling.
+      const cells = isTest ? [row.before, ...compared] : [...compared, row.before];
+      return make(
         "tr",
         { class: row.is_wrong ? "wrong" : null },
         make("th", { scope: "row" }, row.is_wrong ? `✕ ${row.part}` : row.part),
-        make("td", { class: "number" }, row.before),
-        make("td", { class: "number" }, row.is_wrong ? make("ins", {}, row.expected) : row.expected),
-        make("td", { class: "number" }, row.is_wrong ? make("del", {}, row.predicted) : row.predicted),
-        make("td", { class: "number" }, row.is_wrong ? offBy(row) : ""),
-      ),
-    );
-    const head = example.index < 0 ? ["part", "input", "due", "program", "off by"] : ["part", "before", "real", "program", "off by"];
+        cells.map((cell) => make("td", { class: "number" }, cell)),
+      );
+    });
+    const head = isTest ? ["part", "input", "due", "program", "off by"] : ["part", "real", "program", "off by", "before"];
     return make(
       "article",
       { class: "example" },

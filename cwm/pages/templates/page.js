@@ -87,18 +87,18 @@ function drawSearch() {
   if (!document.getElementById("tree")) return;
   const focus = document.activeElement?.id;
   const scroll = document.querySelector("#list .list")?.scrollTop ?? 0;
-  const node = currentNode(run, state.node);
-  state.node = node?.node ?? null;
+  // Until somebody chooses one it is the best, which changes while a run goes on.
+  const selected = currentNode(run, state.node)?.node ?? null;
   const colours = colouring(run, state.colour in usefulColourings(run) ? state.colour : "score");
   const onSelect = (id) => {
     select(id);
     showDetail();
   };
-  parts.tree = drawTree(document.getElementById("tree"), run, { selected: state.node, colours, view: state.view, onSelect });
+  parts.tree = drawTree(document.getElementById("tree"), run, { selected, colours, view: state.view, onSelect });
   document.getElementById("legend").replaceChildren(legend(colours));
-  document.getElementById("list").replaceChildren(nodeList(run, state.node, onSelect));
+  document.getElementById("list").replaceChildren(nodeList(run, selected, onSelect));
   showItem(document.querySelector("#list .list"), scroll);
-  drawCurve(document.getElementById("curve"), run, { axis: state.axis in usefulAxes([run]) ? state.axis : "calls", selected: state.node, onSelect });
+  drawCurve(document.getElementById("curve"), run, { axis: state.axis in usefulAxes([run]) ? state.axis : "calls", selected, onSelect });
   drawNode();
   if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
 }

@@ -6,15 +6,73 @@ const NODE_AREA = 300;
 const LABEL_PX = 12;
 const ROOM = { across: 70, down: 60 };
 
+/** More children that lead to nothing but a fix or two stand below each other. */
+const MAX_BESIDE = 6;
+const MAX_CHAIN = 4;
+const COMB = 17;
+
 function hierarchyOf(run) {
   const root = { node: 0, children: [] };
   const byId = new Map([[0, root]]);
   for (const node of run.nodes) byId.set(node.node, { ...node, children: [] });
   for (const node of run.nodes) byId.get(node.parent).children.push(byId.get(node.node));
   for (const call of run.pending) {
-    byId.get(call.parent)?.children.push({ pending: call, node: `call-${call.call}`, children: [] });
+    byId.get(call.parent)?.children.push({ pending: call, node: `call-${call.call}`, parent: call.parent, children: [] });
   }
-  return d3.tree().nodeSize([STEP.across, STEP.down])(d3.hierarchy(root));
+  for (const node of byId.values()) node.below = node.children;
+  for (const node of byId.values()) if (!node.chain) node.below = stacked(node.children);
+  return d3.tree().nodeSize([STEP.across, STEP.down])(d3.hierarchy(root, (node) => node.below));
+}
+
+/** Returns a node and what follows it one by one; `null` if that branches or is long. */
+function chainOf(node) {
+  const chain = [node];
+  while (chain.at(-1).children.length === 1 && chain.length <= MAX_CHAIN) chain.push(chain.at(-1).children[0]);
+  return chain.length <= MAX_CHAIN && !chain.at(-1).children.length ? chain : null;
+}
+
+/** Returns what is laid out below a node: its children, many short chains as columns. */
+function stacked(children) {
+  const chains = children.map(chainOf).filter(Boolean);
+  const num = d3.sum(chains, (chain) => chain.length);
+  if (chains.length <= MAX_BESIDE) return children;
+  const rows = Math.ceil(num / Math.ceil(Math.sqrt((num * 1.3 * STEP.down) / STEP.across)));
+  const columns = [[]];
+  for (const chain of chains) {
+    if (columns.at(-1).length >= rows) columns.push([]);
+    columns.at(-1).push(...chain);
+    chain[0].top = columns.at(-1)[0];
+    for (const node of chain) node.chain = chain;
+  }
+  for (const column of columns) {
+    column.forEach((node, i) => {
+      node.below = column.slice(i + 1, i + 2);
+    });
+  }
+  return [...children.filter((child) => !child.chain), ...columns.map(([first]) => first)];
+}
+
+/** Returns the line from a node to one of its children. */
+function edgePath({ source, target, top }, isLying) {
+  const link = isLying ? d3.linkHorizontal() : d3.linkVertical();
+  if (!top) return link({ source: [source.x, source.y], target: [target.x, target.y] });
+  // Along the column, and from its side to the node.
+  const at = isLying
+    ? { start: [top.x - COMB, top.y - COMB], turn: [target.x, top.y - COMB] }
+    : { start: [top.x - COMB, top.y - COMB], turn: [top.x - COMB, target.y] };
+  return `${link({ source: [source.x, source.y], target: at.start })}L${at.turn}L${target.x},${target.y}`;
+}
+
+function edgesOf(root) {
+  const places = new Map(root.descendants().map((d) => [d.data.node, d]));
+  return root
+    .descendants()
+    .slice(1)
+    .map((target) => ({
+      source: places.get(target.data.parent),
+      target,
+      top: target.data.top ? places.get(target.data.top.node) : null,
+    }));
 }
 
 /** Lays a tree down, from left to right, where it is larger so than upright. */
@@ -40,7 +98,6 @@ function drawTree(element, run, { selected, colours, view, onSelect }) {
   const width = widthOf(element);
   const height = Math.max(240, element.clientHeight || 420);
   const { root, isLying } = turned(hierarchyOf(run), width, height);
-  const link = isLying ? d3.linkHorizontal() : d3.linkVertical();
   const svg = d3
     .create("svg")
     .attr("class", "tree")
@@ -53,10 +110,10 @@ function drawTree(element, run, { selected, colours, view, onSelect }) {
   plane
     .append("g")
     .selectAll("path")
-    .data(root.links())
+    .data(edgesOf(root))
     .join("path")
     .attr("class", (edge) => (path.has(edge.target.data.node) ? "edge best" : "edge"))
-    .attr("d", link.x((d) => d.x).y((d) => d.y));
+    .attr("d", (edge) => edgePath(edge, isLying));
   const nodes = plane
     .append("g")
     .selectAll("g")

@@ -51,7 +51,7 @@ function curveBox(run) {
 
 /** Returns the result in one sentence. */
 function sentence(run, best) {
-  if (!best) return [run.nodes.length ? "No program that runs yet." : "No call has been answered yet."];
+  if (!best) return [run.nodes.length ? `No program runs${run.status.state === "unfinished" ? " yet" : ""}.` : "No call has been answered yet."];
   const link = nodeLink(best.node, `Node ${best.node}`);
   const row = run.rows.find((one) => one.name === "program");
   const scored = row?.scores.held_out;
@@ -85,7 +85,7 @@ function rowsOf(run, best) {
   }
   if (!run.rows.length) {
     const shown = best?.train;
-    if (shown) box.append(partBars({ "whole transition": shown.strict, ...shown.part_accuracy }, "Training transitions, best program"));
+    if (shown) box.append(partBars({ everything: shown.strict, ...shown.part_accuracy }, "Training transitions, best program"));
     else box.append(make("p", { class: "muted" }, "There is nothing to compare yet."));
     return box;
   }
@@ -142,7 +142,7 @@ function summary(run, best) {
       ["Best program", best && [nodeLink(best.node, `node ${best.node}`), `, call ${best.call + 1}, ${plural(run.texts.programs[best.program].length, "line")}`]],
       ["Tokens", tokens ? `${count(cost.prompt_tokens)} sent, ${count(cost.completion_tokens)} received` : "none: no language model was asked"],
       ["Cost", tokens ? dollars(cost.usd) : null],
-      ["Time", seconds(cost.seconds)],
+      ["Lasted", seconds(cost.seconds)],
       ["Transitions", run.data && transitions(run.data)],
       ["Isolation", best && best.isolation !== null ? run.isolations[best.isolation].level : null],
       ["Audit", run.rows[0]?.audit?.verdict],

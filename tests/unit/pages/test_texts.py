@@ -64,3 +64,23 @@ def test_long_texts_say_how_much_is_missing() -> None:
     (paragraph,) = store.to_json()["paragraphs"]
     assert len(paragraph) < 61_000
     assert "characters removed" in paragraph
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t "])
+def test_a_program_of_blank_lines_is_whole_and_has_no_colours(blank: str) -> None:
+    """The lexer would take minutes for it."""
+    lines = coloured_lines("def f():\n" + f"{blank}\n" * 30_000 + "    pass\n")
+    assert len(lines) == 30_002
+    assert lines[0] == ["", "def f():"]
+    assert lines[5] == (["", blank] if blank else [])
+
+
+def test_blank_lines_here_and_there_leave_the_colours() -> None:
+    source = ("\n" * 50 + "x = 1\n") * 4
+    assert coloured_lines(source)[-1] == ["", "x = ", "n", "1"]
+
+
+def test_long_programs_of_equal_lines_are_compared() -> None:
+    """Line by line that would be billions of comparisons."""
+    found = changes([""] * 60_000, [""] * 60_000 + ["x"])
+    assert (found[0][1], found[-1][4]) == (0, 60_001)
