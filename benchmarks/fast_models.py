@@ -207,6 +207,7 @@ def _figures(name: str, found: Acceleration, config: BenchmarkConfig) -> dict[st
             "opening_s": way.opening_s,
             "refused": way.reason,
             "largest_difference": way.agreement and way.agreement.largest,
+            "num_inexact": way.agreement and way.agreement.num_inexact,
         }
         if config.sessions and way is found.best and way is not found.original:
             rows[way.name]["sessions"] = config.sessions

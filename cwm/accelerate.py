@@ -71,10 +71,11 @@ class Arguments:
             one; at least 0, which asks for equal bits.
         seed: Seed of what is drawn; at least 0.
         llm: Language model that is asked for a form, too, such as openai:MODEL.
-        base_url: Address of its endpoint.
+        base_url: Address of the endpoint of openai:MODEL; OpenAI's own if not given.
         isolation: Weakest isolation of programs that is acceptable, where kernel
-            is the strongest; with less, no program is run.
-        json: Print the result as JSON instead of a table.
+            is the strongest; with less, no program is run. docs/sandbox.md says
+            what each keeps out.
+        json: Print the result as JSON.
         quiet: Show no progress.
     """
 
@@ -86,7 +87,7 @@ class Arguments:
     max_recorded: int = 20_000
     tolerance: float = TOLERANCE
     seed: int = 0
-    llm: Annotated[str | None, shown_as("NAME")] = None
+    llm: Annotated[str | None, shown_as("KIND:NAME")] = None
     base_url: Annotated[str | None, shown_as("URL")] = None
     isolation: Level = "kernel"
     json: bool = False

@@ -116,6 +116,29 @@ def own_models(config: RunConfig, base: RunConfig, words: Sequence[str]) -> RunC
     return replace(config, models=models)
 
 
+def separated(words: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Returns a command line that repeats options which had commas in their values.
+
+    Args:
+        words: The command line.
+        names: The options, such as `--seeds`: `--seeds 0,1` is `--seeds 0 --seeds 1`.
+    """
+    found: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        name, sign, value = word.partition("=")
+        if name not in names:
+            found.append(word)
+            continue
+        given = value if sign else next(rest, None)
+        if given is None:
+            found.append(name)  # Its value is missing: the parser says so.
+            continue
+        for part in given.split(","):
+            found += [name, part.strip()]
+    return found
+
+
 def option(words: Sequence[str], name: str) -> str | None:
     """Returns the value of an option before the options are known."""
     value = None

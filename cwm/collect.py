@@ -44,8 +44,8 @@ class CollectCommand:
     Attributes:
         env: Environment: a Gymnasium id such as CartPole-v1, module:EnvId, or one
             of ours such as cwm/TaxiGrid-v0.
-        out: File to write, an .npz; if not given, it is in the current folder and
-            has the environment's name.
+        out: File (.npz) for the transitions; if not given, it is in the current folder
+            and has the environment's name.
         seed: Seed of everything random; at least 0.
         description: Text file that describes the environment, instead of its own
             documentation.
@@ -58,7 +58,7 @@ class CollectCommand:
         expert_every: Of the fewest trajectories every so many is the expert's; with 1
             all are.
         config: How much to collect.
-        json: Print what was collected as JSON instead of tables.
+        json: Print the result as JSON.
     """
 
     env: Annotated[str, tyro.conf.arg(metavar="ID")]

@@ -19,6 +19,7 @@ from cwm.core.errors import ConfigError
 from cwm.execution.options import shown_as
 from cwm.execution.run_folder import RunFolder
 from cwm.programs.constants.config import FitConfig
+from cwm.programs.residual.config import ResidualConfig
 from cwm.proposers.config import LanguageModelConfig
 from cwm.synthesis.config import BudgetConfig, SynthesisConfig, TreeConfig
 from envs.collect import CollectConfig
@@ -92,6 +93,7 @@ class RunConfig:
         tree: The search.
         fit: How constants of programs are fitted to the training transitions before
             a program is scored.
+        residual: What is learned on top of the best program at the end.
         isolation: Weakest isolation of programs that is acceptable, where kernel
             is the strongest; with less, no program is run. docs/sandbox.md says
             what each keeps out.
@@ -117,6 +119,7 @@ class RunConfig:
         default_factory=TreeConfig
     )
     fit: FitConfig = field(default_factory=FitConfig)
+    residual: ResidualConfig = field(default_factory=ResidualConfig)
     isolation: Level = "kernel"
     capabilities: tuple[Library, ...] = ()
     limits: Limits = field(default_factory=Limits)
@@ -145,6 +148,14 @@ class RunConfig:
         is_own = not self.models.llm and self.start_from is None
         return replace(self.fit, mode="off" if is_own else "all")
 
+    @property
+    def correcting(self) -> ResidualConfig:
+        """What residual is learned, with a mode where none was given."""
+        if self.residual.mode is not None:
+            return self.residual
+        is_own = not self.models.llm and self.start_from is None
+        return replace(self.residual, mode="off" if is_own else "sparse")
+
 
 SYMBOLIC_PATIENCE = 15
 """Calls that symbolic induction gets to improve on its best program."""
@@ -155,6 +166,7 @@ PRESETS: dict[str, RunConfig] = {
     "paper": RunConfig(
         budget=BudgetConfig(call_budget=50, patience=0),
         fit=FitConfig(mode="off"),
+        residual=ResidualConfig(mode="off"),
         models=LanguageModelConfig(prompts=PROMPT_PRESETS["paper"]),
         synthesis=SynthesisConfig(block_length=2),
         tree=TreeConfig(settings=SEARCH_PRESETS["paper"]),

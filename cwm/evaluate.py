@@ -62,7 +62,7 @@ class Arguments:
         capabilities: What a program may use besides NumPy: physics, the physics engine
             MuJoCo, without files. docs/physics-engines.md.
         limits: What a program may use while it runs.
-        json: Print the scores as JSON instead of tables.
+        json: Print the result as JSON.
         quiet: Show no progress.
     """
 

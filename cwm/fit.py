@@ -15,14 +15,18 @@ from cwm.cli import EXIT_DONE, run_command
 from cwm.config import SourceConfig
 from cwm.core.errors import ConfigError
 from cwm.core.files import write_atomically
-from cwm.core.trajectories import SPLIT_TITLES, Split, TransitionBatch
+from cwm.core.trajectories import SPLIT_TITLES, Dataset, Split, TransitionBatch
 from cwm.execution.options import shown_as
 from cwm.programs.constants.config import FitConfig
 from cwm.programs.constants.fit import Fit
 from cwm.programs.evaluation import ProgramEvaluator
+from cwm.programs.residual.config import ResidualConfig
+from cwm.programs.residual.report import Corrected
+from cwm.programs.residual.writing import law_of
 from cwm.report.constants import every_constant
 from cwm.report.live import make_progress
-from cwm.scoring import make_fitter, open_evaluator
+from cwm.report.residual import residual_lines
+from cwm.scoring import make_corrector, make_fitter, open_evaluator
 from cwm.sources import obtain, read_text
 from sandbox.isolation import Level
 from sandbox.limits import Limits
@@ -41,6 +45,7 @@ docs/fitting.md says how it is done, and what the intervals mean.
 
   python -m cwm.fit world_model.py --env CartPole-v1 --set gravity=3.7 --out mars.py
   python -m cwm.fit world_model.py --data transitions.npz --json
+  python -m cwm.fit world_model.py --env Pendulum-v1 --residual.mode sparse --out all.py
 
 Exit codes: 0 done (also if nothing fits better), 1 failed, 2 usage, 130 interrupted.
 """
@@ -56,6 +61,8 @@ class Arguments:
         out: File for the program with the fitted constants. If not given, it is
             only told what they are.
         fit: How they are fitted.
+        residual: What is learned on top of the program with the fitted constants; off
+            if no mode is given.
         seed: Seed of collecting and of the fit; at least 0.
         isolation: Weakest isolation of programs that is acceptable, where kernel
             is the strongest; with less, no program is run. docs/sandbox.md says
@@ -63,7 +70,7 @@ class Arguments:
         capabilities: What a program may use besides NumPy: physics, the physics engine
             MuJoCo, without files. docs/physics-engines.md.
         limits: What a program may use while it runs.
-        json: Print what was found as JSON.
+        json: Print the result as JSON.
         quiet: Show no progress.
     """
 
@@ -73,6 +80,7 @@ class Arguments:
     )
     out: Annotated[Path | None, shown_as("FILE")] = None
     fit: FitConfig = field(default_factory=FitConfig)
+    residual: ResidualConfig = field(default_factory=ResidualConfig)
     seed: int = 0
     isolation: Level = "kernel"
     capabilities: tuple[Library, ...] = ()
@@ -108,6 +116,12 @@ def fit(arguments: Arguments) -> int:
     """
     arguments.source.check()
     program = read_text(arguments.program)
+    law = law_of(program)
+    if law != program and arguments.residual.mode != "sparse":
+        raise ConfigError(
+            f"{str(arguments.program)!r} has a learned residual, which would be wrong "
+            "for other constants. Learn it anew with --residual.mode sparse."
+        )
     with (
         closing(make_progress(sys.stderr, quiet=arguments.quiet)) as progress,
         redirect_stdout(sys.stderr),  # Environments print; the result stands alone.
@@ -128,19 +142,64 @@ def fit(arguments: Arguments) -> int:
                     "Constants are fitted where outcomes do not vary, but equal inputs "
                     f"of {source.dataset.environment_id} have different outcomes."
                 )
-            found = fitter.fit(program)
-            splits = [s for s in _SHOWN if source.dataset.in_split(s)]
-            strict = {
-                split: (
-                    _strict(evaluator, program, source.dataset.batch(split)),
-                    _strict(evaluator, found.source, source.dataset.batch(split)),
-                )
-                for split in splits
-            }
+            fitted = fitter.fit(law)
+            corrected = _corrected(evaluator, arguments, fitted.source)
+            found = _Found(
+                fit=fitted,
+                corrected=corrected,
+                strict=_strict_by_split(
+                    evaluator, source.dataset, program, fitted, corrected
+                ),
+            )
     if arguments.out is not None:
         _write(arguments.out, found.source)
-    _show(arguments, found, strict)
+    _show(arguments, found)
     return EXIT_DONE
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """What was found.
+
+    Attributes:
+        fit: The constants.
+        corrected: The residual, if one was asked for.
+        strict: By split: the strict accuracy of the program as it was, with the
+            fitted constants, and with the residual.
+    """
+
+    fit: Fit
+    corrected: Corrected | None
+    strict: dict[Split, list[float | None]]
+
+    @property
+    def source(self) -> str:
+        """The program that came of it."""
+        return self.fit.source if self.corrected is None else self.corrected.source
+
+
+def _corrected(
+    evaluator: ProgramEvaluator, arguments: Arguments, source: str
+) -> Corrected | None:
+    learner = make_corrector(evaluator, arguments.residual, seed=arguments.seed)
+    return None if learner is None else learner.correct(source)
+
+
+def _strict_by_split(
+    evaluator: ProgramEvaluator,
+    dataset: Dataset,
+    program: str,
+    fitted: Fit,
+    corrected: Corrected | None,
+) -> dict[Split, list[float | None]]:
+    sources = [program, fitted.source]
+    if corrected is not None:
+        sources.append(corrected.source)
+    return {
+        split: [_strict(evaluator, one, dataset.batch(split)) for one in sources]
+        for split in _SHOWN
+        if dataset.in_split(split)
+    }
 
 
 def _write(path: Path, source: str) -> None:
@@ -157,30 +216,34 @@ def _strict(
     return None if score is None else score.strict
 
 
-def _show(
-    arguments: Arguments,
-    found: Fit,
-    strict: dict[Split, tuple[float | None, float | None]],
-) -> None:
+_STAGES = ("before", "after", "with_residual")
+
+
+def _show(arguments: Arguments, found: _Found) -> None:
+    report = found.fit.report
+    residual = None if found.corrected is None else found.corrected.report
     if arguments.json:
         result = {
             "program": str(arguments.program),
             "strict": {
-                split: {"before": before, "after": after}
-                for split, (before, after) in strict.items()
+                split: dict(zip(_STAGES, values, strict=False))
+                for split, values in found.strict.items()
             },
             "out": None if arguments.out is None else str(arguments.out),
-            "fit": found.report.to_json(),
+            "fit": report.to_json(),
+            "residual": None if residual is None else residual.to_json(),
         }
         sys.stdout.write(json.dumps(result, indent=2) + "\n")
         return
-    lines = every_constant(found.report)
-    for split, (before, after) in strict.items():
-        title = SPLIT_TITLES[split]
-        lines.append(f"strict accuracy, {title}: {_share(before)} -> {_share(after)}")
-    lines += [f"unexplained: {sentence}" for sentence in found.report.remainder]
-    if not found.report.is_complete:
+    lines = every_constant(report)
+    for split, values in found.strict.items():
+        shares = " -> ".join(map(_share, values))
+        note = "" if residual is None else " (as it was, fitted, with the residual)"
+        lines.append(f"strict accuracy, {SPLIT_TITLES[split]}: {shares}{note}")
+    lines += [f"unexplained: {sentence}" for sentence in report.remainder]
+    if not report.is_complete:
         lines.append("the fit used up its budget (--fit.max-steps, --fit.max-seconds)")
+    lines += residual_lines(residual)
     if arguments.out is not None:
         lines.append(f"program: {arguments.out}")
     sys.stdout.write("\n".join(lines) + "\n")

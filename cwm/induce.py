@@ -67,7 +67,7 @@ class Arguments:
             (LoRA), scored beside the run's hypotheses.
         finetuning: How it is trained; the defaults are the published ones.
         plot: File (.png) for a picture of the run; needs the extra [plot].
-        json: Print the result as JSON instead of tables.
+        json: Print the result as JSON.
         quiet: Show no progress.
     """
 

@@ -87,7 +87,8 @@ class Arguments:
 
     Attributes:
         models: Folder of a run, Python file, true or random; several are compared.
-        env: Environment, as in cwm.synthesize; by default that of the run.
+        env: Environment: a Gymnasium id, module:EnvId, or one of ours, as in
+            cwm.synthesize; by default that of the run.
         planner: Planner, or several with commas between them; by default icem (with
             --preset paper: cem) for real-valued actions, and for finitely many beam,
             or mcts where outcomes vary (with --preset paper, prior or value: mcts).
@@ -125,20 +126,22 @@ class Arguments:
             being told what really happened; needs the extra [plot].
         video_steps: Steps that the video shows, at most.
         out: File for the result as JSON, with every step.
-        env_kwargs: Arguments of the environment's constructor, as a JSON object.
+        env_kwargs: Arguments of the environment's constructor, as a JSON object such
+            as '{"is_slippery": false}'.
         set: Constant of the environment to change, such as gravity=3.7.
         workers: Episodes at a time, each in a process of its own; by default 1, and
             on a cluster as many as it has processors. The result does not depend on
             it, but times do.
         execution: Where episodes are played.
         isolation: Weakest isolation of programs that is acceptable, where kernel
-            is the strongest; with less, no program is run.
+            is the strongest; with less, no program is run. docs/sandbox.md says
+            what each keeps out.
         capabilities: What a program may use besides NumPy: physics, the physics engine
             MuJoCo, without files. docs/physics-engines.md.
         limits: What a program, with the planner beside it, may use; wall-s is for one
             decision.
         settings: Settings of each planner.
-        json: Print the result as JSON instead of tables.
+        json: Print the result as JSON.
         quiet: Show no progress.
     """
 

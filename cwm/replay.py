@@ -42,7 +42,7 @@ class Arguments:
     Attributes:
         run: Folder of the run, as cwm.synthesize or a cell of cwm.benchmark made it.
         json: Print the result as JSON.
-        quiet: Print the result only, not a line for every call.
+        quiet: Show no progress: no line for every call.
     """
 
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]

@@ -45,6 +45,8 @@ from cwm.programs.evaluation import (
     open_sandbox,
 )
 from cwm.programs.memorised import drop_evidence
+from cwm.programs.residual.config import ResidualConfig
+from cwm.programs.residual.correcting import ResidualLearner
 from cwm.programs.tolerances import Tolerances
 from cwm.programs.unit_tests import parse_unit_tests
 from cwm.report.audits import ProgramAudit
@@ -165,6 +167,18 @@ def make_fitter(
         seed=seed,
         tolerances=evaluator.tolerances,
     )
+
+
+def make_corrector(
+    evaluator: ProgramEvaluator, config: ResidualConfig, *, seed: int
+) -> ResidualLearner | None:
+    """Returns who learns residuals of programs from what they are trained on.
+
+    `None` if that is not asked for, or if outcomes vary.
+    """
+    if config.mode != "sparse" or evaluator.task.is_stochastic:
+        return None
+    return ResidualLearner(evaluator, config, seed=seed)
 
 
 def table_splits(dataset: Dataset) -> dict[str, TransitionBatch]:

@@ -25,13 +25,16 @@ from cwm.execution.provenance import environment_report
 from cwm.execution.run_folder import RunFolder, create_run_folder, open_run_folder
 from cwm.llm.chat import Closable
 from cwm.programs.evaluation import ProgramEvaluator
+from cwm.programs.residual.writing import law_of
 from cwm.programs.unit_tests import load_unit_tests
 from cwm.proposers.starting import StartingFrom
 from cwm.report.quotes import Quote
+from cwm.report.residual import LAW
 from cwm.report.runs import ModelReport, RunReport
 from cwm.report.scores import ScoreRow
 from cwm.scoring import (
     baseline_rows,
+    make_corrector,
     make_fitter,
     make_task,
     open_evaluator,
@@ -153,6 +156,7 @@ class Session:
             models=self._models(result),
             candidates=result.candidates,
             best=result.best,
+            residual=None if result.corrected is None else result.corrected.report,
             rows=rows,
             folder=self.folder.path,
             world_model=self.folder.world_model,
@@ -188,6 +192,9 @@ class Session:
                 proposer=proposer,
                 evaluator=parts.evaluator,
                 fitter=parts.fitter,
+                corrector=make_corrector(
+                    evaluator, config.correcting, seed=config.seed
+                ),
                 ahead=parts.ahead,
                 journal=journal,
                 limits=config.budget.limits(),
@@ -212,7 +219,7 @@ class Session:
             if result.best is not None:
                 best = result.best
                 row = program_row(best.source, best.evaluation, evaluator, dataset)
-                rows = (row, *rows)
+                rows = (row, *_law_rows(result, evaluator, dataset), *rows)
         return result, rows
 
     @contextmanager
@@ -261,6 +268,8 @@ class Session:
         settings = config_to_json(self.config)
         # A run may be given more to spend later and stays the same run.
         del settings["budget"], settings["models"]["concurrency"]
+        # No call depends on it; earlier versions had none.
+        del settings["residual"]
         body: dict[str, Any] = {
             "environment": self.source.dataset.environment_id,
             "proposer": proposer.name,
@@ -336,6 +345,18 @@ class Session:
                 return f"--call-budget {2 * budget.call_budget}"
 
 
+def _law_rows(
+    result: SynthesisResult, evaluator: ProgramEvaluator, dataset: Dataset
+) -> tuple[ScoreRow, ...]:
+    """Returns the row of the best program without its residual, if it has one."""
+    if result.corrected is None or not result.corrected.is_changed:
+        return ()
+    law = result.corrected.law
+    row = program_row(law.source, law.evaluation, evaluator, dataset, name=LAW)
+    # The table's first row says what the audit found.
+    return (replace(row, audit=None),)
+
+
 def make_quote(config: RunConfig, *, progress: Progress) -> Quote:
     """Returns what a run would cost; nothing is asked, and no folder is made.
 
@@ -388,6 +409,9 @@ def new_session(
     start_program = None
     if config.start_from is not None:
         start_program = read_text(config.start_from)
+        if config.correcting.mode == "sparse":
+            # The law is what is improved; its residual is learned anew.
+            start_program = law_of(start_program)
     proposer = _begun(make_proposer(config), start_program)
     name = config.source.env or Path(str(config.source.data)).stem
     had_folder = out is not None and out.exists()

@@ -72,7 +72,7 @@ class Arguments:
         acting: How an online run acts.
         execution: Where programs are run.
         dry_run: Say what the run would cost, and make no call.
-        json: Print the result as JSON instead of tables.
+        json: Print the result as JSON.
         quiet: Show no progress.
     """
 

@@ -13,7 +13,7 @@ import numpy as np
 from cwm.core.codec import conform, encode_columns
 from cwm.core.errors import DataError, PrerequisiteError
 from cwm.core.spaces import DictSpec, SpaceSpec, TupleSpec, Value
-from cwm.core.trajectories import Dataset, Split, Trajectory
+from cwm.core.trajectories import SPLITS, Dataset, Split, Trajectory
 from envs.spaces import space_spec
 
 PREFIX = "minari:"
@@ -23,7 +23,7 @@ SPLIT_PATTERN: tuple[Split, ...] = (
     *("train", "train", "validation", "train", "held_out"),
     *("train", "train", "validation", "train", "held_out"),
 )
-"""Split of each episode in turn, since Minari has none."""
+"""Split of each episode in turn, where none is recorded: Minari has none."""
 
 
 def import_minari(name: str | Path, *, max_transitions: int = 10_000) -> Dataset:
@@ -83,16 +83,24 @@ def _convert(name: str, source: Any, max_transitions: int) -> Dataset:
         raise DataError(f"{name!r} must have at least 1 episode, got 0.")
     spec = source.env_spec
     description = getattr(source.storage, "metadata", {}).get("description") or ""
-    pattern = SPLIT_PATTERN
     return Dataset(
         environment_id=spec.id if spec is not None else name,
         description=str(description),
         observation_space=observation_space,
         action_space=action_space,
         trajectories=tuple(trajectories),
-        splits=tuple(pattern[i % len(pattern)] for i in range(len(trajectories))),
+        splits=_splits(source, len(trajectories)),
         collection={"collector": "minari", "dataset": name},
     )
+
+
+def _splits(source: Any, number: int) -> tuple[Split, ...]:
+    """Returns the splits that a data set of ours carries; Minari itself has none."""
+    told = source.storage.get_episode_metadata(range(number))
+    found = tuple(episode.get("split") for episode in told)
+    if all(split in SPLITS for split in found):
+        return found
+    return tuple(SPLIT_PATTERN[i % len(SPLIT_PATTERN)] for i in range(number))
 
 
 def _trajectory(

@@ -329,7 +329,8 @@ class GaussianSearch:
         known = self._known(number, is_last=iteration == allotment.num_iterations - 1)
         if number > 0:
             self._last = None
-        points, returns = [self.kept[:0]], [np.zeros(0)]
+        points: list[FloatArray] = []
+        returns: list[FloatArray] = []
         num_plans = 0
         while number > 0:
             points.append(self._drawn(number, known))
@@ -340,7 +341,9 @@ class GaussianSearch:
             number = allotment.further_plans(
                 steps - taken, simulator.remaining, mean_length=taken / num_plans
             )
-        return np.concatenate(points), np.concatenate(returns)
+        if not points:
+            return self.kept[:0], np.zeros(0)
+        return _joined(points), _joined(returns)
 
     def _known(self, number: int, *, is_last: bool) -> FloatArray:
         """Returns the points that a round of so many begins with."""
@@ -407,3 +410,8 @@ def elites(returns: FloatArray, number: int) -> NDArray[np.intp]:
     order = np.argsort(-returns, kind="stable")  # NaN comes last.
     num_valid = int(np.count_nonzero(~np.isnan(returns)))
     return order[: min(number, num_valid)]
+
+
+def _joined(parts: list[FloatArray]) -> FloatArray:
+    """Returns arrays one after another; one by itself is not copied."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -202,17 +202,16 @@ class PlanScorer:
         is_end = bool(rollouts.terminated[index])
         # Elsewhere a state is something else, which rollouts do not tell.
         shows_states = isinstance(self._simulator.model, BatchedWorldModel)
-        predictions = []
-        for time in range(length):
-            observation = plain(rollouts.observations[index][time])
-            predictions.append(
-                StepResult(
-                    next_state=observation if shows_states else None,
-                    observation=observation,
-                    reward=float(rollouts.rewards[index, time]),
-                    terminated=is_end and time == length - 1,
-                )
+        seen = [plain(row) for row in rollouts.observations[index][:length]]
+        rewards = rollouts.rewards[index, :length].tolist()
+        predictions = [
+            StepResult(
+                observation if shows_states else None, observation, reward, False
             )
+            for observation, reward in zip(seen, rewards, strict=True)
+        ]
+        if is_end and predictions:
+            predictions[-1] = predictions[-1]._replace(terminated=True)
         return Candidate(
             point=population.points[index],
             actions=tuple(plain(action) for action in population.actions[index]),

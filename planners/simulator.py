@@ -227,7 +227,7 @@ class Simulator:
         current = np.broadcast_to(first, (number, *first.shape)).copy()
         rewards = np.zeros((horizon, number))
         observations = np.zeros((horizon, number, *first.shape), dtype=first.dtype)
-        lengths = np.zeros(number, dtype=np.int64)
+        lengths = np.full(number, horizon, dtype=np.int64)
         terminated = np.zeros(number, dtype=np.bool_)
         failed = np.zeros(number, dtype=np.bool_)
         active: _Rows = slice(None)  # All, until one has ended.
@@ -235,13 +235,15 @@ class Simulator:
             moved = self._step_rows(model, current, act(time, active, current))
             current, rewards[time, active] = moved.states, moved.rewards
             observations[time, active] = current
-            lengths[active] += ~moved.failed
-            terminated[active] = moved.terminated
-            failed[active] = moved.failed
-            goes_on = ~(moved.terminated | moved.failed)
-            if not goes_on.all():
-                active = np.arange(number)[active][goes_on]
-                current = current[goes_on]
+            has_ended = moved.terminated | moved.failed
+            if has_ended.any():
+                rows = np.arange(number)[active]
+                ended = rows[has_ended]
+                terminated[ended] = moved.terminated[has_ended]
+                failed[ended] = moved.failed[has_ended]
+                lengths[ended] = time + ~moved.failed[has_ended]
+                active = rows[~has_ended]
+                current = current[~has_ended]
                 if not len(active):
                     break
         return RolloutBatch(
@@ -249,10 +251,7 @@ class Simulator:
             lengths=lengths,
             terminated=terminated,
             failed=failed,
-            observations=[
-                observations[:length, index]
-                for index, length in enumerate(lengths.tolist())
-            ],
+            observations=_by_rollout(observations, lengths),
         )
 
     def _step_rows(
@@ -340,6 +339,16 @@ class _Moved(NamedTuple):
     rewards: FloatArray
     terminated: NDArray[np.bool_]
     failed: NDArray[np.bool_]
+
+
+def _by_rollout(
+    observations: NDArray[Any], lengths: NDArray[np.int64]
+) -> list[NDArray[Any]]:
+    """Returns `[H, N, ...]` as one array for each rollout, as long as it is."""
+    rollouts = list(observations.swapaxes(0, 1))
+    for index in np.flatnonzero(lengths < len(observations)).tolist():
+        rollouts[index] = rollouts[index][: lengths[index]]
+    return rollouts
 
 
 def discounted_returns(rollouts: RolloutBatch, discount: float) -> FloatArray:

@@ -1,11 +1,4 @@
-"""`python -m sandbox`: run a program with limits, or see how strong the walls are.
-
-    python -m sandbox run program.py --stdin input.txt --wall-s 2
-    python -m sandbox doctor
-
-Exit codes: 0 done, 1 the program failed or was stopped, 2 usage, 3 no sandbox of
-the required strength, 130 interrupted by Ctrl-C.
-"""
+"""`python -m sandbox`: run a program with limits, or see how strong the walls are."""
 
 import argparse
 import json
@@ -21,6 +14,35 @@ from sandbox.outcome import Completed, Outcome
 from sandbox.policy import PolicyMode
 from sandbox.pool import Sandbox
 from sandbox.programs import DRIVERS, STDIN_LIMITS, ProgramOutput, run_stdin_tests
+
+DESCRIPTION = """\
+Runs untrusted programs with limits, and says how strong the walls around them are.
+
+  python -m sandbox run program.py --stdin input.txt --wall-s 2
+  python -m sandbox doctor
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 no sandbox of the required strength, 130
+interrupted.
+"""
+
+RUN_DESCRIPTION = """\
+Runs a program from its standard input to its standard output, with limits.
+
+  python -m sandbox run program.py --stdin input.txt --wall-s 2 --memory-mib 256
+  python -m sandbox run program.py --json
+
+Exit codes: 0 done, 1 the program failed or was stopped, 2 usage, 3 no sandbox of the
+required strength, 130 interrupted.
+"""
+
+DOCTOR_DESCRIPTION = """\
+Shows what keeps programs in on this machine, and how to reach a higher level.
+
+  python -m sandbox doctor
+  python -m sandbox doctor --json
+
+Exit codes: 0 the level is kernel, 1 it is lower, 2 usage, 130 interrupted.
+"""
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -55,20 +77,25 @@ def _fail(code: int, message: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
-        description="Runs untrusted programs with limits.",
-        epilog=(
-            "Exit codes: 0 done, 1 the program failed or was stopped, 2 usage, 3 no "
-            "sandbox of the required strength, 130 interrupted."
-        ),
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(
-        commands.add_parser("run", help="run a program, from its input to its output")
+        commands.add_parser(
+            "run",
+            help="run a program, from its input to its output",
+            description=RUN_DESCRIPTION,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
     )
     doctor = commands.add_parser(
-        "doctor", help="show what keeps programs in, and how to reach a higher level"
+        "doctor",
+        help="show what keeps programs in, and how to reach a higher level",
+        description=DOCTOR_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    doctor.add_argument("--json", action="store_true", help="the report as JSON")
+    doctor.add_argument("--json", action="store_true", help="Print the result as JSON.")
     doctor.set_defaults(command=_doctor)
     return parser
 
@@ -104,14 +131,15 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         help="refuse what the check of the source finds, warn of it, or do not look",
     )
     run.add_argument(
+        "--isolation",
         "--require",
+        dest="require",
         choices=LEVELS,
         default="kernel",
-        help="the weakest isolation that is acceptable (default: %(default)s)",
+        help="Weakest isolation of programs that is acceptable, where kernel is the "
+        "strongest; with less, no program is run (default: %(default)s)",
     )
-    run.add_argument(
-        "--json", action="store_true", help="outcome, use and isolation as JSON"
-    )
+    run.add_argument("--json", action="store_true", help="Print the result as JSON.")
     run.set_defaults(command=_run)
 
 

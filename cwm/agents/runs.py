@@ -119,8 +119,9 @@ class DreamConfig:
             is told what it would be told there (Dyna).
         model_starts: First states taken from the real level, one for each reset; at
             least 1. Episodes in the model begin at these.
-        isolation: Weakest isolation of programs that is acceptable, where kernel is
-            the strongest; with less, no program is run.
+        isolation: Weakest isolation of programs that is acceptable, where kernel
+            is the strongest; with less, no program is run. docs/sandbox.md says
+            what each keeps out.
         limits: What the program may use; wall-s is for one step of all environments.
     """
 
@@ -158,7 +159,7 @@ class PolicyRunConfig:
         stop_at: Training ends when so large a share of the last 200 episodes
             succeeds; above 0 and at most 1. If not given, it goes on.
         save_every: Updates between two checkpoints, with learner ppo; at least 1.
-        seed: Of everything random; at least 0.
+        seed: Seed of everything random; at least 0.
         network: How the model becomes a policy.
         ppo: How PPO learns.
         cloning: How it is cloned; seed is that of the run.

@@ -66,6 +66,11 @@ def run_cell(cell: Cell, note: Note) -> CellResult:
     try:
         if cell.config.is_of_problems:
             return _problem_cell(cell, progress)
+        if cell.config.is_of_providers:
+            # It brings what makes agents and knowledge.
+            from cwm.benchmark.provider_cells import provider_cell  # noqa: PLC0415
+
+            return provider_cell(cell, progress)
         return _WorldCell.of(cell, progress).result()
     except SandboxUnavailable as error:
         raise no_sandbox(error) from error

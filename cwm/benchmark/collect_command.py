@@ -9,12 +9,13 @@ from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any, TextIO
 
+import tyro
 from rich.console import Console
 from rich.table import Table
 
 from cwm.arguments import parse
 from cwm.benchmark.plan import chosen
-from cwm.benchmark.words import listed, seeds_in
+from cwm.benchmark.words import listed, seeds_in, suite_first
 from cwm.cli import EXIT_DONE, EXIT_FAILED
 from cwm.core.dataset_file import load_dataset
 from cwm.core.errors import ConfigError
@@ -43,9 +44,9 @@ DESCRIPTION = f"""\
 Makes the data of a suite: training, validation, held-out and planner-visited
 trajectories of each task, and a file of their digests beside them.
 
-  python -m cwm.benchmark collect --suite cwmb-r
-  python -m cwm.benchmark collect --suite cwmb-r --envs CartPole,Taxi --quick
-  python -m cwm.benchmark collect --suite cwmb-r --check cwm/suites/hashes/cwmb-r.json
+  python -m cwm.benchmark collect cwmb-r
+  python -m cwm.benchmark collect cwmb-r --envs CartPole,Taxi --quick
+  python -m cwm.benchmark collect cwmb-r --check cwm/suites/hashes/cwmb-r.json
 
 Suites: {", ".join(SUITES)}. Data that are there are taken as they are. With --check,
 digests are compared with those of a file. They are the same for the same seeds,
@@ -64,7 +65,7 @@ class Arguments:
     """What the command line says.
 
     Attributes:
-        suite: Name of the suite.
+        suite: Name of the suite; --suite NAME does as well.
         envs: Names of tasks, with commas between them; all if not given.
         seeds: Seeds, with commas between them. Of cwmb-s each seed draws constants of
             its own.
@@ -72,11 +73,13 @@ class Arguments:
         quick: Little data of each task: to try things out.
         workers: Data sets at a time, each in a process of its own.
         check: File of digests that the data must have.
-        json: Print the result as JSON instead of a table.
+        json: Print the result as JSON.
         quiet: Show no progress.
     """
 
-    suite: Annotated[str, shown_as("SUITE")] = "cwmb-r"
+    suite: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SUITE")] = (
+        "cwmb-r"
+    )
     envs: Annotated[str | None, shown_as("NAME,NAME,...")] = None
     seeds: Annotated[str, shown_as("INT,INT,...")] = "0"
     out: Annotated[Path | None, shown_as("FOLDER")] = None
@@ -141,7 +144,12 @@ def collect_suite(words: list[str]) -> int:
     Raises:
         CwmError: If an option is wrong or a file cannot be read or written.
     """
-    arguments = parse(Arguments, words, command="benchmark collect", text=DESCRIPTION)
+    arguments = parse(
+        Arguments,
+        suite_first(words),
+        command="benchmark collect",
+        text=DESCRIPTION,
+    )
     jobs = jobs_of(arguments)
     expected: tuple[DataHash, ...] = ()
     if arguments.check is not None:

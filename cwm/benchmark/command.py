@@ -30,11 +30,18 @@ COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
 DESCRIPTION = """\
 usage: python -m cwm.benchmark {run,report,compare,collect,search} ...
 
+Runs many tasks, searches and seeds, and says what came of them.
+
   run       a suite: many tasks, searches and seeds into one folder of results
   report    what came of it, as tables, Markdown, CSV, JSON or a picture
   compare   two sets of results: paired differences and tests
   collect   the data of a suite: transitions, their splits and their digests
   search    searches beside each other at an equal number of calls
 
+  python -m cwm.benchmark run cwmb-r --envs CartPole,Taxi --quick
+  python -m cwm.benchmark report runs/benchmark-cwmb-r
+
 python -m cwm.benchmark NAME --help says more about each.
+
+Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
 """

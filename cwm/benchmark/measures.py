@@ -85,7 +85,7 @@ def measure(
     found = _read(path)
     if found is None:
         progress.phase("metrics")
-        found = _metrics(cell, source, rules, _baselines(source, shared)).to_json()
+        found = _metrics(cell, source, rules, baselines(source, shared)).to_json()
         write_atomically(path, json.dumps(found) + "\n")
     metrics = RunMetrics.from_json(found)
     figures: dict[str, float | None] = {}
@@ -194,8 +194,13 @@ def usage_figures(usage: Mapping[str, Any]) -> dict[str, float | None]:
     }
 
 
-def _baselines(source: Source, path: Path) -> tuple[MetricRow, ...]:
-    """Returns the rows that the transitions alone decide, measured once."""
+def baselines(source: Source, path: Path) -> tuple[MetricRow, ...]:
+    """Returns the rows that the transitions alone decide, measured once.
+
+    Args:
+        source: The transitions.
+        path: File for them.
+    """
     with locked(path.with_name(f".{path.stem}.lock")):
         found = _read(path)
         if found is not None:

@@ -15,6 +15,7 @@ from cwm.benchmark.induction import (
     quick_induction,
     roles_with,
 )
+from cwm.benchmark.provider_rows import DEFAULT_PROVIDERS, ProvidersConfig
 from cwm.config import RunConfig, SourceConfig, config_to_json
 from cwm.core.errors import ConfigError
 from cwm.core.names import slug
@@ -26,6 +27,8 @@ from cwm.suites.apps import find_apps
 from cwm.suites.benchmark_task import full
 from cwm.suites.human_eval import data_file, read_entries
 from cwm.suites.own_tasks import own_task_ids
+from cwm.suites.providers import SUITE as PROVIDERS
+from cwm.suites.providers import ProviderTask
 from cwm.suites.tasks import SUITES as WORLD_SUITES
 from cwm.suites.tasks import BenchmarkTask, quick, tasks
 from cwm.suites.words import SUITE as WORDS
@@ -35,6 +38,9 @@ PROBLEM_SUITES = ("apps", "humaneval", "own")
 """Suites of programs with unit tests."""
 
 SUITE_NAMES = (*WORLD_SUITES, *PROBLEM_SUITES)
+
+WITH_RULES = (WORDS, PROVIDERS)
+"""Suites in which rules in words are induced."""
 
 NUM_QUICK_PROBLEMS = 4
 """Problems of a quick run, the first ones."""
@@ -56,6 +62,7 @@ class SuiteConfig:
             same transitions, to act beside the program; 0 for none.
         induction: Settings of hypothesis induction; world and seed are each cell's
             own, and if they name no model, that of `run` takes all roles.
+        providers: What decides the rows of the suite providers.
     """
 
     suite: str
@@ -66,6 +73,7 @@ class SuiteConfig:
     asks_model: int = 0
     offline_steps: int = 0
     induction: InductionRunConfig = DEFAULT
+    providers: ProvidersConfig = DEFAULT_PROVIDERS
 
     def __post_init__(self) -> None:
         if self.suite not in SUITE_NAMES:
@@ -88,11 +96,12 @@ class SuiteConfig:
                     f"{' and '.join(unused)} cannot be given for {self.suite!r}: "
                     "programs with unit tests have neither transitions nor episodes."
                 )
-        if self.induction != DEFAULT and self.suite != WORDS:
+        if self.induction != DEFAULT and self.suite not in WITH_RULES:
             raise ConfigError(
-                f"--induction is for {WORDS!r}, where hypotheses are induced, got "
-                f"{self.suite!r}."
+                f"--induction is for {' and '.join(map(repr, WITH_RULES))}, where "
+                f"hypotheses are induced, got {self.suite!r}."
             )
+        self._check_providers()
         if self.asks_model and not self.run.models.llm:
             raise ConfigError("--ask-model needs a model: name it with --llm.")
         if self.is_of_problems and not self.run.models.llm:
@@ -100,6 +109,37 @@ class SuiteConfig:
                 "Programs with unit tests are written by a language model: name one "
                 "with --llm."
             )
+
+    def _check_providers(self) -> None:
+        if self.suite != PROVIDERS:
+            if self.providers != DEFAULT_PROVIDERS:
+                raise ConfigError(
+                    f"--providers is for the suite {PROVIDERS!r}, got {self.suite!r}."
+                )
+            return
+        unused = {
+            "--full": self.is_full,
+            "--ask-model": self.asks_model,
+            "--offline-steps": self.offline_steps,
+        }
+        named = [name for name, value in unused.items() if value]
+        if named:
+            raise ConfigError(
+                f"{' and '.join(named)} cannot be given for {PROVIDERS!r}: its rows "
+                "are those of --searches."
+            )
+        known = self.task_names()
+        for name in self.providers.files():
+            if name not in known:
+                raise ConfigError(
+                    f"providers.programs must be for some of {', '.join(known)}, got "
+                    f"{name!r}."
+                )
+
+    @property
+    def is_of_providers(self) -> bool:
+        """Whether a cell is a row of the suite providers, and no search."""
+        return self.suite == PROVIDERS
 
     @property
     def is_of_problems(self) -> bool:
@@ -109,6 +149,8 @@ class SuiteConfig:
     @property
     def is_stand_in(self) -> bool:
         """Whether something that is no model has the place of one."""
+        if self.is_of_providers:
+            return False  # Each row says it of itself.
         llms = self.run.models.llm
         if llms:
             return any(llm.startswith(STAND_INS) for llm in llms)
@@ -158,18 +200,27 @@ class SuiteConfig:
             PrerequisiteError: If a package that its environment needs is missing.
         """
         (task,) = [one for one in tasks(self.suite, seed) if one.name == name]
+        if isinstance(task, ProviderTask):
+            task = self.made_with.applied(task)
         if self.is_quick:
             return quick(task)
         return full(task) if self.is_full else task
+
+    @property
+    def made_with(self) -> ProvidersConfig:
+        """What providers are made with, less of it in a quick run."""
+        return self.providers.quick() if self.is_quick else self.providers
 
     def to_json(self) -> dict[str, Any]:
         """Returns the settings as plain data."""
         plain = {one.name: getattr(self, one.name) for one in fields(self)}
         plain |= {"run": config_to_json(self.run), "tests": asdict(self.tests)}
-        del plain["induction"]
-        if self.suite != WORDS:
-            return plain
-        return plain | {"induction": self.induction.to_json()}
+        del plain["induction"], plain["providers"]
+        if self.suite in WITH_RULES:
+            plain["induction"] = self.induction.to_json()
+        if self.is_of_providers:
+            plain["providers"] = asdict(self.providers)
+        return plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +276,10 @@ class Cell:
             else run.tree.of(_search(self.key.search)),
         )
 
+    def task(self) -> BenchmarkTask:
+        """Returns the task of the cell."""
+        return self.config.task(self.key.task, self.key.seed)
+
     @property
     def is_of_rules(self) -> bool:
         """Whether rules in words are searched for, and no program."""
@@ -239,7 +294,7 @@ class Cell:
         given = self.config.induction
         if self.config.is_quick:
             given = quick_induction(given)
-        env = self.config.task(self.key.task, self.key.seed).env
+        env = self.task().env_in_words
         return replace(
             given,
             induction=replace(given.induction, env=env),

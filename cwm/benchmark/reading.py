@@ -7,12 +7,16 @@ from typing import Any
 
 from cwm.benchmark.induction import HYPOTHESES, QUICK_PHASES
 from cwm.benchmark.plan import PROBLEM_SUITES, ResultsFolder
+from cwm.benchmark.provider_rows import ROWS
 from cwm.benchmark.suite import read_settings
 from cwm.core.errors import ConfigError
 from cwm.evaluation.cell_results import CellKey, CellResult, ResultsFile
 from cwm.report.paired import Contender
+from cwm.report.providers import make_providers_report
 from cwm.report.suite_published import published_tables
 from cwm.report.suites import SuiteReport, make_suite_report
+from cwm.suites.providers import DISCOUNT
+from cwm.suites.providers import SUITE as PROVIDERS
 
 
 def read_report(folder: ResultsFolder) -> SuiteReport:
@@ -26,6 +30,15 @@ def read_report(folder: ResultsFolder) -> SuiteReport:
     results = ResultsFile(folder.results).read()
     suite = content["suite"]
     searches = {key.search for key in folder.planned(content)}
+    if suite == PROVIDERS:
+        return make_providers_report(
+            folder.planned(content),
+            results,
+            suite=suite,
+            roles={name: row.role for name, row in ROWS.items()},
+            settings=_provider_lines(content["settings"], searches),
+            folder=str(folder.path),
+        )
     report = make_suite_report(
         suite,
         folder.planned(content),
@@ -66,6 +79,21 @@ def _setting_lines(settings: dict[str, Any], searches: Set[str]) -> tuple[str, .
     ]
     lines.append(f"budget of a cell: {', '.join(limits)}")
     return tuple(lines)
+
+
+def _provider_lines(settings: dict[str, Any], rows: Set[str]) -> tuple[str, ...]:
+    """Returns the planner and the budget that all rows have."""
+    made = settings["providers"]
+    lines = list(_setting_lines(settings, rows - {HYPOTHESES} or rows))
+    if HYPOTHESES in rows and made["rules"] is None:
+        lines.append(_induction_line(settings))
+    return (
+        f"planner of all rows but policies alone, experts and random actions: mcts, "
+        f"{made['simulations']} simulations a decision, leaves valued by "
+        f"{made['rollout_steps']} random steps, discount {DISCOUNT:g}, one action at a "
+        "time",
+        *lines,
+    )
 
 
 def _induction_line(settings: dict[str, Any]) -> str:

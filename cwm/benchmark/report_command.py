@@ -30,7 +30,7 @@ is still going on can be looked at, too.
   python -m cwm.benchmark report runs/benchmark-cwmb-r --format markdown --out table.md
   python -m cwm.benchmark report runs/benchmark-cwmb-r --plot table.png
 
-Exit codes: 0 done, 1 failed, 2 usage.
+Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
 """
 
 COMPARE_DESCRIPTION = """\
@@ -43,7 +43,7 @@ Wilcoxon signed-rank test, a sign-flip permutation test, and a bootstrap interva
 A side is a folder of results, or FOLDER:SEARCH where it has several. Sides with other
 data are refused.
 
-Exit codes: 0 done, 1 failed, 2 usage.
+Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
 """
 
 Format = Literal["tables", "markdown", "csv", "json"]
@@ -56,7 +56,7 @@ class ReportArguments:
     Attributes:
         folder: Folder of the results.
         format: How the report is written; csv has the rows only.
-        out: File for it, instead of standard output.
+        out: File for the report, instead of standard output.
         plot: File (.png) for a picture; needs the extra [plot].
     """
 
@@ -75,7 +75,7 @@ class CompareArguments:
         second: The other one.
         metric: Figure to compare; held_out_strict if not given, and strict of programs
             with unit tests. Any figure of results.jsonl.
-        json: Print the result as JSON instead of tables.
+        json: Print the result as JSON.
     """
 
     first: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="A")]

@@ -19,18 +19,35 @@ from cwm.benchmark.plan import (
     SuiteConfig,
     chosen,
 )
+from cwm.benchmark.provider_rows import ROWS, ProvidersConfig
 from cwm.benchmark.reading import read_report
 from cwm.benchmark.suite import SuiteRun
-from cwm.benchmark.words import listed, searches_or_rules_in, seeds_in
+from cwm.benchmark.words import (
+    listed,
+    provider_rows_in,
+    searches_or_rules_in,
+    seeds_in,
+    suite_first,
+)
 from cwm.cli import EXIT_DONE, EXIT_FAILED
-from cwm.config import RunConfig
+from cwm.config import PRESETS, RunConfig
 from cwm.core.errors import ConfigError
 from cwm.execution.executor_config import ExecutorConfig
 from cwm.execution.options import shown_as
 from cwm.program_synthesis import PAPER_CALL_BUDGET
 from cwm.programs.program_runs import ProgramTestConfig
 from cwm.report.live import make_progress
+from cwm.suites.providers import SUITE as PROVIDERS
 from cwm.suites.words import SUITE as WORDS
+
+PROVIDERS_CALL_BUDGET = 10
+"""Calls for each program of the suite providers."""
+
+CALL_BUDGETS = {
+    **dict.fromkeys(PROBLEM_SUITES, PAPER_CALL_BUDGET),
+    PROVIDERS: PROVIDERS_CALL_BUDGET,
+}
+"""Suite -> its usual budget of calls, where that is not cwm.synthesize's."""
 
 DESCRIPTION = f"""\
 Runs a suite: each task with each search and each seed is a cell, in a process of its
@@ -42,6 +59,7 @@ own, and all results go into one folder.
       --searches gif-mcts,best-of-n --call-budget 10
   python -m cwm.benchmark run cwmb-s --seeds 0,1,2 --executor ray --ray-address auto
   python -m cwm.benchmark run words --quick
+  python -m cwm.benchmark run providers --envs playground
   python -m cwm.benchmark run own --llm openai:MODEL
   python -m cwm.benchmark run apps --data FOLDER --llm openai:MODEL
 
@@ -49,7 +67,8 @@ SUITE is one of {", ".join(SUITE_NAMES)}. Started again with the same settings a
 folder, the command takes cells that are done as they are, and continues the others;
 tasks, searches and seeds may be added. Without --llm, world models are induced from
 the transitions, and in words, where states are sentences, rules are, as cwm.induce
-does it. In --llm, {{task}}, {{search}} and {{seed}} stand for those of the cell:
+does it. In providers, --searches are its rows: {", ".join(ROWS)}.
+In --llm, {{task}}, {{search}} and {{seed}} stand for those of the cell:
 scripted:answers/{{task}}.json.
 
 Exit codes: 0 done, 1 some cell failed, 2 usage, 130 interrupted.
@@ -65,11 +84,12 @@ class Arguments:
         run: The settings of all runs, as in cwm.synthesize; the suite says which
             environments and transitions there are, and --seed and --search are
             --seeds and --searches here. --data is the folder of apps. Problems with
-            unit tests have 20 calls each unless --call-budget is given.
+            unit tests have 20 calls each unless --call-budget is given, and programs
+            of providers 10.
         envs: Names of tasks or problems, with commas between them; all if not given.
         searches: Searches, with commas between them; gif-mcts if not given. In words
             also hypotheses, which is hypothesis induction, and what is done there if
-            not given.
+            not given. In providers: rows, all if not given.
         seeds: Seeds, with commas between them. Of cwmb-s each seed draws constants of
             its own.
         quick: Little data and few, short episodes, or four problems: to try things
@@ -89,13 +109,16 @@ class Arguments:
         induction: Settings of hypothesis induction: a preset of cwm.induce, or a JSON
             file such as the config.json of one of its runs. World and seed are those
             of the cell; if no model is named there, that of --llm takes all roles.
-        preset: Named settings to start from, as in cwm.synthesize.
-        config: JSON file of settings, as in cwm.synthesize.
+        providers: What the rows of the suite providers are made with.
+        preset: Named settings to start from, as in cwm.synthesize. A config file and
+            the other options override them.
+        config: JSON file of settings, such as the config.json of another run; the
+            other options override it.
         out: Folder of the results; runs/benchmark-SUITE if not given.
         data_folder: Folder of the transitions, and of the returns of random actions
             and of the oracle; those of --out if not given. Several results may share
             one: names have digests of what decides the content.
-        json: Print the report as JSON instead of tables.
+        json: Print the result as JSON.
         quiet: Show no progress.
     """
 
@@ -115,7 +138,8 @@ class Arguments:
     ask_model: int = 0
     offline_steps: int = 0
     induction: Annotated[str | None, shown_as("NAME|FILE")] = None
-    preset: Annotated[str, shown_as("NAME")] = "default"
+    providers: ProvidersConfig = field(default_factory=ProvidersConfig)
+    preset: Annotated[str, shown_as(f"{{{','.join(PRESETS)}}}")] = "default"
     config: Annotated[Path | None, shown_as("FILE")] = None
     out: Annotated[Path | None, shown_as("FOLDER")] = None
     data_folder: Annotated[Path | None, shown_as("FOLDER")] = None
@@ -138,14 +162,13 @@ class Arguments:
             asks_model=self.ask_model,
             offline_steps=self.offline_steps,
             induction=induction_named(self.induction),
+            providers=self.providers,
         )
         names = () if self.envs is None else listed(self.envs, "--envs")
-        usual = HYPOTHESES if self.suite == WORDS else "gif-mcts"
-        searches = usual if self.searches is None else self.searches
         return SuiteRun(
             config=config,
             tasks=chosen(config.task_names(), names),
-            searches=searches_or_rules_in(searches),
+            searches=self._searches(),
             seeds=seeds_in(self.seeds),
             folder=ResultsFolder(self.out or Path(f"runs/benchmark-{self.suite}")),
             num_workers=self.workers,
@@ -153,6 +176,12 @@ class Arguments:
             data_folder=self.data_folder,
             execution=self.execution,
         )
+
+    def _searches(self) -> tuple[str, ...]:
+        if self.suite == PROVIDERS:
+            return provider_rows_in(self.searches)
+        usual = HYPOTHESES if self.suite == WORDS else "gif-mcts"
+        return searches_or_rules_in(usual if self.searches is None else self.searches)
 
 
 def run_suite(words: list[str]) -> int:
@@ -198,9 +227,9 @@ def arguments_of(words: Sequence[str]) -> Arguments:
     base = base_config(words)
     arguments = _parse(words, base)
     is_plain = option(words, "--preset") is None and option(words, "--config") is None
-    if is_plain and arguments.suite in PROBLEM_SUITES:
+    if is_plain and arguments.suite in CALL_BUDGETS:
         # What the default is can be known only when the suite is.
-        budget = replace(base.budget, call_budget=PAPER_CALL_BUDGET)
+        budget = replace(base.budget, call_budget=CALL_BUDGETS[arguments.suite])
         base = replace(base, budget=budget)
         arguments = _parse(words, base)
     _check_unused(arguments)
@@ -215,17 +244,6 @@ def _parse(words: Sequence[str], base: RunConfig) -> Arguments:
         text=DESCRIPTION,
         default=Arguments(suite=tyro.MISSING, run=base),
     )
-
-
-def suite_first(words: Sequence[str]) -> list[str]:
-    """Returns the command line with the suite in front, however it was given."""
-    rest = list(words)
-    for position, word in enumerate(rest):
-        if word == "--suite" and position + 1 < len(rest):
-            return [rest[position + 1], *rest[:position], *rest[position + 2 :]]
-        if word.startswith("--suite="):
-            return [word.partition("=")[2], *rest[:position], *rest[position + 1 :]]
-    return rest
 
 
 def _check_unused(arguments: Arguments) -> None:

@@ -13,7 +13,7 @@ from cwm.arguments import base_config, own_models, parse
 from cwm.benchmark.comparison import Comparison
 from cwm.benchmark.words import listed, searches_in, seeds_in
 from cwm.cli import EXIT_DONE
-from cwm.config import RunConfig
+from cwm.config import PRESETS, RunConfig
 from cwm.execution.options import shown_as
 from cwm.report.live import make_progress
 from mcts.registry import SEARCH_NAMES
@@ -41,17 +41,19 @@ class SearchArguments:
             commas between them; --search and --seed are not used.
         searches: Searches to compare, with commas between them.
         seeds: Seeds, with commas between them; each is one run of each search.
-        preset: Named settings to start from, as in cwm.synthesize.
-        config: JSON file of settings, as in cwm.synthesize.
+        preset: Named settings to start from, as in cwm.synthesize. A config file and
+            the other options override them.
+        config: JSON file of settings, such as the config.json of another run; the
+            other options override it.
         out: Folder of the runs.
-        json: Print the result as JSON instead of a table.
+        json: Print the result as JSON.
         quiet: Show no progress.
     """
 
     run: Annotated[RunConfig, tyro.conf.arg(name="")] = field(default_factory=RunConfig)
     searches: Annotated[str, shown_as("NAME,NAME,...")] = ",".join(SEARCH_NAMES)
     seeds: Annotated[str, shown_as("INT,INT,...")] = "0"
-    preset: Annotated[str, shown_as("NAME")] = "default"
+    preset: Annotated[str, shown_as(f"{{{','.join(PRESETS)}}}")] = "default"
     config: Annotated[Path | None, shown_as("FILE")] = None
     out: Annotated[Path, shown_as("FOLDER")] = Path("runs/search-comparison")
     json: bool = False

@@ -21,6 +21,7 @@ from cwm.execution.locks import only_one
 from cwm.execution.progress import Progress, Status
 from cwm.execution.provenance import environment_report
 from cwm.proposers.symbolic.proposer import refusal
+from cwm.suites.providers import ProviderTask
 
 NUM_WORKERS = 2
 """Cells at a time, on a machine with two processors; a sandbox has two workers."""
@@ -100,6 +101,8 @@ class SuiteRun:
             self._check_induction()
         if self.config.is_of_problems or self.config.run.models.llm:
             return
+        if self.config.is_of_providers:
+            return  # Rows say what they lack.
         if set(self.searches) == {HYPOTHESES}:
             return
         reason = None
@@ -122,6 +125,9 @@ class SuiteRun:
             )
         for name in self.tasks:
             key = CellKey(name, HYPOTHESES, self.seeds[0])
+            task = self.config.task(*key[::2])
+            if isinstance(task, ProviderTask) and HYPOTHESES in task.absent:
+                continue
             cell = Cell(key=key, config=self.config, root=self.folder.path)
             check_roles(cell.induction_config())
 
@@ -142,7 +148,7 @@ class SuiteRun:
             done = {
                 key: one
                 for key, one in results.read().items()
-                if one.status != "failed"
+                if one.status not in ("failed", "not made")
             }
             self._check_played(done.values())
             self._begin(keys)
@@ -328,18 +334,22 @@ class _Watch:
 
 def describe(result: CellResult) -> str:
     """Returns what came of a cell, in one line."""
-    if result.status == "failed":
-        return f"failed: {result.reason}"
+    if result.status in ("failed", "not made"):
+        return f"{result.status}: {result.reason}"
     parts: list[str] = [result.status] if result.status == "no program" else []
     for name, title in (
         ("held_out_strict", "held-out strict"),
         ("planner_strict", "planner-visited strict"),
         ("normalised_return", "normalised return"),
+        ("success", "success"),
         ("strict", "strict"),
         ("accuracy", "accuracy"),
     ):
         value = result.figure(name)
         if value is not None:
             parts.append(f"{title} {value:.4f}")
-    parts.append(f"{result.figure('calls') or 0:g} calls")
+    if result.returns:
+        parts.append(f"return {result.figure('return'):.5g}")
+    else:
+        parts.append(f"{result.figure('calls') or 0:g} calls")
     return ", ".join(parts)

@@ -1,8 +1,9 @@
-"""Options that name several things, with commas between them."""
+"""Options that name several things, and suites, however they are named."""
 
 from collections.abc import Sequence
 
 from cwm.benchmark.induction import HYPOTHESES
+from cwm.benchmark.provider_rows import ROWS, rows_in
 from cwm.core.errors import ConfigError
 from mcts.registry import SEARCH_NAMES, SearchName
 
@@ -40,6 +41,17 @@ def seeds_in(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(seeds))
 
 
+def suite_first(words: Sequence[str]) -> list[str]:
+    """Returns the command line with the suite in front, however it was given."""
+    rest = list(words)
+    for position, word in enumerate(rest):
+        if word == "--suite" and position + 1 < len(rest):
+            return [rest[position + 1], *rest[:position], *rest[position + 2 :]]
+        if word.startswith("--suite="):
+            return [word.partition("=")[2], *rest[:position], *rest[position + 1 :]]
+    return rest
+
+
 def searches_in(text: str) -> tuple[SearchName, ...]:
     """Returns the searches that `--searches` names, each once.
 
@@ -59,6 +71,15 @@ def searches_or_rules_in(text: str) -> tuple[str, ...]:
         word if word == HYPOTHESES else _search(word, (HYPOTHESES,))
         for word in listed(text, "--searches")
     )
+
+
+def provider_rows_in(text: str | None) -> tuple[str, ...]:
+    """Returns what `--searches` names in the suite providers; all rows for `None`.
+
+    Raises:
+        ConfigError: If it names nothing, or no row.
+    """
+    return rows_in(tuple(ROWS) if text is None else listed(text, "--searches"))
 
 
 def _search(word: str, others: Sequence[str] = ()) -> SearchName:

@@ -11,8 +11,9 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 from cwm.core.errors import DataError
 from cwm.evaluation.summary import Interval
 
-Status: TypeAlias = Literal["done", "no program", "failed"]
-"""How a cell ended: with a world model, with none that runs, or not at all."""
+Status: TypeAlias = Literal["done", "no program", "not made", "failed"]
+"""How a cell ended: with a world model, with none that runs, without what it needs,
+which is not here, or not at all."""
 
 STATUSES: tuple[Status, ...] = get_args(Status)
 
@@ -81,6 +82,7 @@ FIGURES: dict[str, Figure] = {
     "random_return": Figure("random"),
     "oracle_return": Figure("oracle"),
     "offline_return": Figure("offline RL"),
+    "success": Figure("success", 4),
     "strict": Figure("strict", 4),
     "accuracy": Figure("accuracy", 4),
     "hidden_accuracy": Figure("hidden tests", 4),
@@ -90,6 +92,10 @@ FIGURES: dict[str, Figure] = {
     "usd": Figure("US dollars", is_cost=True),
     "seconds": Figure("s of calls", is_cost=True),
     "program_ms": Figure("ms per transition", is_cost=True),
+    "decision_s": Figure("s a decision", is_cost=True),
+    "making_s": Figure("s to make", is_cost=True),
+    "making_frames": Figure("frames to make", is_cost=True),
+    "making_games": Figure("games to make", is_cost=True),
     "asked_tokens": Figure("tokens, model asked", is_cost=True),
     "asked_ms": Figure("ms per transition, model asked", is_cost=True),
 }
@@ -124,6 +130,8 @@ class CellResult:
         figures: By name; of those that are not there nothing is known. `None` where
             there can be none.
         normalised: The normalised return with its interval over episodes.
+        returns: Of each episode, in order; empty where only their mean is kept.
+        successes: Whether each of them succeeded.
         notes: What a reader must know.
         folder: Where the run is, within that of the results.
     """
@@ -138,6 +146,8 @@ class CellResult:
     playing: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, float | None] = field(default_factory=dict)
     normalised: Interval | None = None
+    returns: tuple[float, ...] = ()
+    successes: tuple[bool, ...] = ()
     notes: tuple[str, ...] = ()
     folder: str = ""
 
@@ -181,6 +191,9 @@ class CellResult:
         """Returns plain data; `from_json` is the inverse."""
         data = asdict(self)
         del data["key"]
+        for name in ("returns", "successes"):
+            if not data[name]:
+                del data[name]
         return {"suite": data.pop("suite"), **self.key._asdict(), **data}
 
     @classmethod
@@ -196,8 +209,9 @@ class CellResult:
             normalised = fields.pop("normalised")
             if fields["status"] not in STATUSES:
                 raise DataError(f"No cell can be {fields['status']!r}.")
+            lists = ("notes", "returns", "successes")
             return cls(
-                **{**fields, "notes": tuple(fields["notes"])},
+                **fields | {n: tuple(fields[n]) for n in lists if n in fields},
                 key=key,
                 normalised=None if normalised is None else Interval(**normalised),
             )

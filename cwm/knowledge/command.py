@@ -26,6 +26,8 @@ COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
 DESCRIPTION = """\
 usage: python -m cwm.knowledge NAME ...
 
+Plays text games with task and state knowledge that models have learned (WKM).
+
   experts          games as experts play them
   explore          the same games as an agent plays them that was trained on that alone
   task-knowledge   what makes each task succeed, written from both
@@ -38,5 +40,11 @@ usage: python -m cwm.knowledge NAME ...
   plot             what came of it, as a picture
 
 Each but plot makes what it needs of the steps before it.
+
+  python -m cwm.knowledge all --env twc
+  python -m cwm.knowledge all --resume runs/2026-01-31-twc-knowledge-1
+
 python -m cwm.knowledge NAME --help says more.
+
+Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
 """

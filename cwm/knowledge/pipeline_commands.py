@@ -10,7 +10,7 @@ from typing import Annotated
 
 import tyro
 
-from cwm.arguments import option, parse, starting_settings
+from cwm.arguments import option, parse, separated, starting_settings
 from cwm.cli import EXIT_DONE
 from cwm.core.errors import ConfigError, CwmError
 from cwm.execution.locks import only_one
@@ -40,7 +40,7 @@ an episode stands (state knowledge) are written from experts' episodes and the a
 own, a model learns to say them, and they guide the agent's next action in text games.
 
   python -m cwm.knowledge all --env twc
-  python -m cwm.knowledge all --env household --seeds 0 --seeds 1 --encoder minilm
+  python -m cwm.knowledge all --env household --seeds 0,1 --encoder minilm
   python -m cwm.knowledge all --agent-llm gguf:model.gguf --train-games 50
   python -m cwm.knowledge all --resume runs/2026-01-31-twc-knowledge-1
 
@@ -62,16 +62,16 @@ class Arguments:
         config: JSON file of settings, such as the config.json of another run; the
             other options override it.
         out: Folder of the run; a new one in ./runs if not given.
-        resume: Folder of a run to go on with; what it has is not made again. No
+        resume: Folder of a run to continue; what it has is not made again. No
             setting may be given again.
-        json: Print the result as JSON instead of tables.
+        json: Print the result as JSON.
         quiet: Show no progress.
     """
 
     run: Annotated[KnowledgeRunConfig, tyro.conf.arg(name="")] = field(
         default_factory=KnowledgeRunConfig
     )
-    preset: Annotated[str, shown_as("NAME")] = "default"
+    preset: Annotated[str, shown_as(f"{{{','.join(PRESETS)}}}")] = "default"
     config: Annotated[Path | None, shown_as("FILE")] = None
     out: Annotated[Path | None, shown_as("FOLDER")] = None
     resume: Annotated[Path | None, shown_as("RUN")] = None
@@ -144,6 +144,7 @@ def run_step(name: str, words: list[str]) -> int:
 
 
 def _parse(name: str, words: list[str]) -> Arguments:
+    words = separated(words, ("--rows", "--seeds"))
     default = Arguments(run=_base(words))
     arguments = parse(
         Arguments, words, command=f"knowledge {name}", text=DESCRIPTION, default=default

@@ -22,7 +22,7 @@ game, with intervals. Needs the extra [plot].
 
   python -m cwm.knowledge plot runs/2026-01-31-twc-knowledge-1 --out scores.png
 
-Exit codes: 0 done, 1 failed, 2 usage.
+Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
 """
 
 

@@ -21,8 +21,8 @@ class GameConfig:
     """Which games are learned from and played.
 
     Attributes:
-        env: Text game: twc, cookingworld, coin, mapreader, scienceworld, household,
-            textworld.
+        env: Environment: a text game, one of twc, cookingworld, coin, mapreader,
+            scienceworld, household, textworld.
         env_kwargs: Arguments of the environment's constructor, as a JSON object; not
             split, which is chosen by what the games are for.
         train_games: Games to learn from; at least 1.
@@ -35,7 +35,7 @@ class GameConfig:
     env_kwargs: Annotated[str, shown_as("JSON")] = "{}"
     train_games: int = 200
     test_games: int = 50
-    max_steps: int | None = None
+    max_steps: Annotated[int | None, shown_as("INT")] = None
 
     def __post_init__(self) -> None:
         for name in ("train_games", "test_games", "max_steps"):

@@ -136,8 +136,9 @@ class KnowledgeRunConfig:
             sentence encoder (extra [knowledge]), own is the knowledge model itself, as
             published.
         deciding: How agent and state base choose the next action.
-        rows: Players of the evaluation.
-        seeds: Of models and of everything drawn; each makes a pipeline of its own.
+        rows: Players of the evaluation, with commas between them.
+        seeds: Seeds, with commas between them: of models and of everything drawn. Each
+            makes a pipeline of its own.
     """
 
     games: Annotated[GameConfig, tyro.conf.arg(name="")] = field(
@@ -151,8 +152,10 @@ class KnowledgeRunConfig:
     )
     encoder: EncoderName = "hashed"
     deciding: DecidingConfig = field(default_factory=DecidingConfig)
-    rows: tuple[str, ...] = DEFAULT_ROWS
-    seeds: tuple[int, ...] = (0,)
+    rows: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME,NAME,...")] = (
+        DEFAULT_ROWS
+    )
+    seeds: Annotated[tuple[int, ...], tyro.conf.arg(metavar="INT,INT,...")] = (0,)
 
     def __post_init__(self) -> None:
         read_rows(self.rows)

@@ -27,9 +27,15 @@ COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
 DESCRIPTION = """\
 usage: python -m cwm.ppo {train,evaluate,plot} ...
 
+Trains agents that act on what they read, and says how often they succeed (GLAM).
+
   train     an agent that reads what it sees, by PPO in BabyAI (GLAM)
   evaluate  agents, random actions and the bot: success rates and generalisation tests
   plot      learning curves as a picture
 
+  python -m cwm.ppo train --env BabyAI-GoToRedBallNoDists-v0 --num-frames 20000
+
 python -m cwm.ppo NAME --help says more about each.
+
+Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
 """

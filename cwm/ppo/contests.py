@@ -33,15 +33,15 @@ class PlayConfig:
         episodes: Episodes of each agent in each test; at least 1.
         num_envs: How many at once; at least 1. With the seed, it decides which they
             are.
-        seed: Of everything random; at least 0.
-        seeds: How the environments' seeds follow from it.
+        seed: Seed of everything random; at least 0.
+        seeding: How the environments' seeds follow from it.
         greedy: Whether networks take the most probable action instead of a draw.
     """
 
     episodes: int = 1000
     num_envs: int = 32
     seed: int = 0
-    seeds: Seeds = "streams"
+    seeding: Seeds = "streams"
     greedy: bool = False
 
     def __post_init__(self) -> None:
@@ -269,7 +269,7 @@ class _Player:
             source,
             num_episodes=config.episodes,
             seed=config.seed,
-            seeds=config.seeds,
+            seeds=config.seeding,
             on_end=on_end,
         )
         source.close()

@@ -55,11 +55,13 @@ class Arguments:
         agents: Folder of a run, random or bot; several are compared.
         suite: Play all tests of generalisation, instead of the environment of the run.
         test: One of these tests; repeat it for more.
-        env: Environment to play in, instead of that of the run.
-        env_kwargs: Arguments of its constructor, as a JSON object.
+        env: Environment: a level of BabyAI in words, to play in instead of that of the
+            run.
+        env_kwargs: Arguments of the environment's constructor, as a JSON object such as
+            '{"num_actions": 3}'.
         play: How it is played.
         out: File for the result as JSON.
-        json: Print the result as JSON instead of tables.
+        json: Print the result as JSON.
         quiet: Show no progress.
     """
 

@@ -27,7 +27,7 @@ prompts is drawn as well. Needs the extra [plot].
   python -m cwm.ppo plot runs/2026-01-31-BabyAI-GoToLocal-v0-policy-1 --out curve.png
   python -m cwm.ppo plot runs/seed-0 runs/seed-1 runs/seed-2 --out curves.png
 
-Exit codes: 0 done, 1 failed, 2 usage.
+Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
 """
 
 

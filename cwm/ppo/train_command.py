@@ -66,14 +66,14 @@ class Arguments:
         resume: Folder of a run to continue from its last checkpoint; it ends as if it
             had never stopped. No setting may be given again.
         plot: File (.png) for a picture of the run; needs the extra [plot].
-        json: Print the result as JSON instead of a table.
+        json: Print the result as JSON.
         quiet: Show no progress.
     """
 
     run: Annotated[PolicyRunConfig, tyro.conf.arg(name="")] = field(
         default_factory=PolicyRunConfig
     )
-    preset: Annotated[str, shown_as("NAME")] = "default"
+    preset: Annotated[str, shown_as(f"{{{','.join(RUN_PRESETS)}}}")] = "default"
     config: Annotated[Path | None, shown_as("FILE")] = None
     out: Annotated[Path | None, shown_as("FOLDER")] = None
     resume: Annotated[Path | None, shown_as("RUN")] = None

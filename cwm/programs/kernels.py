@@ -28,6 +28,9 @@ CAPABILITY = "numba"
 PARAMETERS = ("states", "actions", "following", "rewards", "terminated")
 """Rows of observations and actions, and the rows that it fills."""
 
+PREPARED = "prepared"
+"""A further parameter that it may have: numbers `[K, N]` that NumPy has computed."""
+
 _TABLE = "TABLE_"
 _BUILTINS = frozenset(
     {"abs", "bool", "float", "int", "len", "max", "min", "range", "ValueError"}
@@ -64,6 +67,7 @@ _NUMPY = frozenset(
         "sqrt",
         "tan",
         "tanh",
+        "zeros",
     }
 )
 _PLAIN = (
@@ -119,7 +123,12 @@ def _is_plain(kernel: ast.FunctionDef) -> bool:
     args = kernel.args
     names = tuple(a.arg for a in args.args)
     extras = (args.vararg, args.kwarg, *args.kwonlyargs, *args.posonlyargs)
-    if names != PARAMETERS or any(extras) or args.defaults or kernel.decorator_list:
+    if (
+        names not in (PARAMETERS, (*PARAMETERS, PREPARED))
+        or any(extras)
+        or args.defaults
+        or kernel.decorator_list
+    ):
         return False
     if kernel.returns or any(a.annotation for a in args.args):
         return False
@@ -128,7 +137,7 @@ def _is_plain(kernel: ast.FunctionDef) -> bool:
         for node in ast.walk(kernel)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
-    known = assigned | set(PARAMETERS)
+    known = assigned | set(names)
     if known & (_BUILTINS | {"np", KERNEL}):
         return False
     return all(_is_plain_node(n, known) for part in kernel.body for n in ast.walk(part))
@@ -199,12 +208,17 @@ def compile_kernel(
     exec(compile(tree, "/kernel", "exec"), names)  # noqa: S102
     states, actions = rows(observation_space), rows(action_space)
     numbers, flags = numba.float64[::1], numba.boolean[::1]
-    signature = numba.void(states, actions, states, numbers, flags)
+    more = (numba.float64[:, ::1],) if _is_prepared(names[KERNEL]) else ()
+    signature = numba.void(states, actions, states, numbers, flags, *more)
     # Divisions by zero have NumPy's results; nothing is reordered.
     made: Callable[..., None] = numba.njit(
         signature, error_model="numpy", fastmath=False, boundscheck=False
     )(names[KERNEL])
     return made
+
+
+def _is_prepared(kernel: Callable[..., None]) -> bool:
+    return kernel.__code__.co_argcount > len(PARAMETERS)
 
 
 def _row_type(space: SpaceSpec) -> tuple[str, int]:

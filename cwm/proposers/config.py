@@ -27,8 +27,8 @@ class LanguageModelConfig:
             answers, for rehearsals. Given several times, the search learns which
             of them to ask. Without a model, programs are induced from the
             transitions: no key, no network.
-        base_url: Address of the endpoint of openai:MODEL, such as
-            http://localhost:8000/v1; OpenAI's own if not given.
+        base_url: Address of the endpoint of openai:MODEL; OpenAI's own if not given. Of
+            a server on this machine it is such as http://localhost:8000/v1.
         concurrency: Calls on their way at a time; at least 1. With 1 the search is
             the sequential algorithm.
         cache: Folder of completions that runs share; none is paid for twice.

@@ -85,8 +85,13 @@ def _verdict(way: WayResult) -> str:
         return "it is the program"
     if way.agreement.is_bitwise:
         return "to the last bit"
+    inexact = (
+        f"; {way.agreement.num_inexact} rows as inexact as the program"
+        if way.agreement.num_inexact
+        else ""
+    )
     share = way.agreement.num_identical / max(1, way.agreement.num_rows)
-    return f"within {way.agreement.largest:.1g}; {share:.1%} to the last bit"
+    return f"within {way.agreement.largest:.1g}; {share:.1%} to the last bit{inexact}"
 
 
 def _way_json(way: WayResult) -> dict[str, Any]:
@@ -102,6 +107,7 @@ def _way_json(way: WayResult) -> dict[str, Any]:
         else {
             "num_rows": agreement.num_rows,
             "num_identical": agreement.num_identical,
+            "num_inexact": agreement.num_inexact,
             "largest": agreement.largest if agreement.largest < 1e300 else None,
         },
     }

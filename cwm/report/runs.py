@@ -10,8 +10,10 @@ from rich.markup import escape
 from cwm.core.proposals import Usage
 from cwm.core.trajectories import Dataset
 from cwm.execution.budget import Limits, Resource
+from cwm.programs.residual.report import ResidualReport
 from cwm.report.audits import audit_lines
 from cwm.report.constants import constants_json, constants_lines
+from cwm.report.residual import residual_lines
 from cwm.report.scores import ScoreRow, notes
 from cwm.report.tables import (
     data_line,
@@ -109,6 +111,7 @@ class RunReport:
         models: How each model did, and what it cost.
         candidates: What each call brought, in the order of the nodes.
         best: The best program, if one runs.
+        residual: What came of learning a residual of the best program, if it was tried.
         rows: The program beside doing nothing and the true simulator.
         folder: The run's folder.
         world_model: The program's file.
@@ -129,6 +132,7 @@ class RunReport:
     models: tuple[ModelReport, ...]
     candidates: tuple[Candidate, ...]
     best: Candidate | None
+    residual: ResidualReport | None = None
     rows: tuple[ScoreRow, ...]
     folder: Path
     world_model: Path
@@ -170,6 +174,7 @@ class RunReport:
             "num_transitions": dict(self.dataset.num_transitions),
             "is_stochastic": self.dataset.is_stochastic,
             "best": None if self.best is None else _best_json(self.best),
+            "residual": None if self.residual is None else self.residual.to_json(),
             "rows": [row.to_json() for row in self.rows],
             "nodes": [_node_json(candidate) for candidate in self.candidates],
             "folder": str(self.folder),
@@ -212,6 +217,7 @@ class RunReport:
         if self.best is not None:
             lines += tests_line(self.best.evaluation)
             lines += constants_lines(self.best.evaluation.fit)
+            lines += residual_lines(self.residual)
         lines += draws_line(self.rows)
         lines += notes(self.rows)
         if self.best is not None:

@@ -89,11 +89,17 @@ class SuiteRow:
         return sum(cell.status == "no program" for cell in self.cells)
 
     @property
+    def num_not_made(self) -> int:
+        """How many cells lack something that is not here."""
+        return sum(cell.status == "not made" for cell in self.cells)
+
+    @property
     def status(self) -> str:
         """What is not as it should be, in a few words; empty if all is."""
         parts = []
         for number, what in (
             (self.num_without_program, "no program"),
+            (self.num_not_made, "not made"),
             (len(self.failed), "failed"),
             (len(self.missing), "not finished"),
         ):

@@ -56,6 +56,11 @@ class BenchmarkTask:
         return with_description(spec, self.description)
 
     @property
+    def env_in_words(self) -> str:
+        """Id of the environment in which rules in words are induced."""
+        return self.env
+
+    @property
     def played(self) -> str:
         """How many episodes a return is of, and how long, in words."""
         length = (

@@ -1,10 +1,11 @@
-"""The suites of tasks by name: `cwmb-r`, `cwmb-s`, `rtfm` and `words`."""
+"""The suites of tasks by name: `cwmb-r`, `cwmb-s`, `rtfm`, `words`, `providers`."""
 
 from collections.abc import Callable
 
 from cwm.core.errors import ConfigError
 from cwm.suites.benchmark_task import BenchmarkTask, quick
 from cwm.suites.cwmb import cwmb_tasks
+from cwm.suites.providers import provider_tasks
 from cwm.suites.rtfm import rtfm_tasks
 from cwm.suites.shifted import shifted_tasks
 from cwm.suites.words import words_tasks
@@ -16,6 +17,7 @@ SUITES: dict[str, Callable[[int], tuple[BenchmarkTask, ...]]] = {
     "cwmb-s": shifted_tasks,
     "rtfm": lambda seed: rtfm_tasks(),
     "words": lambda seed: words_tasks(),
+    "providers": lambda seed: provider_tasks(),
 }
 """Suite -> its tasks, from the seed of the constants that it draws."""
 

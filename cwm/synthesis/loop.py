@@ -22,6 +22,13 @@ from cwm.programs.evaluation import Evaluation
 from cwm.programs.identity import program_hash
 from cwm.synthesis import records
 from cwm.synthesis.candidates import UNPARSED, Candidate, refuse_memorised, unparsed
+from cwm.synthesis.corrected import (
+    RESIDUAL,
+    CorrectedBest,
+    Corrector,
+    correct_best,
+    recorded_best,
+)
 from cwm.synthesis.fitted import Ahead, Evaluator, FittedPrograms, Fitter
 from cwm.synthesis.flight import Arrival, Flight, OneAtATime, Threads
 from cwm.synthesis.records import RecordedCall, read_run
@@ -50,6 +57,7 @@ class SynthesisLoop:
         proposer: Proposer,
         evaluator: Evaluator,
         fitter: Fitter | None = None,
+        corrector: Corrector | None = None,
         ahead: Ahead | None = None,
         journal: Journal,
         limits: Limits,
@@ -65,6 +73,8 @@ class SynthesisLoop:
             proposer: Who writes candidates.
             evaluator: Who runs and scores them.
             fitter: Who fits their constants before; nobody if not given.
+            corrector: Who learns a residual of the best one at the end; nobody if not
+                given.
             ahead: Is told of a program as soon as its answer is there; nobody if not
                 given.
             journal: Empty, or the one of the run to resume.
@@ -90,6 +100,7 @@ class SynthesisLoop:
         self._proposer = proposer
         self._evaluator = evaluator
         self._fitted = FittedPrograms(fitter, evaluator)
+        self._corrector = corrector
         self._ahead = ahead
         self._journal = journal
         self._recorded = read_run(journal.records)
@@ -361,6 +372,7 @@ class SynthesisLoop:
         elif reason is None:
             reason, exhausted = "budget", self._budget.exhausted
         best = self._search.best
+        corrected = self._corrected(best)
         body = {
             "stopped_by": reason,
             "exhausted": exhausted,
@@ -371,7 +383,8 @@ class SynthesisLoop:
         if last is None or (last.kind, last.body) != (records.RUN_FINISHED, body):
             self._journal.append(records.RUN_FINISHED, body)
         return SynthesisResult(
-            best=best,
+            best=best if corrected is None else corrected.candidate,
+            corrected=corrected,
             stopped_by=reason,
             exhausted=exhausted,
             num_calls=self._search.num_calls,
@@ -381,6 +394,20 @@ class SynthesisLoop:
             tree=tree_statistics(self._search.tree.tree),
             usages=tuple(self._usages),
         )
+
+    def _corrected(self, best: Candidate | None) -> CorrectedBest | None:
+        """Returns the best candidate with a residual, learned now or recorded."""
+        corrector = self._corrector
+        if corrector is None or best is None or best.evaluation.is_perfect:
+            return None
+        found = recorded_best(best, corrector, self._journal.records)
+        if found is None:
+            self._show("learning a residual")
+            found = correct_best(best, corrector, self._evaluator)
+            self._journal.append(RESIDUAL, found.body(corrector), is_paid=False)
+        if found.is_changed:
+            self._on_best(found.candidate)
+        return found
 
     def _show(self, activity: str) -> None:
         best = self._search.best

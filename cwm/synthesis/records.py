@@ -13,7 +13,8 @@ With several calls in flight their records alternate. The order of `call_started
 `tree_update` is that in which the tree was asked and told: it decides what the tree
 becomes, and a resumed run and a replay keep to it.
 
-Before them stands `run_started`; `run_finished` says why a search ended.
+Before them stands `run_started`; `run_finished` says why a search ended. Before that
+one there may be `residual`: what was learned on top of the best program.
 """
 
 from collections.abc import Sequence
@@ -52,6 +53,7 @@ class RecordedCall:
         source: The program in it.
         proposed: The program before its constants were fitted, if that changed it.
         evaluation: How the program did; there is a `source` as well.
+        same_as: The call that brought the same program first, if one did.
         update: Body of `tree_update`.
     """
 
@@ -61,6 +63,7 @@ class RecordedCall:
     source: str = ""
     proposed: str | None = None
     evaluation: Evaluation | None = None
+    same_as: int | None = None
     update: dict[str, Any] | None = None
 
 
@@ -181,12 +184,13 @@ def read_run(records: Sequence[Record]) -> RecordedRun:
 
 
 def _recorded_call(index: int, found: dict[str, Record]) -> RecordedCall:
-    completion = source = proposed = evaluation = update = None
+    completion = source = proposed = evaluation = same_as = update = None
     if COMPLETION in found:
         completion = read_completion(found[COMPLETION])
     if EVALUATION in found:
         source, evaluation = read_evaluation(found[EVALUATION])
         proposed = found[EVALUATION].body.get("proposed")
+        same_as = found[EVALUATION].body.get("same_as")
     if TREE_UPDATE in found:
         update = found[TREE_UPDATE].body
     return RecordedCall(
@@ -196,6 +200,7 @@ def _recorded_call(index: int, found: dict[str, Record]) -> RecordedCall:
         source=source or "",
         proposed=proposed,
         evaluation=evaluation,
+        same_as=same_as,
         update=update,
     )
 

@@ -1,6 +1,6 @@
 """Rebuilding a run's tree from its journal alone: nothing is asked or run again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cwm.core.errors import DataError
@@ -27,13 +27,19 @@ class ReplayResult:
     lines: tuple[str, ...]
 
 
-def replay(search: ProgramSearch, records: Sequence[Record]) -> ReplayResult:
+def replay(
+    search: ProgramSearch,
+    records: Sequence[Record],
+    *,
+    on_call: Callable[[Call], None] = lambda call: None,
+) -> ReplayResult:
     """Takes all recorded calls into a new search, in the recorded order.
 
     Args:
         search: A search without any call, with the run's settings and data;
             afterwards it holds the run's tree and candidates.
         records: The run's journal.
+        on_call: Is told of each call that the search asks for again.
 
     Raises:
         DataError: If a request or the tree after it is not what was recorded.
@@ -45,6 +51,7 @@ def replay(search: ProgramSearch, records: Sequence[Record]) -> ReplayResult:
         recorded = run.calls[index]
         if event == "ask":
             calls[index] = _ask(search, recorded)
+            on_call(calls[index])
         else:
             lines.append(_tell(search, calls.pop(index), recorded))
     # A run that was killed between an evaluation and the tree had it paid for.

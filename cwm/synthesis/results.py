@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 from cwm.core.proposals import Usage
 from cwm.execution.budget import Resource, Spending
 from cwm.synthesis.candidates import Candidate
+from cwm.synthesis.corrected import CorrectedBest
 from cwm.synthesis.models import ModelRecord
 from mcts.export import TreeStatistics
 
@@ -19,7 +20,9 @@ class SynthesisResult:
     """How a search ended.
 
     Attributes:
-        best: The best program that runs, if there is one.
+        best: The best program that runs, if there is one; with its residual, if one
+            was learned.
+        corrected: What came of learning a residual, if that was tried.
         stopped_by: Why it ended.
         exhausted: The cap that ended it, if one did.
         num_calls: Answers in the tree.
@@ -32,6 +35,7 @@ class SynthesisResult:
     """
 
     best: Candidate | None
+    corrected: CorrectedBest | None = None
     stopped_by: StopReason
     exhausted: Resource | None
     num_calls: int

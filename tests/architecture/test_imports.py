@@ -118,6 +118,7 @@ def test_what_is_imported_later_makes_no_circle() -> None:
         ("mcts", "networkx"),
         ("cwm.core.trajectories", "gymnasium"),
         ("cwm.synthesis.loop", "gymnasium"),
+        ("cwm.runs.command", "scipy"),
     ],
 )
 def test_importing_a_light_module_imports_nothing_heavy(

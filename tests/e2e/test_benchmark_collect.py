@@ -30,6 +30,7 @@ def collected(
     return code, json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_data_are_made_once_and_checked_by_digest(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -56,6 +57,7 @@ def test_data_are_made_once_and_checked_by_digest(
     ]
 
 
+@pytest.mark.slow
 def test_data_that_differ_are_named_and_fail(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

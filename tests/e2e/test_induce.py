@@ -81,6 +81,7 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(
     assert comparable(one) == comparable(other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "experimenter", ["random", pytest.param("curious", marks=pytest.mark.rl)]
 )

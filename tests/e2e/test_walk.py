@@ -12,6 +12,7 @@ import pytest
 from cwm.core.dataset_file import load_dataset
 
 ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "tests" / "support"
 
 pytestmark = pytest.mark.slow
 
@@ -91,6 +92,8 @@ def test_the_map_of_commands_names_those_that_are_there(installed: Installed) ->
         "replay",
         "benchmark",
         "induce",
+        "runs",
+        "mcp",
     )
     for name in commands:
         assert f"cwm.{name}" in shown
@@ -180,6 +183,42 @@ def test_the_readme_shows_what_the_main_job_prints(installed: Installed) -> None
         assert row in readme
 
 
+def test_runs_are_listed_shown_and_compared(
+    installed: Installed, cartpole: dict[str, object]
+) -> None:
+    installed.command(
+        "cwm.synthesize", "--data", "run", "--out", "short", "--call-budget", "1"
+    )
+    shown = installed.command("cwm.runs", "list", ".", "--json")
+    runs = {run["id"]: run for run in json.loads(shown)}
+    assert runs["run"]["state"] == "finished"
+    assert runs["run"]["num_calls"] == cartpole["num_calls"]
+    assert "made by: symbolic induction" in installed.command("cwm.runs", "show", "run")
+    found = installed.command("cwm.runs", "compare", "run", "short", "--json")
+    assert json.loads(found)["settings"]["budget.call_budget"] == [50, 1]
+    listed = installed.command("cwm.runs", "prune", ".", "--failed")
+    assert "0 of " in listed
+
+
+LIST = ("cwm.runs", "list", ".", "--json")
+
+
+def test_an_exported_world_model_is_installed_and_acted_in(
+    installed: Installed, cartpole: dict[str, object]
+) -> None:
+    words = ("run", "--as", "package", "--name", "CartPole", "--out", "package")
+    installed.command("cwm.runs", "export", *words)
+    package = installed.work / "package"
+    run([installed.python, "-m", "pip", "install", "--quiet", package])
+    shown = run(
+        [installed.python, SCRIPTS / "act_in_exported.py"], cwd=installed.work
+    ).stdout
+    steps, reward, truncated = shown.split()
+    # Random actions let the pole fall early.
+    assert 5 < int(steps) < 100
+    assert (reward, truncated) == ("1.0", "False")
+
+
 def test_the_sandbox_runs_the_program_and_says_how_strong_it_is(
     installed: Installed, cartpole: dict[str, object]
 ) -> None:
@@ -259,6 +298,7 @@ def test_a_suite_is_run_reported_and_compared(
     shown = installed.command("cwm.benchmark", "report", "suite", "--format", "json")
     (row,) = json.loads(shown)["rows"]
     assert row["task"] == "CartPole-v1"
+    assert "CartPole-v1" in installed.command("cwm.runs", "show", "suite")
     table = installed.command("cwm.benchmark", "report", "other")
     assert "stand-in" in table
     compared = json.loads(
@@ -305,6 +345,21 @@ def test_a_suite_of_rules_in_words_is_run_and_reported(installed: Installed) -> 
     assert "best hypothesis:" in installed.command("cwm.induce", "--resume", cell)
 
 
+def test_all_kinds_of_providers_stand_in_one_table(installed: Installed) -> None:
+    rows = "random,expert,true,symbolic,code,hypotheses,ppo,true+wkm"
+    words = ("--envs", "playground", "--searches", rows, "--quick")
+    few = ("--call-budget", "1", "--providers.simulations", "4")
+    installed.command(
+        "cwm.benchmark", "run", "providers", *words, *few, "--out", "providers"
+    )
+    shown = installed.command("cwm.benchmark", "report", "providers")
+    for word in (*rows.split(","), "stand-in", "symbolic induction", "mcts"):
+        assert word in shown
+    # Neither a language model is named nor the extra [rl] installed.
+    assert "2 not made, for the reasons below" in shown
+    assert "of the extra [rl]. Run: pip install" in shown
+
+
 def test_rules_are_told_to_the_authors_of_programs(installed: Installed) -> None:
     """A run's rules are in the description that another run works with."""
     (installed.work / "answers.json").write_text('["No program."]')
@@ -346,6 +401,22 @@ def test_a_cluster_finds_the_program_that_this_machine_found(
     assert trees[0] == trees[1]
     known = json.loads((installed.work / "on-ray" / "environment.json").read_text())
     assert [node["level"] for node in known["nodes"]] == ["kernel"]
+
+
+@pytest.mark.mcp
+def test_an_agent_has_its_program_verified(
+    installed: Installed, cartpole: dict[str, object]
+) -> None:
+    done = run([installed.python, "-m", "cwm.mcp", "run"], cwd=installed.work, code=1)
+    assert "pip install" in done.stderr
+    assert "Traceback" not in done.stderr
+    installed.install("[mcp]")
+    shown = run(
+        [installed.python, SCRIPTS / "ask_the_verifier.py"], cwd=installed.work
+    ).stdout
+    assert "class Environment" in shown
+    assert "'is_perfect': True" in shown
+    assert (installed.work / "run" / "mcp" / "best.py").is_file()
 
 
 @pytest.mark.local

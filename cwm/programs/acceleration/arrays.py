@@ -16,6 +16,7 @@ from cwm.programs.acceleration.symbols import (
     plain,
     widest,
 )
+from cwm.programs.acceleration.varying import Varying
 
 Objects = NDArray[Any]
 
@@ -305,6 +306,9 @@ def _number_kind(row: Row) -> str:
 
 def elementwise(op: str, *values: Any) -> Any:
     """Returns an operation on arrays and numbers, element by element."""
+    varying = next((v for v in values if isinstance(v, Varying)), None)
+    if varying is not None:
+        return varying.elementwise(op, values)
     if not any(isinstance(v, Row | list | tuple) for v in values):
         return apply(op, *values)
     kind = kind_for(values)

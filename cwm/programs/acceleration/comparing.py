@@ -9,6 +9,12 @@ from numpy.typing import NDArray
 TOLERANCE = 1e-12
 """Largest difference of a real number, relative to its size or to one."""
 
+LARGEST_SLACK = 1e-9
+"""Most that is granted to a row on which the original itself is not more exact."""
+
+SLACK_FACTOR = 10.0
+"""How many times what the last bit of the state changes a row is granted."""
+
 SHORT_UNITS = 1
 """Last places by which numbers of 32 bits may differ: their rounding hides the rest."""
 
@@ -25,12 +31,15 @@ class Agreement:
         num_identical: Rows that are equal to the last bit.
         largest: The largest difference of a real number, relative to its size or to
             one; infinite where a number is missing or a flag differs.
+        num_inexact: Rows that differ by more than the tolerance, but by no more than
+            the original itself differs when the last bit of the state changes.
         problem: What differs beyond the tolerance; empty if nothing does.
     """
 
     num_rows: int
     num_identical: int
     largest: float
+    num_inexact: int = 0
     problem: str = ""
 
     @property
@@ -39,11 +48,26 @@ class Agreement:
         return self.num_identical == self.num_rows and not self.problem
 
 
-def compare(wanted: Rows, found: Rows, *, tolerance: float = TOLERANCE) -> Agreement:
-    """Returns how rows compare with those of the original."""
+def compare(
+    wanted: Rows,
+    found: Rows,
+    *,
+    tolerance: float = TOLERANCE,
+    slack: NDArray[np.float64] | None = None,
+) -> Agreement:
+    """Returns how rows compare with those of the original.
+
+    Args:
+        wanted: Those of the original.
+        found: Those of a form of it.
+        tolerance: Largest difference of a real number, relative to its size or to one.
+        slack: What is granted to each row beyond that, `[N]`.
+    """
     number = len(wanted[1])
     identical = np.ones(number, np.bool_)
     largest, problem = 0.0, ""
+    inexact = np.zeros(number, np.bool_)
+    allowance = np.full(number, tolerance) + (0.0 if slack is None else slack)
     names = ("next observation", "reward", "terminated")
     for name, want, got in zip(names, wanted, found, strict=True):
         want, got = want.reshape(number, -1), got.reshape(number, -1)  # noqa: PLW2901
@@ -56,7 +80,8 @@ def compare(wanted: Rows, found: Rows, *, tolerance: float = TOLERANCE) -> Agree
             )
         same = (want == got) | (_is_missing(want) & _is_missing(got))
         identical &= same.all(axis=1)
-        sizes, is_near = _differences(want, got, same, tolerance)
+        sizes, is_near = _differences(want, got, same, allowance)
+        inexact |= is_near.all(axis=1) & (sizes.max(axis=1, initial=0.0) > tolerance)
         largest = max(largest, float(sizes.max(initial=0.0)))
         if not problem and not is_near.all():
             row = int(np.flatnonzero(~is_near.all(axis=1))[0])
@@ -66,8 +91,38 @@ def compare(wanted: Rows, found: Rows, *, tolerance: float = TOLERANCE) -> Agree
         num_rows=number,
         num_identical=int(identical.sum()),
         largest=largest,
+        num_inexact=int(inexact.sum()) if slack is not None else 0,
         problem=problem,
     )
+
+
+def differing(wanted: Rows, found: Rows, tolerance: float) -> NDArray[np.bool_]:
+    """Returns which rows differ by more than the tolerance."""
+    number = len(wanted[1])
+    allowance = np.full(number, tolerance)
+    result = np.zeros(number, np.bool_)
+    for want, got in zip(wanted, found, strict=True):
+        want, got = want.reshape(number, -1), got.reshape(number, -1)  # noqa: PLW2901
+        same = (want == got) | (_is_missing(want) & _is_missing(got))
+        result |= ~_differences(want, got, same, allowance)[1].all(axis=1)
+    return result
+
+
+def slack_of(wanted: Rows, moved: list[Rows]) -> NDArray[np.float64]:
+    """Returns what each row is granted, as the original is no more exact itself.
+
+    Args:
+        wanted: Rows of the original.
+        moved: The same of states whose last bits were changed.
+    """
+    number = len(wanted[1])
+    slack = np.zeros(number)
+    for rows in moved:
+        for want, got in zip(wanted[:2], rows[:2], strict=True):
+            want, got = want.reshape(number, -1), got.reshape(number, -1)  # noqa: PLW2901
+            sizes = _differences(want, got, want == got, np.zeros(number))[0]
+            slack = np.maximum(slack, sizes.max(axis=1, initial=0.0))
+    return np.minimum(SLACK_FACTOR * slack, LARGEST_SLACK)
 
 
 def _is_missing(values: NDArray[Any]) -> NDArray[np.bool_]:
@@ -78,7 +133,7 @@ def _is_missing(values: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def _differences(
-    want: Any, got: Any, same: Any, tolerance: float
+    want: Any, got: Any, same: Any, allowance: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Returns relative differences, and which are within what is allowed."""
     if want.dtype.kind != "f":
@@ -88,7 +143,7 @@ def _differences(
         error = np.abs(got.astype(np.float64) - want.astype(np.float64))
         error = np.where(same, 0.0, error / size)
         error = np.where(np.isfinite(error), error, np.inf)
-        allowed = np.full(want.shape, tolerance)
+        allowed = np.broadcast_to(allowance[:, None], want.shape).copy()
         if want.dtype != np.float64:
             unit = np.spacing(np.abs(want)).astype(np.float64)
             allowed += SHORT_UNITS * 1.01 * np.nan_to_num(unit) / size

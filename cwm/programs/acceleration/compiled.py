@@ -5,10 +5,21 @@ It is a plain function of arrays: without numba it does the same, slowly.
 
 from typing import Any
 
-from cwm.programs.acceleration.symbols import Branch, Failure, Loop, Symbol
+import numpy as np
+
+from cwm.programs.acceleration.operations import function_of
+from cwm.programs.acceleration.symbols import (
+    KINDS,
+    Append,
+    Branch,
+    Failure,
+    Gather,
+    Loop,
+    Symbol,
+)
 from cwm.programs.acceleration.tracing import Layout, Traced
 from cwm.programs.acceleration.writing import Writer, inputs, tables_text
-from cwm.programs.kernels import KERNEL
+from cwm.programs.kernels import KERNEL, PARAMETERS, PREPARED
 
 _CASTS = {
     "b": "({} != 0)",
@@ -85,6 +96,24 @@ class _RowWriter(Writer):
             self.put(f"{name} = {new}")
         self._depth -= 1
 
+    def gather(self, gather: Gather) -> None:
+        self.put(f"{self.name(gather.count)} = 0")
+
+    def append(self, line: Append) -> None:
+        count = self.name(line.gather.count)
+        is_conditional = line.condition is not True and line.branch is None
+        if is_conditional:
+            self.put(f"if {self.value(line.condition)}:")
+            self._depth += 1
+        for column, value in enumerate(line.numbers):
+            text = self.value(value, "f")
+            self.put(f"{line.gather.name}[{count}, {column}] = {text}")
+        self.put(f"{count} = {count} + 1")
+        self._depth -= is_conditional
+
+    def item(self, name: str, column: int, place: str) -> str:
+        return f"{name}[{place}, {column}]"
+
     def failure(self, failure: Failure) -> None:
         self.put(f"if {self.value(failure.condition)}:")
         message = failure.message.replace("{", "").replace("}", "")
@@ -102,6 +131,10 @@ def compiled(traced: Traced, *, replaces_step: bool) -> str:
     writer = _RowWriter(traced)
     for symbol, layout in inputs(traced, writer.uses):
         writer.put(f"{writer.name(symbol)} = {_element(symbol, layout)}")
+    prepared = _prepared(writer)
+    for place, symbol in enumerate(prepared):
+        writer.put(f"{writer.name(symbol)} = prepared[{place}, row]")
+        writer.done.add(symbol.number)
     writer.block(traced.graph.top)
     layout = traced.state_layout
     for position, value in enumerate(traced.observation):
@@ -110,13 +143,42 @@ def compiled(traced: Traced, *, replaces_step: bool) -> str:
     writer.put(f"rewards[row] = {writer.value(traced.reward, 'f')}")
     writer.put(f"terminated[row] = {writer.value(traced.terminated, 'b')}")
     body = "\n".join(writer.lines)
+    stores = "".join(
+        f"    {name} = np.zeros(({rows}, {columns}))\n"
+        for name, (rows, columns) in traced.graph.stores.items()
+        if f"{name}[" in body
+    )
     kernel = (
-        f"def {KERNEL}(states, actions, following, rewards, terminated):\n"
+        f"def {KERNEL}({', '.join((*PARAMETERS, *[PREPARED] * bool(prepared)))}):\n"
+        f"{stores}"
         f"    for row in range(len(states)):\n{body}\n"
     )
     tables = "\n".join(tables_text(traced, body))
-    parts = [tables, kernel, _caller(traced, replaces_step=replaces_step)]
+    parts = [tables, kernel, _caller(traced, prepared, replaces_step=replaces_step)]
     return "\n\n".join(part for part in parts if part)
+
+
+_FASTER_IN_NUMPY = frozenset({"arccos", "arcsin", "arctan", "arctan2", "exp", "log"})
+"""What NumPy computes for many at once, several times as fast as one by one."""
+
+
+def _prepared(writer: Writer) -> list[Symbol]:
+    """Returns what is computed for all rows before the loop: of inputs alone."""
+    return [
+        line
+        for line in writer.traced.graph.top.lines
+        if isinstance(line, Symbol)
+        and line.op in _FASTER_IN_NUMPY
+        and line.kind == "f"
+        and writer.uses.is_needed(line)
+        and all(map(_is_input, line.args))
+    ]
+
+
+def _is_input(value: Any) -> bool:
+    while isinstance(value, Symbol) and value.op == "cast":
+        value = value.args[0]
+    return not isinstance(value, Symbol) or value.op == "input"
 
 
 def _element(symbol: Symbol, layout: Layout) -> str:
@@ -124,8 +186,35 @@ def _element(symbol: Symbol, layout: Layout) -> str:
     return f"{name}[row, {position}]" if layout.shape else f"{name}[row]"
 
 
-def _caller(traced: Traced, *, replaces_step: bool) -> str:
+def _of_columns(value: Any, traced: Traced) -> str:
+    """Returns a number of the inputs as NumPy's array of all rows."""
+    if not isinstance(value, Symbol):
+        return repr(value)
+    if value.op == "cast":
+        text = _of_columns(value.args[0], traced)
+        return f"{text}.astype(np.{np.dtype(KINDS[value.kind]).name})"
+    name, position = value.args
+    layout = traced.state_layout if name == "states" else traced.action_layout
+    array = {"states": "given", "actions": "chosen"}[name]
+    return f"{array}[:, {position}]" if layout.shape else array
+
+
+def _preparing(traced: Traced, prepared: list[Symbol]) -> str:
+    """Returns the lines that compute what is computed before the loop."""
+    if not prepared:
+        return ""
+    lines = [f"        prepared = np.empty(({len(prepared)}, number))"]
+    for place, symbol in enumerate(prepared):
+        texts = ", ".join(_of_columns(value, traced) for value in symbol.args)
+        function = function_of(symbol.op).__name__
+        lines.append(f"        np.{function}({texts}, out=prepared[{place}])")
+    return "\n".join(lines) + "\n"
+
+
+def _caller(traced: Traced, prepared: list[Symbol], *, replaces_step: bool) -> str:
     state, action = traced.state_layout, traced.action_layout
+    names = ["given", "chosen", "following", "rewards", "terminated"]
+    arguments = ", ".join([*names, *[PREPARED] * bool(prepared)])
     single = f"""    def set_state(self, state):
         super().set_state(state)
         self._row = {_rows("state", state, 1)}
@@ -141,10 +230,11 @@ class Fast(Environment):
 {single if replaces_step else ""}    def step_batch(self, states, actions):
         number = len(states)
         given = {_rows("states", state, 0)}
+        chosen = {_rows("actions", action, 0)}
         following = np.empty_like(given)
         rewards = np.empty(number)
         terminated = np.empty(number, np.bool_)
-        {KERNEL}(given, {_rows("actions", action, 0)}, following, rewards, terminated)
+{_preparing(traced, prepared)}        {KERNEL}({arguments})
         return following{_shaped(state)}, rewards, terminated
 """
 

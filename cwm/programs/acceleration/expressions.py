@@ -3,22 +3,38 @@
 import ast
 import operator
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from cwm.programs.acceleration import functions
+from cwm.programs.acceleration import functions, gathered_functions
 from cwm.programs.acceleration.arrays import Row, elementwise
+from cwm.programs.acceleration.classes import ClassTexts
 from cwm.programs.acceleration.functions import from_native, has_symbols
 from cwm.programs.acceleration.linear_algebra import LINEAR_ALGEBRA
 from cwm.programs.acceleration.lookups import Lookups, both, is_numeric, negated
 from cwm.programs.acceleration.methods import METHODS
 from cwm.programs.acceleration.operations import apply, truth
+from cwm.programs.acceleration.structure import (
+    STRUCTURAL,
+    is_instance,
+    length,
+    of_container,
+    whole,
+)
 from cwm.programs.acceleration.symbols import (
     Graph,
     NoFastForm,
     Symbol,
     kind_of,
+)
+from cwm.programs.acceleration.varying import (
+    Maybe,
+    Varying,
+    has_maybe,
+    refuse_maybe,
+    slots,
 )
 from cwm.programs.acceleration.world import Function, Thing, Unknown
 
@@ -59,7 +75,7 @@ class Evaluator(Lookups):
         self.functions = {
             n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)
         }
-        self.classes = {n.name: n for n in tree.body if isinstance(n, ast.ClassDef)}
+        self.classes = ClassTexts(tree)
         self.frames: list[dict[str, Any]] = []
         self.scopes: list[tuple[dict[str, Any], ...]] = []
         self._constants: dict[str, Any] = {}
@@ -76,6 +92,10 @@ class Evaluator(Lookups):
         value = method(self, node)
         if isinstance(value, Unknown):
             raise NoFastForm(f"line {node.lineno}: {value.reason}")
+        if isinstance(value, Maybe):
+            raise NoFastForm(
+                f"line {node.lineno}: an element that is not always there is used"
+            )
         return value
 
     def _constant(self, node: ast.Constant) -> Any:
@@ -102,12 +122,10 @@ class Evaluator(Lookups):
         name = node.attr
         if isinstance(value, Thing):
             return self._of_thing(value, name)
-        if isinstance(value, Row):
-            if name in ("shape", "size", "ndim", "T", "dtype"):
-                return getattr(value, name)
-            if name in METHODS:
-                return _Bound(METHODS[name], value)
-            raise NoFastForm(f"line {node.lineno}: the method {name} of an array")
+        if isinstance(value, Row | Varying):
+            return _of_array(value, name)
+        if isinstance(value, type) and value.__module__ == "candidate":
+            return self._of_class(value, name)
         if isinstance(value, list) and name == "index":
             return _Bound(self.index_of, value)
         if kind_of(value):
@@ -120,16 +138,26 @@ class Evaluator(Lookups):
         if name in thing.attributes:
             return thing.attributes[name]
         for kind in thing.kind.__mro__:
-            text = self.classes.get(kind.__name__)
-            for node in text.body if text else ():
-                if isinstance(node, ast.FunctionDef) and node.name == name:
-                    return self._method(node, thing)
+            text = self.classes.method(kind, name)
+            if text is not None:
+                return self._method(text, thing)
             if name in vars(kind):
                 key = f"{kind.__name__}.{name}"
                 if key not in self._constants:
                     self._constants[key] = from_native(vars(kind)[name])
                 return self._constants[key]
         raise NoFastForm(f"{name} is no attribute")
+
+    def _of_class(self, kind: type, name: str) -> Any:
+        """Returns what `Class.name` is: a method gets its instance as an argument."""
+        for base in kind.__mro__:
+            text = self.classes.method(base, name)
+            if text is not None and not text.decorator_list:
+                defaults, key_defaults = self._defaults(text.args)
+                return Function(text, defaults=defaults, key_defaults=key_defaults)
+            if name in vars(base):
+                break
+        return getattr(kind, name)
 
     def _method(self, node: ast.FunctionDef, thing: Thing) -> Any:
         marks = [ast.unparse(mark) for mark in node.decorator_list]
@@ -177,11 +205,11 @@ class Evaluator(Lookups):
     def combine(self, operation: ast.operator, left: Any, right: Any) -> Any:
         """Returns a binary operation on two values."""
         if isinstance(operation, ast.MatMult):
-            return functions.call(np.matmul, [left, right], {})
+            return self.apply(np.matmul, [left, right], {})
         if type(operation) not in _BINARY:
             raise NoFastForm(f"the operator {type(operation).__name__}")
         op, native = _BINARY[type(operation)]
-        if isinstance(left, Row) or isinstance(right, Row):
+        if isinstance(left, Row | Varying) or isinstance(right, Row | Varying):
             return elementwise(op, left, right)
         if isinstance(left, Symbol) or isinstance(right, Symbol):
             return apply(op, left, right)
@@ -194,8 +222,10 @@ class Evaluator(Lookups):
     def _truth(self, value: Any) -> Any:
         if isinstance(value, Row):
             return truth(functions.to_bool(value))
+        if has_maybe(value):
+            return gathered_functions.is_any(value)
         if isinstance(value, list):
-            return _length(value) > 0
+            return length(value) > 0
         return truth(value)
 
     def _logical(self, node: ast.BoolOp) -> Any:
@@ -223,7 +253,7 @@ class Evaluator(Lookups):
         for operation, part in zip(node.ops, node.comparators, strict=True):
             right = self.evaluate(part)
             one = self._compared(operation, left, right)
-            if isinstance(one, Row):
+            if isinstance(one, Row | Varying):
                 return one
             result = both(result, one)
             left = right
@@ -258,7 +288,7 @@ class Evaluator(Lookups):
 
     def _slice(self, node: ast.Slice) -> Any:
         parts = (node.lower, node.upper, node.step)
-        return slice(*(None if p is None else _whole(self.evaluate(p)) for p in parts))
+        return slice(*(None if p is None else whole(self.evaluate(p)) for p in parts))
 
     def _tuple(self, node: ast.Tuple) -> Any:
         return tuple(self._elements(node.elts))
@@ -315,19 +345,20 @@ class Evaluator(Lookups):
             return self.call(function, arguments, names)
         if isinstance(function, _Bound):
             return function.method(function.owner, *arguments, **names)
-        if function in LINEAR_ALGEBRA and any(map(has_symbols, arguments)):
-            return LINEAR_ALGEBRA[function](*arguments)
-        if function in _STRUCTURAL:
-            return _STRUCTURAL[function](*arguments, **names)
-        if function is isinstance:
-            return _is_instance(*arguments)
         owner = getattr(function, "__self__", None)
         if isinstance(owner, list | dict) and not isinstance(owner, type):
-            return function(*arguments, **names)
+            return of_container(function, owner, arguments, names)
+        if gathered_functions.is_varying(arguments):
+            return gathered_functions.call(function, arguments, names)
+        if function in LINEAR_ALGEBRA and any(map(has_symbols, arguments)):
+            return LINEAR_ALGEBRA[function](*arguments)
+        if function in STRUCTURAL:
+            return STRUCTURAL[function](*arguments, **names)
+        if function is isinstance:
+            return is_instance(*arguments)
         if isinstance(owner, str | bytes):
-            if any(map(has_symbols, arguments)):
-                return owner
-            return function(*arguments, **names)
+            is_known = not any(map(has_symbols, arguments))
+            return function(*arguments, **names) if is_known else owner
         if isinstance(function, type) and issubclass(function, BaseException):
             return function("raised")
         return functions.call(function, arguments, names)
@@ -337,21 +368,29 @@ class Evaluator(Lookups):
         self.scopes.append((*self.scopes[-1], self.frames[-1]))
         self.frames.append({})
         found: list[Any] = []
+
+        def add(is_there: Any) -> None:
+            value = self.evaluate(node.elt)
+            found.append(value if is_there is True else Maybe(is_there, value))
+
         try:
-            self._generate(
-                node.generators, lambda: found.append(self.evaluate(node.elt))
-            )
+            self._generate(node.generators, add)
         finally:
             self.frames.pop()
             self.scopes.pop()
-        return tuple(found) if isinstance(node, ast.SetComp) else found
+        if isinstance(node, ast.SetComp):
+            refuse_maybe(found)
+            return tuple(found)
+        return found
 
     def _dict_comprehension(self, node: ast.DictComp) -> Any:
         self.scopes.append((*self.scopes[-1], self.frames[-1]))
         self.frames.append({})
         made: dict[Any, Any] = {}
 
-        def add() -> None:
+        def add(is_there: Any) -> None:
+            if is_there is not True:
+                raise NoFastForm("What is in a dict depends on values.")
             made[self.evaluate(node.key)] = self.evaluate(node.value)
 
         try:
@@ -362,23 +401,50 @@ class Evaluator(Lookups):
         return made
 
     def _generate(
-        self, generators: list[ast.comprehension], emit: Callable[[], None]
+        self,
+        generators: list[ast.comprehension],
+        emit: Callable[[Any], None],
+        is_there: Any = True,
     ) -> None:
+        """Goes through what is generated; `emit` is told when it is there."""
         if not generators:
-            emit()
+            emit(is_there)
             return
         first, *rest = generators
-        for item in self.iterate(self.evaluate(first.iter)):
-            self.assign(first.target, item)
-            tests = [self._truth(self.evaluate(test)) for test in first.ifs]
-            if any(isinstance(test, Symbol) for test in tests):
-                raise NoFastForm("How long a list is depends on values.")
-            if all(tests):
-                self._generate(rest, emit)
+        for slot in slots(self.iterate(self.evaluate(first.iter))):
+            self.assign(first.target, slot.value)
+            condition = both(is_there, slot.condition)
+            for test in first.ifs:
+                condition = both(condition, self._truth(self.evaluate(test)))
+            if isinstance(condition, Symbol):
+                with self.never_failing():
+                    self._generate(rest, emit, condition)
+            elif condition:
+                self._generate(rest, emit, True)
+
+    @contextmanager
+    def never_failing(self) -> Iterator[None]:
+        """Refuses what raises: it is computed where it is not there, too."""
+        before = self.graph.num_failures
+        yield
+        if self.graph.num_failures > before:
+            raise NoFastForm("An element that is not always there may raise.")
 
     def assign(self, target: ast.expr, value: Any) -> None:
         """Sets a variable, an attribute or an element."""
         raise NotImplementedError
+
+
+def _of_array(value: Row | Varying, name: str) -> Any:
+    is_row = isinstance(value, Row)
+    methods = METHODS if is_row else gathered_functions.METHODS
+    if name in methods:
+        return _Bound(methods[name], value)
+    if isinstance(value, Varying):
+        return value.attribute(name)
+    if name in ("shape", "size", "ndim", "T", "dtype"):
+        return getattr(value, name)
+    raise NoFastForm(f"The method {name} of an array has no fast form.")
 
 
 class _Bound:
@@ -386,49 +452,6 @@ class _Bound:
         self.method = method
         self.owner = owner
 
-
-def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, np.integer) else value
-
-
-def _is_instance(value: Any, kinds: Any) -> bool:
-    wanted = kinds if isinstance(kinds, tuple) else (kinds,)
-    if isinstance(value, Symbol):
-        example = {"f": 1.0, "i": 1, "b": True, "s": np.float32(1)}[value.kind]
-        if not value.weak:
-            example = np.asarray(example)[()]
-        return isinstance(example, wanted)
-    if isinstance(value, Row):
-        return np.ndarray in wanted
-    if isinstance(value, Thing):
-        return any(kind in value.kind.__mro__ for kind in wanted)
-    return isinstance(value, wanted)
-
-
-def _length(value: Any) -> int:
-    if isinstance(value, list) and any(isinstance(v, Unknown) for v in value):
-        raise NoFastForm("How long a list is depends on values.")
-    return len(value)
-
-
-def _range(*bounds: Any) -> range:
-    if any(isinstance(bound, Symbol) for bound in bounds):
-        raise NoFastForm("How often a loop runs depends on values.")
-    return range(*bounds)
-
-
-_STRUCTURAL: dict[Any, Callable[..., Any]] = {
-    tuple: lambda v=(): tuple(v),
-    list: lambda v=(): list(v),
-    set: lambda v=(): tuple(v),
-    zip: lambda *v, **k: list(zip(*v, strict=k.get("strict", False))),
-    enumerate: lambda v, start=0: list(enumerate(v, start)),
-    range: _range,
-    reversed: lambda v: list(v)[::-1],
-    dict: dict,
-    len: _length,
-    print: lambda *v, **k: None,
-}
 
 _METHODS: dict[type[ast.expr], Callable[..., Any]] = {
     ast.Constant: Evaluator._constant,

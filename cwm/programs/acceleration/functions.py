@@ -13,6 +13,7 @@ from cwm.programs.acceleration.arrays import (
     kind_for,
     where,
 )
+from cwm.programs.acceleration.gathered import places
 from cwm.programs.acceleration.operations import apply, select, truth
 from cwm.programs.acceleration.symbols import (
     KINDS,
@@ -21,6 +22,7 @@ from cwm.programs.acceleration.symbols import (
     cast,
     kind_of,
 )
+from cwm.programs.acceleration.varying import Maybe, Varying
 
 _ELEMENTWISE = {
     np.add: "add",
@@ -96,7 +98,17 @@ def has_symbols(value: Any) -> bool:
         return not value.is_known()
     if isinstance(value, list | tuple):
         return any(map(has_symbols, value))
-    return False
+    return isinstance(value, Maybe | Varying)
+
+
+def is_elementwise(function: Any) -> bool:
+    """Returns whether a function of NumPy's computes each element by itself."""
+    return function in _ELEMENTWISE
+
+
+def call_elementwise(function: Any, arguments: list[Any]) -> Any:
+    """Calls such a function."""
+    return _strong(elementwise(_ELEMENTWISE[function], *arguments))
 
 
 def call(function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
@@ -112,7 +124,7 @@ def call(function: Any, arguments: list[Any], keywords: dict[str, Any]) -> Any:
     if is_known:
         return _native(function, arguments, keywords)
     if function in _ELEMENTWISE and not keywords:
-        return _strong(elementwise(_ELEMENTWISE[function], *arguments))
+        return call_elementwise(function, arguments)
     if function in _MATH:
         floats = [cast(a, "f", weak=True) for a in arguments]
         return apply(_MATH[function], *floats)
@@ -368,8 +380,12 @@ def _where(condition: Any, *parts: Any) -> Any:
     if parts:
         return where(condition, *parts)
     if has_symbols(condition):
-        raise NoFastForm("np.where picks elements by values that are not known.")
+        return (places(condition),)
     return from_native(np.where(to_native(condition)))
+
+
+def _flat_places(condition: Any) -> Any:
+    return places(condition) if has_symbols(condition) else _where(condition)[0]
 
 
 def mean(value: Any) -> Any:
@@ -407,6 +423,8 @@ _OWN: dict[Any, Callable[..., Any]] = {
     np.square: square,
     np.linalg.norm: norm,
     np.where: _where,
+    np.nonzero: _where,
+    np.flatnonzero: _flat_places,
     np.all: lambda v: all_of("and", v),
     np.any: lambda v: all_of("or", v),
     np.array_equal: _array_equal,

@@ -11,11 +11,22 @@ from typing import Any
 
 from cwm.programs.acceleration.arrays import Row
 from cwm.programs.acceleration.expressions import Evaluator
+from cwm.programs.acceleration.leaving import (
+    RESULT,
+    RETURNED,
+    broken_instead,
+    is_unused,
+    leaving,
+    return_after,
+    returns_itself,
+)
 from cwm.programs.acceleration.lookups import negated
 from cwm.programs.acceleration.loops import LoopRecorder
 from cwm.programs.acceleration.operations import apply
 from cwm.programs.acceleration.symbols import Block, Branch, NoFastForm, Symbol
+from cwm.programs.acceleration.varying import Maybe, has_maybe
 from cwm.programs.acceleration.world import (
+    NOTHING,
     Capture,
     Function,
     Pick,
@@ -25,6 +36,7 @@ from cwm.programs.acceleration.world import (
     by_select,
     capture,
     contents,
+    kept_zero,
     merge,
     merged_contents,
     put,
@@ -39,6 +51,7 @@ MAX_HOISTED = 40
 """Operations of two ways up to which both are always computed."""
 
 BROKE = "*broke"
+_IS_THERE, _ITEM = "*is there", "*item"
 
 
 @dataclass(eq=False)
@@ -77,7 +90,15 @@ Work = list[Any]
 
 
 class Interpreter(Evaluator):
-    """Runs functions of a program; see `Evaluator`."""
+    """Runs functions of a program; see `Evaluator`.
+
+    Attributes:
+        may_split: Whether both ways of a branch are followed to the function's end
+            where a list is longer in one; otherwise it has elements that are there on
+            one way only.
+    """
+
+    may_split = False
 
     def call(self, function: Function, arguments: list[Any], names: Any) -> Any:
         """Returns what a function returns."""
@@ -171,9 +192,23 @@ class Interpreter(Evaluator):
     def _next(self, turn: Turn, rest: Work) -> Work:
         if turn.position == len(turn.items):
             return [*turn.node.orelse, *rest]
-        self.assign(turn.node.target, turn.items[turn.position])
+        item = turn.items[turn.position]
         following = Turn(turn.node, turn.items, turn.position + 1)
+        if isinstance(item, Maybe):
+            return [self._if_there(item, turn.node), following, *rest]
+        self.assign(turn.node.target, item)
         return [*turn.node.body, following, *rest]
+
+    def _if_there(self, item: Maybe, node: ast.For) -> ast.If:
+        """Returns a round for an element that is not always there."""
+        self.frames[-1].update({_IS_THERE: item.condition, _ITEM: item.value})
+        first = ast.Assign(targets=[node.target], value=ast.Name(id=_ITEM))
+        round_ = ast.If(
+            test=ast.Name(id=_IS_THERE),
+            body=[ast.copy_location(first, node), *node.body],
+            orelse=[],
+        )
+        return ast.fix_missing_locations(ast.copy_location(round_, node))
 
     def _while(self, statement: ast.While | Again, rest: Work) -> Work:
         again = statement if isinstance(statement, Again) else Again(statement)
@@ -189,34 +224,61 @@ class Interpreter(Evaluator):
 
     def _for(self, node: ast.For, rest: Work) -> Work:
         items = self.iterate(self.evaluate(node.iter))
-        leaving = _leaving(node.body)
-        if "break" in leaving and node.orelse:
+        if has_maybe(items):
+            return [Turn(node, items), *rest]
+        if (
+            len(items) > 2
+            and is_unused(node)
+            and not node.orelse
+            and returns_itself(node.body)
+            and self._is_long(node, items, has_break=True)
+        ):
+            return self._for_with_return(node, items, rest)
+        ways = leaving(node.body)
+        if "break" in ways and node.orelse:
             raise NoFastForm(f"line {node.lineno}: else after a loop with break")
         if (
             len(items) > 2
-            and "return" not in leaving
-            and _is_unused(node)
-            and self._is_long(node, items, has_break="break" in leaving)
+            and "return" not in ways
+            and is_unused(node)
+            and self._is_long(node, items, has_break="break" in ways)
         ):
             LoopRecorder(self).repeat(None, node.body, count=len(items))
             return rest
-        if "break" in leaving and "return" not in leaving:
+        if "break" in ways and "return" not in ways:
             self.run([Turn(node, items)])
             return rest
         return [Turn(node, items), *rest]
 
+    def _for_with_return(self, node: ast.For, items: list[Any], rest: Work) -> Work:
+        """Records a loop that notes what it returns; the return follows it."""
+        frame = self.frames[-1]
+        loop = broken_instead(node)
+        frame[RETURNED] = False
+        _, result = self._tried(loop, items)
+        frame[RESULT] = kept_zero(result)
+        LoopRecorder(self).repeat(None, loop.body, count=len(items))
+        return [return_after(node), *rest]
+
     def _is_long(self, node: ast.For, items: list[Any], *, has_break: bool) -> bool:
         """Whether a loop is kept as one: found out by running it once, for nothing."""
+        size, _ = self._tried(node, items)
+        return size * len(items) > MAX_UNROLLED or (has_break and len(items) > 8)
+
+    def _tried(self, node: ast.For, items: list[Any]) -> tuple[int, Any]:
+        """Runs a round for nothing; returns its operations, and what it returns."""
         before = capture(self.roots())
-        start = self.graph.count
+        start = self.graph.size
         with self.graph.inside(Block()):
             self.assign(node.target, items[0])
             self.run([*node.body])
+        result = self.frames[-1].get(RESULT, NOTHING)
         for container, content in before:
             put(container, content)
         self.frames[-1].pop(BROKE, None)
-        size = self.graph.count - start
-        return size * len(items) > MAX_UNROLLED or (has_break and len(items) > 8)
+        size = self.graph.size - start
+        self.graph.discard_since(start)
+        return size, result
 
     def roots(self) -> list[Any]:
         """Returns where all that can change is reached from."""
@@ -226,14 +288,14 @@ class Interpreter(Evaluator):
         self, test: Symbol, node: ast.If, rest: Work
     ) -> tuple[bool, Signal, Work]:
         """Runs both ways; returns whether the function has ended, how, what is left."""
-        leaving = _leaving(node.body) | _leaving(node.orelse)
+        ways = leaving(node.body) | leaving(node.orelse)
         place = _next_turn(rest)
-        if "continue" in leaving:
+        if "continue" in ways:
             # What a round has left is run both ways, and may leave in its turn.
-            leaving |= _leaving(rest[:place])
-        if {"return", "break"} & leaving:
+            ways |= leaving(rest[:place])
+        if {"return", "break"} & ways:
             here, after = rest, []
-        elif "continue" in leaving:
+        elif "continue" in ways:
             here, after = rest[:place], rest[place:]
         else:
             here, after = [], rest
@@ -243,7 +305,7 @@ class Interpreter(Evaluator):
                 test,
                 [*node.body, *here],
                 [*node.orelse, *here],
-                is_over="return" in leaving,
+                is_over="return" in ways,
             )
         except SplitNeeded:
             self._restore(before)
@@ -251,7 +313,7 @@ class Interpreter(Evaluator):
                 test, [*node.body, *rest], [*node.orelse, *rest], is_over=True
             )
             return True, signal, []
-        is_over = signal is not None or (here is rest and "return" in leaving)
+        is_over = signal is not None or (here is rest and "return" in ways)
         return is_over or not after, signal, after
 
     def fork(
@@ -276,7 +338,10 @@ class Interpreter(Evaluator):
         pick = self._pick(test, first, second)
         for (container, _), held in zip(before, after_yes, strict=True):
             now = contents(container)
-            put(container, merged_contents(pick, test, held, now, is_over=is_over))
+            merged = merged_contents(
+                pick, test, held, now, is_over=is_over, may_split=self.may_split
+            )
+            put(container, merged)
         if signal is None and other is None:
             return None
         values = [s.value if isinstance(s, Returned) else None for s in (signal, other)]
@@ -418,31 +483,3 @@ def _next_turn(work: Work) -> int:
     return next(
         (i for i, part in enumerate(work) if isinstance(part, Turn | Again)), len(work)
     )
-
-
-def _leaving(body: list[ast.stmt]) -> set[str]:
-    """Returns how statements may leave the block that they are in."""
-    found: set[str] = set()
-    for node in body:
-        match node:
-            case ast.Return():
-                found.add("return")
-            case ast.Break():
-                found.add("break")
-            case ast.Continue():
-                found.add("continue")
-            case ast.For() | ast.While():
-                found |= _leaving(node.body) & {"return"}
-            case ast.If():
-                found |= _leaving(node.body) | _leaving(node.orelse)
-            case ast.With():
-                found |= _leaving(node.body)
-    return found
-
-
-def _is_unused(node: ast.For) -> bool:
-    names = {n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)}
-    used = {
-        n.id for part in node.body for n in ast.walk(part) if isinstance(n, ast.Name)
-    }
-    return not names & used

@@ -7,6 +7,7 @@ import numpy as np
 
 from cwm.programs.acceleration.arrays import Choice, Row, choose, elementwise
 from cwm.programs.acceleration.functions import has_symbols
+from cwm.programs.acceleration.gathered import Gathered, gathered, picked
 from cwm.programs.acceleration.operations import apply, select
 from cwm.programs.acceleration.symbols import (
     Failure,
@@ -15,6 +16,7 @@ from cwm.programs.acceleration.symbols import (
     Symbol,
     kind_of,
 )
+from cwm.programs.acceleration.varying import Maybe, Varying, has_maybe, refuse_maybe
 
 
 class Lookups:
@@ -28,6 +30,7 @@ class Lookups:
 
     def equal(self, left: Any, right: Any) -> Any:
         """Returns whether two values are equal."""
+        refuse_maybe(left, right)
         for one, other in ((left, right), (right, left)):
             if isinstance(one, Choice):
                 return one.map(functools.partial(self.equal, other))
@@ -44,6 +47,7 @@ class Lookups:
 
     def contains(self, items: Any, value: Any) -> Any:
         """Returns whether a value is among others."""
+        refuse_maybe(items)
         if isinstance(items, Row):
             items = list(items.data.flat)
         if isinstance(items, str) and not has_symbols(value):
@@ -70,6 +74,7 @@ class Lookups:
 
     def index_of(self, items: list[Any], value: Any) -> Any:
         """Returns the first place of a value in a list."""
+        refuse_maybe(items)
         found: Any = len(items) - 1
         for place in range(len(items) - 1, -1, -1):
             found = select(self.equal(items[place], value), place, found)
@@ -88,14 +93,20 @@ class Lookups:
         """Returns an element or a part of a value."""
         if isinstance(value, Choice):
             return value.map(lambda option: self.item(option, index))
-        if isinstance(value, Row):
+        if isinstance(value, Gathered):
             return value.read(index)
+        if isinstance(value, Row):
+            return self._of_array(value, index)
+        refuse_maybe(value)
         if isinstance(index, Row):
             index = index.read(())
         if isinstance(index, np.bool_ | np.integer):
             index = int(index)
         if isinstance(value, dict):
             return self._entry(value, index)
+        return self._of_sequence(value, index)
+
+    def _of_sequence(self, value: Any, index: Any) -> Any:
         if isinstance(index, Symbol):
             outside = apply(
                 "or", apply("lt", index, -len(value)), apply("ge", index, len(value))
@@ -108,6 +119,14 @@ class Lookups:
                 return value[int(wrapped)]
             return choose(wrapped, list(value))
         return value[index]
+
+    def _of_array(self, value: Row, index: Any) -> Any:
+        """Returns what is at an index, or the elements that a condition picks."""
+        if isinstance(index, Row) and index.kind == "b" and not index.is_known():
+            return gathered(picked(value, index))
+        if has_maybe(index):
+            return gathered([Maybe(s.condition, value.read(s.value)) for s in index])
+        return value.read(index)
 
     def _entry(self, table: dict[Any, Any], key: Any) -> Any:
         if isinstance(key, Choice):
@@ -127,7 +146,7 @@ class Lookups:
 
 def is_numeric(value: Any) -> bool:
     """Returns whether a value is a number or an array."""
-    return isinstance(value, Row) or bool(kind_of(value))
+    return isinstance(value, Row | Varying) or bool(kind_of(value))
 
 
 def both(left: Any, right: Any) -> Any:
@@ -143,4 +162,5 @@ def negated(value: Any) -> Any:
     """Returns the opposite of a condition."""
     if isinstance(value, Symbol):
         return apply("not", value)
-    return elementwise("not", value) if isinstance(value, Row) else not value
+    is_array = isinstance(value, Row | Varying)
+    return elementwise("not", value) if is_array else not value

@@ -54,8 +54,10 @@ class LoopRecorder:
         before = capture(self._interpreter.roots())
         for _ in range(_MAX_TRIES):
             loop = Loop(head=Block(), body=Block())
+            size = self._graph.size
             if self._try(loop, before, test, body, count):
                 break
+            self._graph.discard_since(size)
             for container, content in before:
                 put(container, content.copy())
         else:

@@ -3,7 +3,15 @@
 from collections import Counter
 from typing import Any
 
-from cwm.programs.acceleration.symbols import Block, Branch, Failure, Loop, Symbol
+from cwm.programs.acceleration.symbols import (
+    Append,
+    Block,
+    Branch,
+    Failure,
+    Gather,
+    Loop,
+    Symbol,
+)
 
 
 class Uses:
@@ -21,8 +29,8 @@ class Uses:
         self.home: dict[int, Block] = {}
         self.readers: dict[int, set[int]] = {}
         self.inputs: dict[int, Symbol] = {}
-        self._owner: dict[int, tuple[Branch | Loop, int]] = {}
-        self._loops: set[int] = set()
+        self._owner: dict[int, tuple[Branch | Loop | Gather, int]] = {}
+        self._blocks: dict[int, Block] = {}
         self._place(top)
         self._failures: list[tuple[Failure, Block]] = []
         self._collect_failures(top)
@@ -42,6 +50,11 @@ class Uses:
                         self.home[symbol.number] = block
                     self._place(line.yes)
                     self._place(line.no)
+                case Append():
+                    self._blocks[id(line)] = block
+                case Gather():
+                    self._owner[line.count.number] = (line, 0)
+                    self.home[line.count.number] = block
                 case Loop():
                     for position, (symbol, _, _) in enumerate(line.variables):
                         self._owner[symbol.number] = (line, position)
@@ -82,8 +95,10 @@ class Uses:
                 waiting += [(argument, home) for argument in value.args]
 
     def _of_owner(
-        self, owner: Branch | Loop, position: int, home: Block
+        self, owner: Branch | Loop | Gather, position: int, home: Block
     ) -> list[tuple[Any, Block]]:
+        if isinstance(owner, Gather):
+            return [use for line in owner.appends for use in self._of_append(line)]
         if isinstance(owner, Branch):
             _, yes, no = owner.results[position]
             # Twice: the condition is a variable of its own wherever it is used.
@@ -100,6 +115,19 @@ class Uses:
             (owner.condition, owner.head),
         ]
 
+    def _of_append(self, line: Append) -> list[tuple[Any, Block]]:
+        here = self._blocks[id(line)]
+        uses = [(value, here) for value in (line.condition, *line.numbers)]
+        if line.branch is not None:
+            # A variable of its own, as of every branch.
+            outside = self.home_of(line.branch.condition, here)
+            uses += [(line.branch.condition, outside)]
+        return uses
+
+    def home_of(self, symbol: Symbol, otherwise: Block) -> Block:
+        """Returns the block that computes a symbol."""
+        return self.home.get(symbol.number, otherwise)
+
     def is_needed(self, line: Any) -> bool:
         """Returns whether a line does anything that is used."""
         match line:
@@ -109,6 +137,10 @@ class Uses:
                 return any(self.counts[s.number] for s, _, _ in line.results) or any(
                     map(self.is_needed, [*line.yes.lines, *line.no.lines])
                 )
+            case Gather():
+                return self.counts[line.count.number] > 0
+            case Append():
+                return self.counts[line.gather.count.number] > 0
             case Loop():
                 return any(self.counts[s.number] for s, _, _ in line.variables)
         return True

@@ -92,6 +92,39 @@ class Loop:
 
 
 @dataclass(eq=False, kw_only=True)
+class Gather:
+    """The beginning of an array of rows of real numbers, as many as conditions hold.
+
+    Attributes:
+        name: The array that they are stored in; see `Graph.stores`.
+        count: How many there are in the end.
+        appends: What is stored, in its order.
+    """
+
+    name: str
+    count: Symbol
+    appends: list["Append"] = field(default_factory=list)
+
+
+@dataclass(eq=False, kw_only=True)
+class Append:
+    """Stores a row where a condition holds.
+
+    Attributes:
+        gather: The array.
+        condition: When.
+        numbers: The row.
+        branch: The branch whose first block this is in, by which it is conditional;
+            `None` if it is in no block of its own.
+    """
+
+    gather: Gather
+    condition: Scalar
+    numbers: list[Scalar]
+    branch: Branch | None = None
+
+
+@dataclass(eq=False, kw_only=True)
 class Failure:
     """The program raises where a condition holds."""
 
@@ -153,13 +186,21 @@ class Graph:
     Attributes:
         top: The outermost block.
         tables: Constant tables by name.
+        stores: Arrays that `Gather` fills, by name: their rows and columns.
+        gathers: Such arrays by what decides their length, and from where each can
+            be used.
+        num_failures: How often a program was found to raise under a condition.
     """
 
     def __init__(self) -> None:
         self.top = Block()
+        self.stores: dict[str, tuple[int, int]] = {}
         self.tables: dict[str, list[Any]] = {}
+        self.gathers: dict[Any, tuple[Block, Gather]] = {}
+        self.num_failures = 0
         self._open = [self.top]
         self._count = 0
+        self._num_discarded = 0
 
     @contextmanager
     def inside(self, block: Block) -> Iterator[None]:
@@ -175,9 +216,10 @@ class Graph:
         """How many symbols were made."""
         return self._count
 
-    def add(self, line: Branch | Loop | Failure) -> None:
+    def add(self, line: Branch | Loop | Gather | Append | Failure) -> None:
         """Records what is no single operation; the same failure only once."""
         if isinstance(line, Failure):
+            self.num_failures += 1
             key = ("failure", _key(line.condition), line.message)
             if any(key in block.known for block in self._open):
                 return
@@ -193,7 +235,7 @@ class Graph:
     def fresh(self, op: str, args: tuple[Any, ...], kind: str) -> Symbol:
         """Returns a new symbol that no line computes: an input, or a result."""
         self._count += 1
-        if self._count > MAX_OPERATIONS:
+        if self.size > MAX_OPERATIONS:
             raise NoFastForm(f"step takes more than {MAX_OPERATIONS} operations.")
         return Symbol(graph=self, op=op, args=args, kind=kind, number=self._count)
 
@@ -210,6 +252,49 @@ class Graph:
         self._open[-1].lines.append(made)
         self._open[-1].known[key] = made
         return made
+
+    def gather(self, rows: int, columns: int) -> Gather:
+        """Returns an array that rows can be stored in, so many at most; recorded."""
+        name = f"ROWS_{len(self.stores)}"
+        self.stores[name] = (rows, columns)
+        count = self.fresh("count", (name,), "i")
+        count.weak = True
+        made = Gather(name=name, count=count)
+        self.add(made)
+        return made
+
+    def append(
+        self,
+        gather: Gather,
+        condition: Scalar,
+        numbers: list[Scalar],
+        *,
+        branch: Branch | None = None,
+    ) -> None:
+        """Records that a row is stored where a condition holds."""
+        line = Append(
+            gather=gather, condition=condition, numbers=numbers, branch=branch
+        )
+        gather.appends.append(line)
+        self.add(line)
+
+    def is_open(self, block: Block) -> bool:
+        """Returns whether what a block computes can be used now."""
+        return any(block is one for one in self._open)
+
+    @property
+    def block(self) -> Block:
+        """The block that is recorded into."""
+        return self._open[-1]
+
+    @property
+    def size(self) -> int:
+        """How many symbols were made, less those that were made for nothing."""
+        return self._count - self._num_discarded
+
+    def discard_since(self, size: int) -> None:
+        """Counts the symbols that were made since a size as made for nothing."""
+        self._num_discarded = self._count - size
 
     def table(self, values: list[Any], index: Symbol) -> Symbol:
         """Returns one of known numbers, by its place."""

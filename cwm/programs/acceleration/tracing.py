@@ -10,6 +10,7 @@ from cwm.core.spaces import BoxSpec, DiscreteSpec, MultiDiscreteSpec, SpaceSpec
 from cwm.programs.acceleration.arrays import Row
 from cwm.programs.acceleration.functions import to_bool, to_float
 from cwm.programs.acceleration.interpreter import Interpreter
+from cwm.programs.acceleration.moving import store_where_made
 from cwm.programs.acceleration.symbols import KINDS, Graph, NoFastForm, cast, kind_of
 from cwm.programs.acceleration.world import imported
 from cwm.programs.program import ENTRY_POINT
@@ -99,8 +100,27 @@ def trace(
     Raises:
         NoFastForm: If that depends on what cannot be followed.
     """
-    state_layout, action_layout = layout_of(observation_space), layout_of(action_space)
+    layouts = layout_of(observation_space), layout_of(action_space)
+    try:
+        return _traced(source, namespace, layouts, may_split=False)
+    except NoFastForm as error:
+        try:
+            return _traced(source, namespace, layouts, may_split=True)
+        except (NoFastForm, ArithmeticError, LookupError, TypeError, ValueError):
+            # Followed one way each, lists may be empty where they never are.
+            raise error from None
+
+
+def _traced(
+    source: str,
+    namespace: dict[str, Any],
+    layouts: tuple[Layout, Layout],
+    *,
+    may_split: bool,
+) -> Traced:
+    state_layout, action_layout = layouts
     interpreter = Interpreter(ast.parse(source), namespace)
+    interpreter.may_split = may_split
     thing = imported(namespace[ENTRY_POINT](), {})
     # What is around the whole run: the instance, and names at module level.
     interpreter.frames.append({"*thing": thing})
@@ -120,6 +140,7 @@ def trace(
     observation = Row.of(result[0], state_layout.kind)
     if observation.size != max(1, state_layout.size):
         raise NoFastForm("The next observation has another size.")
+    store_where_made(graph)
     return Traced(
         graph=graph,
         observation=[_number(v, state_layout.kind) for v in observation.data.flat],

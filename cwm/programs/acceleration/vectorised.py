@@ -2,7 +2,15 @@
 
 from typing import Any
 
-from cwm.programs.acceleration.symbols import Block, Branch, Failure, Loop, Symbol
+from cwm.programs.acceleration.symbols import (
+    Append,
+    Block,
+    Branch,
+    Failure,
+    Gather,
+    Loop,
+    Symbol,
+)
 from cwm.programs.acceleration.tracing import Layout, Traced
 from cwm.programs.acceleration.writing import Writer, inputs, tables_text
 
@@ -98,6 +106,29 @@ class _ArrayWriter(Writer):
         self._depth -= 1
         self._mask = outer
 
+    def gather(self, gather: Gather) -> None:
+        count, name = self.name(gather.count), gather.name
+        rows, columns = self.traced.graph.stores[name]
+        # One row more, which rows of the batch read that have left the loop.
+        self.put(f"{name} = np.zeros(({rows + 1}, {columns}, len(states)))")
+        self.put(f"{count} = np.zeros(len(states), dtype=np.int64)")
+
+    def append(self, line: Append) -> None:
+        count, name = self.name(line.gather.count), line.gather.name
+        is_conditional = line.condition is not True and line.branch is None
+        text = self.value(line.condition) if is_conditional else "True"
+        mask = self._masked(text) if is_conditional else self._mask or "True"
+        self.put(f"here = np.flatnonzero(np.broadcast_to({mask}, len(states)))")
+        for column, value in enumerate(line.numbers):
+            text = self.value(value, "f")
+            if isinstance(value, Symbol):
+                text = f"np.broadcast_to({text}, len(states))[here]"
+            self.put(f"{name}[{count}[here], {column}, here] = {text}")
+        self.put(f"{count}[here] += 1")
+
+    def item(self, name: str, column: int, place: str) -> str:
+        return f"{name}[{place}, {column}, ROWS]"
+
     def failure(self, failure: Failure) -> None:
         condition = self._masked(self.value(failure.condition))
         self.put(f"if np.any({condition}):")
@@ -110,6 +141,8 @@ def vectorised(traced: Traced) -> str:
     writer._depth = 3
     for symbol, layout in inputs(traced, writer.uses):
         writer.put(f"{writer.name(symbol)} = {_column(symbol, layout)}")
+    if traced.graph.stores:
+        writer.put("ROWS = np.arange(len(states))")
     writer.block(traced.graph.top)
     _write_results(writer, traced)
     body = "\n".join(writer.lines)

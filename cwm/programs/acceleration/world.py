@@ -9,6 +9,7 @@ import numpy as np
 
 from cwm.programs.acceleration.arrays import Choice, Row
 from cwm.programs.acceleration.functions import from_native
+from cwm.programs.acceleration.leaving import RESULT
 from cwm.programs.acceleration.operations import apply, is_same, select
 from cwm.programs.acceleration.symbols import (
     Branch,
@@ -16,8 +17,10 @@ from cwm.programs.acceleration.symbols import (
     Symbol,
     is_weak,
     kind_of,
+    plain,
     widest,
 )
+from cwm.programs.acceleration.varying import Maybe, has_maybe, slots
 
 
 @dataclass(eq=False)
@@ -123,6 +126,8 @@ def capture(roots: list[Any]) -> Capture:
                 waiting += value
             case tuple():
                 waiting += value
+            case Maybe():
+                waiting.append(value.value)
             case Function():
                 waiting += [*value.scopes, value.owner]
     return found
@@ -215,14 +220,24 @@ def merged_names(
 ) -> dict[Any, Any]:
     """Returns variables after two paths of which one counts."""
     names = [*yes, *(name for name in no if name not in yes)]
-    return {
+    merged = {
         name: merge(pick, condition, yes.get(name, NOTHING), no.get(name, NOTHING))
         for name in names
     }
+    if (RESULT in yes) != (RESULT in no):
+        # Looked at only where a loop has returned.
+        merged[RESULT] = kept(pick, (yes | no)[RESULT], is_yes=RESULT in yes)
+    return merged
 
 
 def merged_contents(
-    pick: Pick, condition: Symbol, yes: Any, no: Any, *, is_over: bool = False
+    pick: Pick,
+    condition: Symbol,
+    yes: Any,
+    no: Any,
+    *,
+    is_over: bool = False,
+    may_split: bool = False,
 ) -> Any:
     """Returns what a container holds after two paths of which one counts.
 
@@ -232,17 +247,69 @@ def merged_contents(
         yes: What it held after the first.
         no: After the second.
         is_over: Whether the function has ended: what only it had is not needed then.
+        may_split: Whether both paths are followed on where a list is longer on one;
+            otherwise the list has elements that are there on one path only.
+
+    Raises:
+        SplitNeeded: If they are.
     """
     if isinstance(yes, np.ndarray):
         return _merged_elements(pick, condition, yes, no)
     if isinstance(yes, dict):
         return merged_names(pick, condition, yes, no)
-    if len(yes) != len(no):
+    if len(yes) != len(no) or has_maybe(yes) or has_maybe(no):
+        same = _num_same(yes, no)
+        if same == len(yes) == len(no):
+            return yes
         if is_over:
             return [Unknown("how long a list is depends on values")]
-        raise SplitNeeded("How long a list is depends on values.")
+        if may_split:
+            raise SplitNeeded("How long a list is depends on values.")
+        return [
+            *yes[:same],
+            *(_kept(pick, slot, is_yes=True) for slot in slots(yes[same:])),
+            *(_kept(pick, slot, is_yes=False) for slot in slots(no[same:])),
+        ]
     pairs = zip(yes, no, strict=True)
     return [merge(pick, condition, a, b) for a, b in pairs]
+
+
+def _num_same(left: list[Any], right: list[Any]) -> int:
+    """Returns how many elements two lists begin with that are the same."""
+    pairs = enumerate(zip(left, right, strict=False))
+    return next(
+        (i for i, (a, b) in pairs if not (a is b or is_same(a, b))),
+        min(len(left), len(right)),
+    )
+
+
+def _kept(pick: Pick, slot: Maybe, *, is_yes: bool) -> Maybe:
+    condition = pick(slot.condition, False) if is_yes else pick(False, slot.condition)
+    return Maybe(condition, kept(pick, slot.value, is_yes=is_yes))
+
+
+def kept(pick: Pick, value: Any, *, is_yes: bool) -> Any:
+    """Returns a value that one path has made, for use where that path counts."""
+    if isinstance(value, Symbol):
+        zero = plain(0, value.kind)
+        return pick(value, zero) if is_yes else pick(zero, value)
+    if isinstance(value, Row):
+        data = np.empty(value.shape, object)
+        for place in np.ndindex(value.shape):
+            data[place] = kept(pick, value.data[place], is_yes=is_yes)
+        return Row(data, value.kind)
+    if type(value) in (list, tuple):
+        return type(value)(kept(pick, part, is_yes=is_yes) for part in value)
+    return value
+
+
+def kept_zero(value: Any) -> Any:
+    """Returns zeros in the form of a value."""
+    if isinstance(value, Row):
+        return Row.of(np.zeros(value.shape), value.kind)
+    if type(value) in (list, tuple):
+        return type(value)(map(kept_zero, value))
+    return plain(0, kind_of(value)) if kind_of(value) else value
 
 
 def leaves(value: Any) -> Iterator[Any]:

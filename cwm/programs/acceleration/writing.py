@@ -6,9 +6,11 @@ from typing import Any
 from cwm.programs.acceleration.operations import function_of
 from cwm.programs.acceleration.pruning import Uses
 from cwm.programs.acceleration.symbols import (
+    Append,
     Block,
     Branch,
     Failure,
+    Gather,
     Loop,
     Symbol,
     kind_of,
@@ -51,6 +53,8 @@ class Writer:
         self.lines: list[str] = []
         self._texts: dict[int, str] = {}
         self._depth = 2
+        self.done: set[int] = set()
+        """Symbols whose values are variables before the first line."""
 
     def put(self, text: str) -> None:
         """Writes a line at the present depth."""
@@ -59,7 +63,8 @@ class Writer:
     def block(self, block: Block) -> None:
         """Writes the statements of a block."""
         for line in block.lines:
-            if not self.uses.is_needed(line):
+            is_done = isinstance(line, Symbol) and line.number in self.done
+            if is_done or not self.uses.is_needed(line):
                 continue
             match line:
                 case Symbol():
@@ -68,12 +73,17 @@ class Writer:
                     self.branch(line)
                 case Loop():
                     self.loop(line)
+                case Gather():
+                    self.gather(line)
+                case Append():
+                    self.append(line)
                 case Failure():
                     self.failure(line)
 
     def _let(self, symbol: Symbol) -> None:
         text = self.operation(symbol)
-        if symbol.op == "cast" and symbol.args[0].kind == symbol.kind:
+        is_free = symbol.op == "cast" and symbol.args[0].kind == symbol.kind
+        if is_free and text.isidentifier():
             self._texts[symbol.number] = text
             return
         if self.uses.is_inlined(symbol) and len(text) <= _LONGEST:
@@ -128,6 +138,8 @@ class Writer:
         if op == "table":
             name, index, size = args
             return self.lookup(name, self.value(index), size)
+        if op == "item":
+            return self.item(args[1], args[2], self.value(args[3]))
         kinds = [a.kind for a in args if isinstance(a, Symbol)]
         texts = [self.value(a, kinds[0]) for a in args]
         if op in INFIX:
@@ -160,6 +172,18 @@ class Writer:
 
     def loop(self, loop: Loop) -> None:
         """Writes a loop."""
+        raise NotImplementedError
+
+    def gather(self, gather: Gather) -> None:
+        """Writes the beginning of an array of rows."""
+        raise NotImplementedError
+
+    def append(self, line: Append) -> None:
+        """Writes what stores a row where a condition holds."""
+        raise NotImplementedError
+
+    def item(self, name: str, column: int, place: str) -> str:
+        """Returns a number that is stored."""
         raise NotImplementedError
 
     def failure(self, failure: Failure) -> None:

@@ -182,7 +182,7 @@ class InductionConfig:
     """What is induced, from whose data.
 
     Attributes:
-        env: playground, playground-reworded or door.
+        env: Environment: playground, playground-reworded or door.
         experimenter: Who acts: random actions; the scripted oracles hardest (the whole
             goal), curriculum (from easy to hard) and ideal (a mixture); all (every
             object of the door); llm (a language model); curious (a policy that learns
@@ -197,7 +197,7 @@ class InductionConfig:
             scientist begins. An empty text is no hypothesis.
     """
 
-    env: str = "playground"
+    env: Annotated[str, shown_as("ID")] = "playground"
     experimenter: ExperimenterName = "ideal"
     agent: Annotated[str | None, shown_as("RUN")] = None
     inference: Annotated[InferenceConfig, tyro.conf.arg(name="")] = field(

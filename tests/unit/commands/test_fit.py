@@ -104,3 +104,63 @@ def test_off_is_no_mode_of_a_command_that_fits(
     words = [str(program), "--data", str(data), "--fit.mode", "off"]
     assert fit.main(words) == 2
     assert "fit.mode must be all or declared" in capsys.readouterr().err
+
+
+PAID = oscillator(TRUE).replace(
+    "-(x**2)", "float(-(x**2) + (0.5 if x >= 0.45 else 0.0))"
+)
+RESIDUAL = ("--residual.mode", "sparse", "--fit.mode", "declared", "--quiet")
+"""There are no declared constants: nothing is fitted, which takes no time."""
+
+
+@pytest.fixture
+def paid(tmp_path: Path) -> Path:
+    path = tmp_path / "paid.npz"
+    save_dataset(dataset(recorded(PAID, num_trajectories=20)), path)
+    return path
+
+
+@pytest.fixture
+def law(tmp_path: Path) -> Path:
+    path = tmp_path / "law.py"
+    path.write_text(oscillator(TRUE), encoding="utf-8")
+    return path
+
+
+def test_a_residual_is_told_apart_from_the_law(
+    law: Path, paid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "corrected.py"
+    words = [str(law), "--data", str(paid), "--out", str(out), *RESIDUAL]
+    assert fit.main(words) == 0
+    shown = capsys.readouterr().out
+    assert "(as it was, fitted, with the residual)" in shown
+    assert "reward + 0.5 where next observation[0] >= 0.4" in shown
+    assert "  everything, train: law 0." in shown
+    assert "law + residual 1.0000" in shown
+    written = out.read_text()
+    assert "stiffness = 0.23" in written
+    assert "# Learned residual, not law." in written
+
+
+def test_machines_get_the_terms_and_three_accuracies(
+    law: Path, paid: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(law), "--data", str(paid), "--json", *RESIDUAL]
+    assert fit.main(words) == 0
+    result = json.loads(capsys.readouterr().out)
+    held_out = result["strict"]["held_out"]
+    assert held_out["before"] == held_out["after"] < held_out["with_residual"]
+    assert [term["part"] for term in result["residual"]["terms"]] == ["reward"]
+
+
+def test_a_program_with_a_residual_needs_a_new_one(
+    law: Path, paid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "corrected.py"
+    words = ["--data", str(paid)]
+    assert fit.main([str(law), *words, "--out", str(out), *RESIDUAL]) == 0
+    assert fit.main([str(out), *words]) == 2
+    shown = capsys.readouterr().err
+    assert "has a learned residual, which would be wrong for other constants" in shown
+    assert "Learn it anew with --residual.mode sparse." in shown

@@ -77,7 +77,7 @@ def test_the_commands_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(f"  {name} " in shown for name in COMMANDS)
     assert main(["walk"]) == 2
     assert "Known: train, evaluate, plot" in capsys.readouterr().err
-    assert commands.main() == 0
+    assert commands.main([]) == 0
     assert "cwm.ppo " in capsys.readouterr().out
 
 

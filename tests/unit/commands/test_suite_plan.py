@@ -218,7 +218,10 @@ def suite_run(folder: Path, config: SuiteConfig, **more: object) -> SuiteRun:
             ["own", "--searches", "hypotheses", "--llm", "scripted:x"],
             "hypotheses cannot be searched for in 'own'",
         ),
-        (["cwmb-r", "--induction", "reference"], "--induction is for 'words', .* got"),
+        (
+            ["cwmb-r", "--induction", "reference"],
+            "--induction is for 'words' and 'providers', .* got",
+        ),
         (["words", "--induction", "best"], "a JSON file or one of default, reference"),
         (["words", "--llm", "scripted:x"], "must be a model that gives log-prob"),
         (["words", "--llm", "openai:a", "--llm", "openai:b"], "with one --llm, got 2"),

@@ -101,3 +101,30 @@ def test_a_program_draws_if_what_a_step_reaches_does(step: str, draws: bool) -> 
 
 def test_a_program_that_cannot_be_read_may_draw() -> None:
     assert may_draw("def step(:")
+
+
+@pytest.mark.fast
+def test_a_kernel_may_have_numbers_that_numpy_has_computed() -> None:
+    head = HEAD.replace("terminated)", "terminated, prepared)")
+    text = f"{head}{LOOP}        rewards[row] = prepared[1, row]\n"
+    box = BoxSpec((1,), "float64")
+    kernel = compile_kernel(kernel_of(text), observation_space=box, action_space=box)
+    rows, rewards = np.zeros((2, 1)), np.zeros(2)
+    prepared = np.array([[1.0, 2.0], [3.0, 4.0]])
+    kernel(rows, rows, rows.copy(), rewards, np.zeros(2, np.bool_), prepared)
+    assert rewards.tolist() == [3.0, 4.0]
+    assert kernel_of(text.replace("prepared", "others")) == ""
+
+
+@pytest.mark.fast
+def test_a_kernel_may_have_rows_of_its_own() -> None:
+    text = (
+        f"{HEAD}    ROWS_0 = np.zeros((3, 2))\n{LOOP}"
+        "        ROWS_0[2, 1] = states[row, 0]\n"
+        "        rewards[row] = ROWS_0[2, 1] + ROWS_0[0, 0]\n"
+    )
+    box = BoxSpec((1,), "float64")
+    kernel = compile_kernel(kernel_of(text), observation_space=box, action_space=box)
+    rows, rewards = np.array([[5.0], [7.0]]), np.zeros(2)
+    kernel(rows, rows, rows.copy(), rewards, np.zeros(2, np.bool_))
+    assert rewards.tolist() == [5.0, 7.0]

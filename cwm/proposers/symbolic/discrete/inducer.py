@@ -1,10 +1,14 @@
 """Answers requests for programs over integers: one bounded change each."""
 
+import dataclasses
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from cwm.core.proposals import Completion, ProposalRequest
+import msgspec
+
+from cwm.core.proposals import Completion, ProposalRequest, Task
+from cwm.core.spaces import DiscreteSpec
 from cwm.core.trajectories import TransitionBatch
 from cwm.proposers.symbolic.discrete.description_length import num_wrong
 from cwm.proposers.symbolic.discrete.draws import draws
@@ -17,6 +21,12 @@ from cwm.proposers.symbolic.discrete.ladder import (
     Workbench,
     refinements,
 )
+from cwm.proposers.symbolic.discrete.legal import (
+    LegalRules,
+    allowed,
+    learn_legal,
+)
+from cwm.proposers.symbolic.discrete.legal_source import legal_source
 from cwm.proposers.symbolic.discrete.model import (
     Model,
     Part,
@@ -25,7 +35,14 @@ from cwm.proposers.symbolic.discrete.model import (
 )
 from cwm.proposers.symbolic.discrete.radix import Radices, rank_decodings
 from cwm.proposers.symbolic.discrete.render import render
-from cwm.proposers.symbolic.discrete.table import Facts, gather_facts
+from cwm.proposers.symbolic.discrete.rules import amend, conjunction_rules
+from cwm.proposers.symbolic.discrete.table import (
+    LEGAL,
+    REWARD,
+    TERMINATED,
+    Facts,
+    gather_facts,
+)
 
 MODEL_KEY = "discrete_model"
 """Key of the model in a completion's annotation."""
@@ -54,6 +71,9 @@ class DiscreteInducer:
 
     _facts: tuple[TransitionBatch, Facts] | None = field(default=None, repr=False)
     _decodings: tuple[Facts, list[Radices]] | None = field(default=None, repr=False)
+    _legal: tuple[TransitionBatch, LegalRules | None] | None = field(
+        default=None, repr=False
+    )
     _refined: tuple[Facts, dict[_Refined, list[Candidate]]] | None = field(
         default=None, repr=False
     )
@@ -164,7 +184,12 @@ class DiscreteInducer:
     def _gather(self, request: ProposalRequest) -> Facts:
         batch = request.task.train
         if self._facts is None or self._facts[0] is not batch:
-            self._facts = (batch, gather_facts(request.task))
+            facts = gather_facts(request.task)
+            rules = self._rules(request.task)
+            if rules is not None:
+                legal = allowed(rules, facts.observed, facts.before, facts.action[:, 0])
+                facts = dataclasses.replace(facts, legal=legal)
+            self._facts = (batch, facts)
         return self._facts[1]
 
     def _rank(self, facts: Facts) -> list[Radices]:
@@ -196,7 +221,18 @@ class DiscreteInducer:
             observation_space=request.task.observation_space,
             action_space=request.task.action_space,
         )
-        return Completion(text=source, annotation={MODEL_KEY: model_to_json(placed)})
+        rules, actions = self._rules(request.task), request.task.action_space
+        text = source
+        if rules is not None:
+            assert isinstance(actions, DiscreteSpec), "rules are about numbered actions"
+            text += legal_source(rules, actions)
+        return Completion(text=text, annotation={MODEL_KEY: model_to_json(placed)})
+
+    def _rules(self, task: Task) -> LegalRules | None:
+        """Returns which actions are legal when; `None` if all always are."""
+        if self._legal is None or self._legal[0] is not task.train:
+            self._legal = (task.train, learn_legal(task))
+        return self._legal[1]
 
 
 def plain_model(facts: Facts, radices: Radices) -> Model:
@@ -222,6 +258,27 @@ def start_model(facts: Facts, radices: Radices) -> Model:
             plain = model.part(target)
             if shifted is not None and _explains_more(bench, shifted, plain):
                 parts.append(shifted)
+    return with_legal_rules(bench.candidate_of(tuple(parts)).model, facts)
+
+
+def with_legal_rules(model: Model, facts: Facts) -> Model:
+    """Returns a model whose reward and end depend on what is legal, if that is shorter.
+
+    Where many digits are wrong, requests come to reward and end last, and a planner
+    would have nothing to plan for until then.
+    """
+    if facts.legal is None:
+        return model
+    bench = Workbench.of(facts, model)
+    parts = []
+    for target in (TERMINATED, REWARD):
+        plain = model.part(target)
+        features = (*bench.table.actions, LEGAL)
+        if not bench.num_wrong(target) or bench.varies(target):
+            continue
+        part = amend(bench.table, plain, features, (conjunction_rules,))
+        if part.rules:
+            parts.append(msgspec.structs.replace(part, family="rules"))
     return bench.candidate_of(tuple(parts)).model
 
 

@@ -46,7 +46,13 @@ from cwm.proposers.symbolic.discrete.rules import (
     set_rules,
     table_rules,
 )
-from cwm.proposers.symbolic.discrete.table import REWARD, TERMINATED, Facts, Table
+from cwm.proposers.symbolic.discrete.table import (
+    LEGAL,
+    REWARD,
+    TERMINATED,
+    Facts,
+    Table,
+)
 from cwm.proposers.symbolic.discrete.trees import fit_tree
 
 MAX_FEATURES = 16
@@ -100,7 +106,9 @@ class Workbench:
         if not self.facts.is_deterministic:
             following += [f"step:{digit}" for digit in known if table.size(digit) > 3]
         more = [TERMINATED] if target == REWARD else []
-        names = (*table.actions, *table.digits, *moved, *labels, *following, *more)
+        ruled = [LEGAL] if LEGAL in table.columns else []
+        inputs = (*table.actions, *ruled, *table.digits)
+        names = (*inputs, *moved, *labels, *following, *more)
         return self._useful(names)
 
     def _is_known(self, digit: str, target: str) -> bool:

@@ -12,6 +12,7 @@ conditions all hold replaces the base. Everything is over named integers
     step:x0                 how digit x0 changes
     rel:0                   label that a learned relation gives, -1 without one
     terminated              for the reward only
+    legal                   whether the program's own rules allow the action
 """
 
 from collections.abc import Mapping

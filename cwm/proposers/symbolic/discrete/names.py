@@ -8,7 +8,16 @@ from cwm.proposers.symbolic.discrete.layout import Digit, Element
 from cwm.proposers.symbolic.discrete.model import Model, Shift
 from cwm.proposers.symbolic.discrete.table import action_names
 
-RESERVED = {"action", "observation", "reward", "terminated", "self", "np", "draw"}
+RESERVED = {
+    "action",
+    "observation",
+    "reward",
+    "terminated",
+    "self",
+    "np",
+    "draw",
+    "legal",
+}
 
 
 def feature_names(
@@ -43,6 +52,7 @@ def feature_names(
         names[f"rel:{i}"] = f"place_{i}"
     names["terminated"] = "terminated"
     names["reward"] = "reward"
+    names["legal"] = "legal"
     return names
 
 

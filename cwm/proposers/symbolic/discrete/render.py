@@ -31,7 +31,12 @@ from cwm.proposers.symbolic.discrete.model import (
     features_of_part,
 )
 from cwm.proposers.symbolic.discrete.names import feature_names
-from cwm.proposers.symbolic.discrete.table import REWARD, TERMINATED, action_names
+from cwm.proposers.symbolic.discrete.table import (
+    LEGAL,
+    REWARD,
+    TERMINATED,
+    action_names,
+)
 
 MAX_NAMED_REWARDS = 12
 """Most rewards that become tunable constants; more are written where they occur."""
@@ -260,6 +265,8 @@ def _write_step(
     out.add("    def step(self, action):")
     out.add(f"        {', '.join(titles)}{comma} = decode(self.state)")
     _write_action(out, len(acted), acted)
+    if any(LEGAL in features_of_part(part) for part in model.parts):
+        out.add("legal = int(action in self.legal_actions())", indent=8)
     for move in _read_moves(model):
         first = len(out.lines)
         text = expressions.shift(move)

@@ -33,6 +33,7 @@ VARYING_EXCEPTION_BITS = 14.0
 
 TERMINATED = "terminated"
 REWARD = "reward"
+LEGAL = "legal"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +154,8 @@ class Facts:
         rewards: Values of the codes, most frequent first.
         inputs: `[N]`, equal for equal observations and actions.
         is_deterministic: Whether equal inputs always had equal outcomes.
+        legal: Whether the action was legal, by rules that are part of the program,
+            `[N]`, 0 or 1; `None` where there are none.
     """
 
     observed: tuple[Element, ...]
@@ -165,6 +168,7 @@ class Facts:
     rewards: tuple[float, ...]
     inputs: IntArray
     is_deterministic: bool
+    legal: IntArray | None = None
 
     def table(self, radices: tuple[tuple[int, ...], ...]) -> Table:
         """Returns the table with each element split by its radices."""
@@ -186,6 +190,8 @@ class Facts:
             span = bounds[1] - bounds[0]
             ranges[f"step:{name}"] = (-span, span)
         columns[TERMINATED], ranges[TERMINATED] = self.terminated, (0, 1)
+        if self.legal is not None:
+            columns[LEGAL], ranges[LEGAL] = self.legal, (0, 1)
         columns[REWARD], ranges[REWARD] = self.reward, (0, len(self.rewards) - 1)
         return Table(
             columns=columns,

@@ -168,6 +168,22 @@ class MaskedPPO:
         with torch.no_grad():
             return self._ppo.policy.predict_values(torch.from_numpy(features)).flatten()
 
+    def log_probs(
+        self, features: NDArray[np.int8], masks: NDArray[np.bool_]
+    ) -> FloatArray:
+        """Returns how probable actions are, in nats, `[E, 30]`; very low where masked.
+
+        Args:
+            features: `[E, 416]`.
+            masks: Which actions are legal, at least one in each row, `[E, 30]`.
+        """
+        torch = self._torch
+        with torch.no_grad():
+            found = self._ppo.policy.get_distribution(
+                torch.from_numpy(features), action_masks=masks
+            )
+        return np.asarray(found.distribution.logits.numpy(), dtype=np.float64)
+
     def record(
         self,
         features: NDArray[np.int8],

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cwm.programs.acceleration.comparing import Rows, compare
+from cwm.programs.acceleration.comparing import Rows, compare, differing, slack_of
 
 
 def rows(observations: object, rewards: object, dtype: str = "float64") -> Rows:
@@ -62,3 +62,33 @@ def test_another_type_or_shape_is_another_form() -> None:
     wanted = rows([[1.0]], [0.0])
     for other in (rows([[1.0]], [0.0], "float32"), rows([[1.0, 2.0]], [0.0])):
         assert compare(wanted, other).problem == "next observation of another form"
+
+
+def test_a_row_is_granted_what_the_last_bit_of_its_state_changes() -> None:
+    wanted = rows([[50.0, 2.0], [1.0, 2.0]], [0.0, 0.0])
+    moved = rows([[50.0, 2.0 + 4e-12], [1.0, 2.0]], [0.0, 0.0])
+    slack = slack_of(wanted, [wanted, moved])
+    np.testing.assert_allclose(slack, [10 * 2e-12, 0.0], rtol=1e-3)
+    found = rows([[50.0, 2.0 + 3e-11], [1.0, 2.0]], [0.0, 0.0])
+    assert differing(wanted, found, 1e-12).tolist() == [True, False]
+    agreement = compare(wanted, found, slack=slack)
+    assert not agreement.problem
+    assert agreement.num_inexact == 1
+    assert not agreement.is_bitwise
+
+
+def test_what_is_granted_to_a_row_is_granted_to_no_other_and_is_little() -> None:
+    wanted = rows([[1.0], [1.0]], [0.0, 0.0])
+    moved = rows([[3.0], [1.0]], [0.0, 0.0])
+    slack = slack_of(wanted, [moved])
+    assert slack.tolist() == [1e-9, 0.0]
+    for far in ([[1.0 + 2e-9], [1.0]], [[1.0], [1.0 + 1e-10]]):
+        assert compare(wanted, rows(far, [0.0, 0.0]), slack=slack).problem
+
+
+def test_flags_and_whole_numbers_are_granted_nothing() -> None:
+    wanted = (np.array([3, 4]), np.zeros(2), np.zeros(2, np.bool_))
+    other = (np.array([3, 5]), np.zeros(2), np.zeros(2, np.bool_))
+    assert compare(wanted, other, slack=np.full(2, 1e-9)).problem
+    flipped = (wanted[0], wanted[1], np.array([True, False]))
+    assert compare(wanted, flipped, slack=np.full(2, 1e-9)).problem

@@ -235,7 +235,7 @@ def test_rows_that_raise_make_the_batch_raise(form: object) -> None:
         ("x = list(range(int(action[0])))\n" + RETURN, "depends on values"),
         (f"{START}\nwhile True:\n    x = 1.0\n{RETURN}", "does not end"),
         (
-            f"{START}\nparts = np.array([x, v])\nr = parts[parts > 0].sum()\n{RETURN}",
+            f"{START}\nparts = np.array([x, v])\nr = np.array([1, 2])[parts]\n{RETURN}",
             "picked by values",
         ),
         (f"{START}\nif x > 0:\n    y = 1.0\nr = y\n{RETURN}", "not set on every path"),

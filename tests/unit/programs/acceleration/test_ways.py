@@ -10,6 +10,7 @@ import pytest
 from cwm.core.spaces import SpaceSpec
 from cwm.programs.acceleration import ways as module
 from cwm.programs.acceleration.samples import samples
+from cwm.programs.acceleration.vectorised import vectorised
 from cwm.programs.acceleration.ways import DRIVERS, Acceleration, Trials, WayResult
 from sandbox.limits import Limits
 from sandbox.pool import Sandbox
@@ -20,6 +21,7 @@ from tests.support.fast_programs import (
     PLACES,
     PUSH,
     program,
+    traced,
 )
 
 pytestmark = pytest.mark.skipif(
@@ -194,3 +196,63 @@ def test_limits_of_a_planner_are_only_widened() -> None:
     assert (wide.max_source_kib, wide.memory_mib) == (1000, 4000)
     usual_limits = module.fast_limits(Limits())
     assert usual_limits.max_source_kib == module.MAX_SOURCE_KIB
+
+
+STIFF = program("""
+x, v = self.s
+if v > 0.5:
+    for _ in range(14):
+        x = 4.0 * x * (1.0 - x)
+return np.array([x, v]), 0.0, False""")
+"""Where `v` is large, a step makes of a state's last bit thousands of them."""
+
+STIFF_FORM = """
+class Fast(Environment):
+    def step_batch(self, states, actions):
+        x = states[:, 0]
+        for _ in range(14):
+            x = np.where(states[:, 1] > 0.5, 4.0 * x - 4.0 * x * x, x)
+        rows = np.stack([x, states[:, 1]], axis=1)
+        return rows, np.zeros(len(x)), np.zeros(len(x), np.bool_)
+"""
+
+
+def test_a_form_may_round_where_the_program_is_no_more_exact(usual: Sandbox) -> None:
+    """And a form that errs there by more may not."""
+    wrong = STIFF_FORM.replace("4.0 * x - 4.0", "(4.0 + 1e-8) * x - 4.0")
+    recorded = np.random.default_rng(0).uniform(0, 1, (400, 2)), np.zeros((400, 1))
+    recorded[0][:, 1] = np.arange(400) < 9
+    trials = Trials(
+        STIFF,
+        observation_space=LINE,
+        action_space=PUSH,
+        samples=samples(LINE, PUSH, recorded=recorded, number=0, seed=0),
+        sandbox=usual,
+        compiling=None,
+        tolerance=1e-13,
+        seconds=0.01,
+    )
+    ways = by_name(trials.run({"rounded": STIFF_FORM, "wrong": wrong}))
+    assert ways["rounded"].reason == ""
+    assert ways["rounded"].agreement is not None
+    assert ways["rounded"].agreement.num_inexact > 0
+    assert ways["wrong"].reason.startswith("differs")
+
+
+def test_a_form_that_errs_in_one_kind_of_row_is_refused(usual: Sandbox) -> None:
+    """A broken twin: of the rows that are collected, one has another weight."""
+    source = program("""
+x, v = self.s
+rows = []
+for place in range(3):
+    if x > place - 1.5:
+        rows.append(np.array([x, v * place]))
+if rows:
+    x, v = np.array(rows).sum(axis=0)
+return np.array([x, v]), 0.0, False""")
+    good = vectorised(traced(source, LINE, PUSH))
+    twin = good.replace("> 0.5", "> 0.501")
+    assert twin != good
+    ways = by_name(tried(source, LINE, PUSH, usual, others={"twin": twin}, number=3000))
+    assert ways["vectorised"].reason == ""
+    assert ways["twin"].reason.startswith("differs")

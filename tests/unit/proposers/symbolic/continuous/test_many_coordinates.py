@@ -85,6 +85,7 @@ def test_elements_that_never_vary_keep_no_law_away() -> None:
     assert any(fit.is_exact for fit in linear(context, "s10"))
 
 
+@pytest.mark.slow
 def test_every_mass_gets_its_law(view: View) -> None:
     blueprint = _first(view, use_angles=True)
     assert len(view.coordinates) == 2 * NUM_MASSES > MANY

@@ -1,0 +1,1 @@
+"""Folders of runs of all commands: listed, shown, compared, exported, removed."""
