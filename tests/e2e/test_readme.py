@@ -20,7 +20,7 @@ COMMANDS = {
     "python -m cwm.synthesize --env CartPole-v1": "│ program │ 1.0000 │ 1.0000 │",
     "python -m cwm.fit world_model.py --env CartPole-v1 --set gravity=3.7 "
     "--out mars.py": "-> 1.0000 program: mars.py",
-    "python -m cwm.accelerate runs/...": "Fast form: ",
+    "python -m cwm.accelerate runs/...": "│ to the last bit │",
     "python -m cwm.replay runs/...": "tree.json is the tree",
     "python -m sandbox run program.py --wall-s 2": "42",
 }
