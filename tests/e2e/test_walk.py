@@ -334,7 +334,8 @@ def test_all_kinds_of_providers_stand_in_one_table(installed: Installed) -> None
     installed.command(
         "cwm.benchmark", "run", "providers", *words, *few, "--out", "providers"
     )
-    shown = installed.command("cwm.benchmark", "report", "providers")
+    report = ("report", "providers", "--format", "markdown")
+    shown = installed.command("cwm.benchmark", *report)
     for word in (*rows.split(","), "stand-in", "symbolic induction", "mcts"):
         assert word in shown
     # Neither a language model is named nor the extra [rl] installed.
