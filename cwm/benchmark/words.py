@@ -1,6 +1,7 @@
 """Options that name several things, and suites, however they are named."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 from cwm.benchmark.induction import HYPOTHESES
 from cwm.benchmark.provider_rows import ROWS, rows_in
@@ -42,14 +43,21 @@ def seeds_in(text: str) -> tuple[int, ...]:
 
 
 def suite_first(words: Sequence[str]) -> list[str]:
-    """Returns the command line with the suite in front, however it was given."""
-    rest = list(words)
-    for position, word in enumerate(rest):
-        if word == "--suite" and position + 1 < len(rest):
-            return [rest[position + 1], *rest[:position], *rest[position + 2 :]]
+    """Returns the command line with the suite in front, however it was given.
+
+    Of several `--suite`, the last one counts, as of any option.
+    """
+    suite: list[str] = []
+    rest: list[str] = []
+    left = iter(words)
+    for word in left:
         if word.startswith("--suite="):
-            return [word.partition("=")[2], *rest[:position], *rest[position + 1 :]]
-    return rest
+            suite = [word.partition("=")[2]]
+        elif word == "--suite":
+            suite = list(islice(left, 1)) or [word]
+        else:
+            rest.append(word)
+    return [*suite, *rest]
 
 
 def searches_in(text: str) -> tuple[SearchName, ...]:

@@ -13,8 +13,9 @@ from tests.support.report_runs import induced_run, scripted_run
 Open = Callable[..., Visit]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """Chromium; while it is open, this thread has an event loop that runs."""
     with open_browser() as found:
         yield found
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cwm import replay, synthesize
+from cwm import fit, replay, synthesize
 from cwm.core.dataset_file import save_dataset
 from cwm.core.journal import read_journal
 from cwm.core.trajectories import Dataset, Trajectory, TransitionBatch
@@ -14,6 +14,7 @@ from cwm.programs.residual.writing import MARK, law_of
 from tests.support.known_systems import recorded
 from tests.support.lacking_rules import LAW, world
 
+MODEL_WRITTEN = Path(__file__).parents[2] / "benchmarks" / "data" / "model_written"
 NO_COST = LAW.replace("-(x**2)", "0.0")
 PAID = world(reward="0.0 + (0.5 if x >= 0.45 else 0.0)")
 WORDS = ("--data", "rod.npz", "--llm", "scripted:answers.json", "--out", "run")
@@ -108,3 +109,20 @@ def test_a_start_with_a_residual_begins_from_its_law(
     capsys.readouterr()
     second = folder.parent / "again" / "world_model.py"
     assert second.read_text() == (folder / "world_model.py").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+def test_a_law_without_the_cost_of_effort_is_made_whole(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    law = (MODEL_WRITTEN / "Pendulum.py").read_text()
+    term = "+ 0.001 * (u ** 2)"
+    assert law.count(term) == 1
+    Path("law.py").write_text(law.replace(term, ""))
+    words = ("--env", "Pendulum-v1", "--residual.mode", "sparse", "--out", "whole.py")
+    assert fit.main(["law.py", *words, "--quiet"]) == 0
+    shown = capsys.readouterr().out
+    assert "reward - 0.001 * action[0]^2" in shown
+    assert "-> 1.0000 (as it was, fitted, with the residual)" in shown
+    assert MARK in Path("whole.py").read_text()

@@ -19,7 +19,13 @@ RUN = {
     "python -m cwm.fit world_model.py --env CartPole-v1 --set gravity=3.7 "
     "--out mars.py": "readme",
     "python -m cwm.collect --env Acrobot-v1 --out acrobot.npz": "readme",
+    "python -m cwm.fit law.py --env Pendulum-v1 --residual.mode sparse "
+    "--out whole.py": "residuals",
     "python -m cwm.plan runs/...": "walk",
+    "python -m cwm.report runs/...": "walk",
+    "python -m cwm.runs list": "walk",
+    "python -m cwm.runs export runs/... --as package --out pole": "walk",
+    "python -m cwm.mcp runs/...": "walk",
     "python -m cwm.accelerate runs/...": "readme",
     "python -m cwm.replay runs/...": "readme",
     "python -m sandbox run program.py --wall-s 2": "readme",
@@ -33,6 +39,7 @@ RUN = {
     "python -m cwm.synthesize --env MountainCar-v0 --online 5": "walk",
     "python -m cwm.benchmark run cwmb-r --envs CartPole-v1,Taxi-v4": "walk",
     "python -m cwm.benchmark run own --llm openai:MODEL": "walk",
+    "python -m cwm.benchmark run providers --envs playground": "walk",
     "python -m cwm.benchmark report runs/benchmark-cwmb-r --format markdown "
     "--out table.md": "walk",
     "python -m cwm.benchmark compare runs/a runs/b": "walk",
@@ -62,6 +69,10 @@ RUN = {
 """Command of the README -> the file of `tests/e2e` that runs it, or a smaller one."""
 
 NOT_RUN = {
+    "python -m cwm.synthesize --env CartPole-v1 --llm openai:MODEL --concurrency 16 "
+    "--executor ray --ray-address HOST:6379": (
+        "a cluster of machines; tests/faults/test_ray_nodes.py starts local nodes"
+    ),
     "python -m cwm.benchmark run cwmb-s --seeds 0,1,2": "57 searches: hours",
     "python -m cwm.synthesize --env CartPole-v1 --llm gguf:model.gguf": (
         "a language model that can write programs"
@@ -90,6 +101,7 @@ def test_every_command_of_a_page_is_one_that_its_parser_takes(
     page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "benchmarks").symlink_to(ROOT / "benchmarks")
     for line in commands_in(page.read_text()):
         # The run to go on with would have to be there.
         read_only(re.sub(r" --resume \S+", "", line))
