@@ -32,7 +32,7 @@ from cwm.config import RunConfig, SourceConfig
 from cwm.core.dataset_file import save_dataset
 from cwm.execution.progress import SilentProgress
 from cwm.execution.provenance import environment_report
-from cwm.session import new_session
+from cwm.opening import new_session
 from envs.collect import collect
 
 RESULTS = Path(__file__).parent / "results" / "induction.jsonl"

@@ -35,6 +35,7 @@ from cwm.execution.options import shown_as
 from cwm.execution.prerequisites import no_sandbox
 from cwm.execution.progress import Progress
 from cwm.execution.run_folder import RunFolder
+from cwm.opening import new_session, reopened_session
 from cwm.programs.accuracy import strict_matches
 from cwm.programs.evaluation import open_sandbox
 from cwm.programs.runner import ProgramRunner
@@ -42,7 +43,6 @@ from cwm.programs.tolerances import Tolerances
 from cwm.report.online import OnlineReport, RoundRow
 from cwm.report.runs import RunReport
 from cwm.report.scores import PROGRAM
-from cwm.session import new_session, reopened_session
 from cwm.sources import environment_of, obtain
 from cwm.synthesis.candidates import Candidate
 from envs.collect import CollectConfig

@@ -20,10 +20,11 @@ from cwm.execution.options import shown_as
 from cwm.execution.progress import Progress
 from cwm.execution.run_folder import create_run_folder
 from cwm.online import ONLINE_COLLECT, OnlineConfig, OnlineSynthesis
+from cwm.opening import RUNS, make_quote, new_session, reopened_session
 from cwm.report.live import make_progress
 from cwm.report.online import OnlineReport
 from cwm.report.runs import BUDGET_SENTENCES, RunReport
-from cwm.session import RUNS, Session, make_quote, new_session, reopened_session
+from cwm.session import Session
 from envs.collect import CollectConfig
 
 DESCRIPTION = """\

@@ -14,8 +14,8 @@ from cwm.core.errors import ConfigError
 from cwm.core.names import slug
 from cwm.execution.progress import Progress
 from cwm.execution.run_folder import RunFolder
+from cwm.opening import result_in
 from cwm.report.comparisons import ComparisonReport, SearchRow, best_strict
-from cwm.session import result_in
 from cwm.sources import obtain
 from mcts.registry import SearchName
 

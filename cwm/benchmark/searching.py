@@ -13,10 +13,10 @@ from cwm.evaluation.setups import OpenableModel
 from cwm.execution.progress import Progress
 from cwm.execution.run_folder import RunFolder
 from cwm.induction import InductionFolder
+from cwm.opening import result_in
 from cwm.providers.hypotheses.evaluation.scores import BEST, NO_HYPOTHESIS
 from cwm.providers.hypotheses.models.induced import read_induced
 from cwm.report.hypotheses import stand_in_lines
-from cwm.session import result_in
 from cwm.sources import Source, read_text
 
 NO_PROGRAM = "no program that runs was found; the return is that of random actions"

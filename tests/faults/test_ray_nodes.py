@@ -16,8 +16,8 @@ from cwm.core.proposals import Completion, ProposalRequest
 from cwm.execution.crew import Work
 from cwm.execution.executor_config import ExecutorConfig
 from cwm.execution.progress import SilentProgress
+from cwm.opening import new_session, reopened_session
 from cwm.proposers.config import LanguageModelConfig
-from cwm.session import new_session, reopened_session
 from cwm.synthesis.config import BudgetConfig
 from tests.support.corridor import WalkingProposer, corridor_dataset
 from tests.support.counted_work import Counting, open_counting
