@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cwm import session as sessions
+from cwm import opening as sessions
 from cwm.config import RunConfig, SourceConfig
 from cwm.core.dataset_file import save_dataset
 from cwm.core.errors import ClusterError, ConfigError

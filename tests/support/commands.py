@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cwm import session, synthesize
+from cwm import opening, synthesize
 from cwm.core.dataset_file import save_dataset
 from tests.support.corridor import WalkingProposer, corridor_dataset
 
@@ -25,7 +25,7 @@ class Commands:
         self.folder = folder
         self.proposer = WalkingProposer()
         monkeypatch.chdir(folder)
-        monkeypatch.setattr(session, "make_proposer", lambda config: self.proposer)
+        monkeypatch.setattr(opening, "make_proposer", lambda config: self.proposer)
         save_dataset(corridor_dataset(), folder / "corridor.npz")
 
     def synthesize(self, *words: str, code: int = 0) -> dict[str, Any]:

@@ -21,12 +21,19 @@ def is_mujoco(task: BenchmarkTask) -> bool:
     return task.env in MUJOCO
 
 
+def marks(task: BenchmarkTask) -> list[pytest.MarkDecorator]:
+    if task.suite == "providers":
+        extras = {"babyai": [pytest.mark.babyai], "twc": [pytest.mark.text]}
+        return extras.get(task.name, [])
+    return [pytest.mark.mujoco] if is_mujoco(task) else []
+
+
 def params(chosen: list[BenchmarkTask]) -> list[Any]:
     return [
         pytest.param(
             task,
             id=f"{task.suite}-{task.name}",
-            marks=[pytest.mark.mujoco] if is_mujoco(task) else [],
+            marks=marks(task),
         )
         for task in chosen
     ]
