@@ -64,11 +64,11 @@ def test_runs_are_compared(
     found.page.locator("#comparison-axis").select_option("tokens")
     assert found.page.locator("#comparison-curve path.series").count() == 2
     found.page.locator("#comparison a", has_text="induced").click()
-    assert "symbolic induction" in found.text("#verdict dl")
+    found.awaits("#verdict dl", "symbolic induction")
     found.page.locator("#item-2").click()
     assert found.page.url.endswith("#run-2-node-2")
     found.page.locator("#run").select_option("0")
-    assert "scripted:answers.json" in found.text("#verdict dl")
+    found.awaits("#verdict dl", "scripted:answers.json")
 
 
 def test_a_comparison_fits_on_a_phone(

@@ -61,7 +61,7 @@ def test_an_address_leads_to_a_node(scripted: Path, visit: Open) -> None:
     found = visit(f"{address}#node-3")
     assert found.text("#node-title") == "Node 3"
     found.page.locator("#node .steps a").nth(1).click()
-    assert found.text("#node-title") == "Node 4"
+    found.awaits("#node-title", "Node 4")
 
 
 def test_the_list_of_nodes_is_used_by_keyboard(page: Visit) -> None:

@@ -72,6 +72,13 @@ class Visit:
         """Returns the text of an element as it is shown."""
         return " ".join(self.page.locator(selector).first.inner_text().split())
 
+    def awaits(self, selector: str, words: str) -> None:
+        """Waits until an element shows words: a new address is followed in time."""
+        from playwright.sync_api import expect  # noqa: PLC0415 - an extra
+
+        element = self.page.locator(selector).first
+        expect(element).to_contain_text(words, timeout=TIMEOUT_MS)
+
     def until(self, condition: str) -> None:
         """Waits until a condition of the page's own holds.
 

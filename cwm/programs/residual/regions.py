@@ -183,9 +183,12 @@ def _rounded(
 ) -> Comparison:
     up = 1.0 if one.sign == ">=" else -1.0
     values = up * element.values
-    inside = values >= up * one.value
-    gaining = values[inside & others & (gains > 0)]
-    losing = values[~inside & others & (gains < 0)]
+    # Limits were chosen among some of the rows: a gaining row just outside, among the
+    # others, moves the limit out to it.
+    gaining = values[others & (gains > 0)]
+    losing = values[(values < up * one.value) & others & (gains < 0)]
+    if len(losing):
+        gaining = gaining[gaining > losing.max()]
     if not len(gaining):
         return one
     high = float(gaining.min())

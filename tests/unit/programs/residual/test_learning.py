@@ -37,6 +37,22 @@ def test_a_bonus_is_a_constant_under_a_condition() -> None:
     assert 0 < term.num_confirmed < paid
 
 
+def test_a_limit_is_moved_out_to_rows_that_were_held_back() -> None:
+    batch = data(world(reward="-(x**2) + (1.0 if x >= 0.25 else 0.0)"), seed=2)
+    halves = hold_back(batch, ResidualConfig().held_back_fraction, seed=2)
+    after = batch.next_observations[""][:, 0]
+    least = [
+        after[rows][after[rows] >= 0.25].min()
+        for rows in (halves.learned, halves.held_back)
+    ]
+    assert least[1] < least[0]  # The lowest row with the bonus is not learned from.
+    found = learned(batch, halves=halves, config=ResidualConfig(min_explained=0.0))
+    assert [term.text for term in found.terms] == [
+        "reward + 1 where next observation[0] >= 0.25"
+    ]
+    assert found.problems == ()
+
+
 def test_a_bonus_for_one_action_is_a_comparison_with_its_code() -> None:
     batch = data(world(reward="-(x**2) + (0.25 if action == 2 else 0.0)"))
     assert texts(batch) == ["reward + 0.25 where action == 2"]
