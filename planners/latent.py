@@ -64,7 +64,9 @@ class BoxPoints:
         self, points: FloatArray, bias: FloatArray | None = None
     ) -> NDArray[np.generic]:
         """Returns the actions `[N, H, *shape]`; `bias` is always `None`."""
-        return self.actions.to_values(self._middle + self._half * points)
+        vectors = self._half * points
+        vectors += self._middle  # Ten times as fast as a new array, of one element.
+        return self.actions.to_values(vectors)
 
 
 class ScorePoints:

@@ -226,22 +226,30 @@ class Simulator:
         first = np.asarray(state)
         current = np.broadcast_to(first, (number, *first.shape)).copy()
         rewards = np.zeros((horizon, number))
-        observations = np.zeros((horizon, number, *first.shape), dtype=first.dtype)
+        observations = np.zeros((0, *current.shape), dtype=current.dtype)
         lengths = np.full(number, horizon, dtype=np.int64)
         terminated = np.zeros(number, dtype=np.bool_)
         failed = np.zeros(number, dtype=np.bool_)
         active: _Rows = slice(None)  # All, until one has ended.
         for time in range(horizon):
             moved = self._step_rows(model, current, act(time, active, current))
-            current, rewards[time, active] = moved.states, moved.rewards
-            observations[time, active] = current
-            has_ended = moved.terminated | moved.failed
+            if time == 0:
+                shape = (horizon, *moved.states.shape)
+                observations = np.zeros(shape, dtype=moved.states.dtype)
+            rewards[time, active] = moved.rewards
+            observations[time, active] = moved.states
+            current = observations[time, active]
+            has_ended = moved.terminated
+            if moved.failed is not None:
+                has_ended = has_ended | moved.failed
             if has_ended.any():
                 rows = np.arange(number)[active]
                 ended = rows[has_ended]
                 terminated[ended] = moved.terminated[has_ended]
-                failed[ended] = moved.failed[has_ended]
-                lengths[ended] = time + ~moved.failed[has_ended]
+                lengths[ended] = time + 1
+                if moved.failed is not None:
+                    failed[rows] = moved.failed
+                    lengths[rows[moved.failed]] = time
                 active = rows[~has_ended]
                 current = current[~has_ended]
                 if not len(active):
@@ -258,9 +266,8 @@ class Simulator:
         self, model: BatchedWorldModel, states: NDArray[Any], actions: NDArray[Any]
     ) -> "_Moved":
         """Returns one step of each row; those that fail are found singly."""
-        none_failed = np.zeros(len(states), dtype=np.bool_)
         try:
-            moved = _Moved(*model.step_batch(states, actions, self._rng), none_failed)
+            moved = _Moved(*model.step_batch(states, actions, self._rng))
         except ModelError:
             results = [
                 self.step(plain(state), plain(action))
@@ -332,13 +339,13 @@ class _Moved(NamedTuple):
         states: Where each is then.
         rewards: Of each; 0 where it failed.
         terminated: Whether each has reached a terminal state.
-        failed: Whether the model had no answer for it.
+        failed: Whether the model had no answer for it; `None` if it had all.
     """
 
     states: NDArray[Any]
     rewards: FloatArray
     terminated: NDArray[np.bool_]
-    failed: NDArray[np.bool_]
+    failed: NDArray[np.bool_] | None = None
 
 
 def _by_rollout(

@@ -10,6 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("repeatable", derandomize=True, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+"""Where a change is let in or not, the same examples are drawn each time; whoever runs
+the tests otherwise looks further."""
 
 MISSING_PACKAGE = re.compile(r"could not import|not installed|needs the extra", re.I)
 

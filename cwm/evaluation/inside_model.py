@@ -98,7 +98,10 @@ class ProgramModel:
         states = np.asarray(to_columns(self._model.observation_space, states)[""])
         actions = np.asarray(to_columns(self._model.action_space, actions)[""])
         if self._model.has_batch:
-            return self._together.step_batch(states, actions, _UNUSED)
+            following, rewards, ends = self._together.step_batch(
+                states, actions, _UNUSED
+            )
+            return following.copy(), rewards.copy(), ends.copy()
         results = [
             self._one_by_one.step(plain(state), action, _UNUSED)
             for state, action in zip(states, actions, strict=True)
@@ -200,7 +203,7 @@ class _OneByOne:
 
 
 class _Together(_OneByOne):
-    """Steps by the candidate's own `step_batch`."""
+    """Steps by the candidate's own `step_batch`, whose results last for one step."""
 
     def step_batch(
         self, states: NDArray[Any], actions: NDArray[Any], rng: object

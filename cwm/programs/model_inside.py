@@ -173,6 +173,8 @@ class Model:
     def step_many(self, observations: NDArray[Any], actions: NDArray[Any]) -> Results:
         """Returns the results of `N` steps, by `step_batch`; needs `has_batch`.
 
+        They may be arrays of the program's own: copy what is to outlast the next step.
+
         Raises:
             ContractViolation: If arrays are not of their form, or if the first row
                 of the first batch is not what `step` says.
@@ -185,29 +187,35 @@ class Model:
                 "step_batch must return (observations, rewards, terminated), "
                 f"got {type(results).__name__}."
             )
-        if self._are_rows(results, number):
-            following, rewards, terminated = (part.copy() for part in results)
-        else:
+        following, rewards, terminated = results
+        if not self._are_rows(following, rewards, terminated, number):
             following, rewards, terminated = self._conformed_rows(results, number)
         if not self._is_batch_checked:
+            # The single step may write into the program's own arrays.
+            following, rewards = following.copy(), rewards.copy()
+            terminated = terminated.copy()
             self._check_batch(observations, actions, (following, rewards, terminated))
             self._is_batch_checked = True
         return following, rewards, terminated
 
-    def _are_rows(self, results: tuple[Any, ...], number: int) -> bool:
+    def _are_rows(
+        self, following: object, rewards: object, terminated: object, number: int
+    ) -> bool:
         """Whether results are sure to be what they should; much faster than to check.
 
         A batch of a thousand steps takes as long as its checks would.
         """
         assert self._one is not None, "step_many needs has_batch"
-        forms = (
-            ((number, *self._one.shape[1:]), self._one_dtype),
-            ((number,), _REAL),
-            ((number,), _FLAG),
-        )
-        return all(
-            type(part) is np.ndarray and part.shape == shape and part.dtype == dtype
-            for part, (shape, dtype) in zip(results, forms, strict=True)
+        return (
+            type(following) is np.ndarray
+            and following.dtype == self._one_dtype
+            and following.shape == (number, *self._one.shape[1:])
+            and type(rewards) is np.ndarray
+            and rewards.dtype == _REAL
+            and rewards.shape == (number,)
+            and type(terminated) is np.ndarray
+            and terminated.dtype == _FLAG
+            and terminated.shape == (number,)
         )
 
     def _conformed_rows(self, results: tuple[Any, ...], number: int) -> Results:

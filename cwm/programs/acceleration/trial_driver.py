@@ -23,7 +23,8 @@ def run(load: Load, request: TrialAsk, channel: Channel) -> None:
     if request.is_batch:
         if not model.has_batch:
             raise ContractViolation("The program has no step_batch.")
-        rows = model.step_many(request.states, request.actions)
+        following, rewards, ends = model.step_many(request.states, request.actions)
+        rows = following.copy(), rewards.copy(), ends.copy()
         failed = np.zeros(len(request.states), np.bool_)
     else:
         rows, failed = _single_steps(model, request.states, request.actions)

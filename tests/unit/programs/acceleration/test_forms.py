@@ -113,6 +113,11 @@ k = int(abs(x)) % 4
 r = [1.0, -1.0, 0.5, 4.0][k] + self.table[k]
 t = self.name[k] == 'b' or k in (0, 3)
 {RETURN}""",
+    "remainders of what is within its period, and of what is not": f"""
+{START}
+r = (x + math.pi) % (2 * math.pi) - math.pi + math.fmod(v, 0.7)
+x, v = x % 1.5, (2.0 * x) % -1.5 + x % v
+{RETURN}""",
     "numbers of 32 bits": f"""
 {START}
 f = np.float32(x)
@@ -197,6 +202,21 @@ def test_the_compiled_kernel_equals_single_steps(
     rows = drawn(observations, actions)
     found = names["Environment"]().step_batch(*rows)
     assert_equal(found, steps(source, *rows))
+
+
+ENDS = [0.0, -0.0, 0.7, -0.7, 1.4, -1.4, 1e-320, -1e-320, 0.7 - 1e-16, 1e300, np.nan]
+
+
+def test_remainders_are_the_same_to_the_bit_at_the_ends_of_their_period() -> None:
+    source = program(
+        "x, v = self.s\nreturn np.array([np.mod(x, 0.7), np.fmod(v, 0.7)]), 0.0, False"
+    )
+    states = np.stack([ENDS, ENDS], axis=1)
+    form = compiled(traced(source, LINE, PUSH), replaces_step=False)
+    assert "if 0.0 < s0 < 0.7 else" in form
+    following, _, _ = fast(source, form).step_batch(states, np.zeros((len(ENDS), 1)))
+    wanted = np.stack([np.mod(ENDS, 0.7), np.fmod(ENDS, 0.7)], axis=1)
+    assert following.tobytes() == wanted.tobytes()
 
 
 def test_inputs_stay_as_they_are() -> None:
