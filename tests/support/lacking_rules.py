@@ -7,6 +7,7 @@ from cwm.core.trajectories import TransitionBatch
 from cwm.programs.residual.config import ResidualConfig
 from cwm.programs.residual.holding_back import Halves, hold_back
 from cwm.programs.residual.learning import Learned, learn
+from cwm.programs.residual.parts import wrong_rows
 from cwm.programs.tolerances import Tolerances
 from tests.support.known_systems import TRUE, oscillator, recorded
 
@@ -59,10 +60,13 @@ def learned(
 ) -> Learned:
     """Returns what is learned on top of a law, without a sandbox."""
     config = config or ResidualConfig()
+    predictions, tolerances = predicted(law, batch), Tolerances.from_batch(batch)
+    wrong = wrong_rows(batch, predictions, tolerances)
     return learn(
         batch,
-        predicted(law, batch),
-        Tolerances.from_batch(batch),
+        predictions,
+        tolerances,
         config=config,
-        halves=halves or hold_back(batch, config.held_back_fraction, seed=seed),
+        halves=halves
+        or hold_back(batch, config.held_back_fraction, wrong=wrong, seed=seed),
     )

@@ -20,6 +20,7 @@ from cwm.programs.evaluation import Evaluation, ProgramEvaluator, never
 from cwm.programs.residual.config import ResidualConfig
 from cwm.programs.residual.holding_back import hold_back
 from cwm.programs.residual.learning import Learned, learn
+from cwm.programs.residual.parts import wrong_rows
 from cwm.programs.residual.report import Corrected, ResidualReport
 from cwm.programs.residual.writing import law_of, with_residual
 from cwm.programs.tolerances import real_leaves
@@ -86,15 +87,15 @@ class ResidualLearner:
         if len(rows) < (1.0 - _MOST_LOST) * len(train):
             reason = "most transitions have no prediction of the right form"
             return Corrected(source=law, report=replace(report, problems=(reason,)))
-        batch = train.select(rows)
-        halves = hold_back(batch, self._config.held_back_fraction, seed=self._seed)
-        learned = learn(
+        batch, usable = train.select(rows), _select(predictions, rows)
+        tolerances = self._evaluator.tolerances
+        halves = hold_back(
             batch,
-            _select(predictions, rows),
-            self._evaluator.tolerances,
-            config=self._config,
-            halves=halves,
+            self._config.held_back_fraction,
+            wrong=wrong_rows(batch, usable, tolerances),
+            seed=self._seed,
         )
+        learned = learn(batch, usable, tolerances, config=self._config, halves=halves)
         report = replace(
             report,
             num_learned=len(halves.learned),

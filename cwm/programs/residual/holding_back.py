@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cwm.core.seeding import child_rng
 from cwm.core.trajectories import TransitionBatch
 
+BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
 
 MAX_CHANCE = 1e-3
@@ -20,6 +21,10 @@ _MIN_GROUPS = 20
 _PIECE = 16
 """Steps that are held back together where trajectories are few: neighbours are nearly
 the same transition."""
+
+_MAX_DRAWS = 20
+_LEAST_SHARE = 0.25
+"""Of the share of wrong rows that would be held back on average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +45,18 @@ class Halves:
         return len(self.learned) + len(self.held_back)
 
 
-def hold_back(batch: TransitionBatch, fraction: float, *, seed: int) -> Halves:
+def hold_back(
+    batch: TransitionBatch, fraction: float, *, wrong: BoolArray, seed: int
+) -> Halves:
     """Returns the rows in two parts, with rows that are near in time in the same.
+
+    Drawn anew as long as hardly any of the wrong rows are held back, since a correction
+    that nothing can confirm is none.
 
     Args:
         batch: The training transitions.
         fraction: Share of the rows that is held back.
+        wrong: `[N]`: what the law gets wrong.
         seed: Decides which.
     """
     rng = child_rng(seed, "residual", "held back")
@@ -53,10 +64,14 @@ def hold_back(batch: TransitionBatch, fraction: float, *, seed: int) -> Halves:
     if len(np.unique(groups)) < _MIN_GROUPS:
         groups = groups * (int(batch.time.max()) + 1) + batch.time // _PIECE
     names, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    order = rng.permutation(len(names))
-    middle = np.cumsum(counts[order]) - 0.5 * counts[order]
-    chosen = order[middle < fraction * len(batch)]
-    is_held = np.isin(inverse.reshape(-1), chosen)
+    is_held = np.zeros(len(batch), dtype=np.bool_)
+    for _ in range(_MAX_DRAWS):
+        order = rng.permutation(len(names))
+        middle = np.cumsum(counts[order]) - 0.5 * counts[order]
+        chosen = order[middle < fraction * len(batch)]
+        is_held = np.isin(inverse.reshape(-1), chosen)
+        if wrong[is_held].sum() >= _LEAST_SHARE * fraction * wrong.sum():
+            break
     return Halves(np.flatnonzero(~is_held), np.flatnonzero(is_held))
 
 

@@ -93,6 +93,15 @@ def parts_of(
     )
 
 
+def wrong_rows(
+    batch: TransitionBatch, predictions: Predictions, tolerances: Tolerances
+) -> BoolArray:
+    """Returns where some part is not what was recorded, `[N]`."""
+    parts = parts_of(batch, predictions, tolerances)
+    wrong = [~part.is_right(part.law) for part in parts]
+    return np.asarray(np.logical_or.reduce(wrong))
+
+
 def _elements(
     batch: TransitionBatch,
     predictions: Predictions,

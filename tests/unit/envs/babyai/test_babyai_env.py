@@ -169,7 +169,7 @@ def test_snapshots_are_copies_of_the_level() -> None:
 def test_without_a_seed_the_first_episode_is_drawn() -> None:
     env = BabyAIText()
     starts = {env.reset()[0] for _ in range(5)}
-    assert len(starts) == 5
+    assert len(starts) > 1  # Two rooms may look the same from where one stands.
 
 
 def test_many_environments_go_on_to_the_next_episode_at_once() -> None:

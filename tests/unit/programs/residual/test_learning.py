@@ -39,8 +39,8 @@ def test_a_bonus_is_a_constant_under_a_condition() -> None:
 
 def test_a_limit_is_moved_out_to_rows_that_were_held_back() -> None:
     batch = data(world(reward="-(x**2) + (1.0 if x >= 0.25 else 0.0)"), seed=2)
-    halves = hold_back(batch, ResidualConfig().held_back_fraction, seed=2)
     after = batch.next_observations[""][:, 0]
+    halves = hold_back(batch, 0.3, wrong=after >= 0.25, seed=2)
     least = [
         after[rows][after[rows] >= 0.25].min()
         for rows in (halves.learned, halves.held_back)
@@ -179,11 +179,23 @@ def test_equal_seeds_learn_the_same() -> None:
 
 def test_rows_that_are_near_in_time_are_held_back_together() -> None:
     batch = data(LAW)
-    halves = hold_back(batch, 0.3, seed=0)
+    halves = hold_back(batch, 0.3, wrong=np.zeros(len(batch), np.bool_), seed=0)
     held = set(batch.trajectory[halves.held_back].tolist())
     assert not held & set(batch.trajectory[halves.learned].tolist())
     assert halves.number == len(batch)
     assert 0.2 < len(halves.held_back) / len(batch) < 0.4
+
+
+def test_of_what_is_wrong_some_is_held_back() -> None:
+    """With this seed the first draw holds back no trajectory with the bonus."""
+    batch = data(world(reward="-(x**2) + (1.0 if x >= 0.56 else 0.0)"), seed=943)
+    wrong = batch.next_observations[""][:, 0] >= 0.56
+    nothing = np.zeros(len(batch), np.bool_)
+    first = hold_back(batch, 0.3, wrong=nothing, seed=943)
+    assert not wrong[first.held_back].any()
+    halves = hold_back(batch, 0.3, wrong=wrong, seed=943)
+    assert wrong[halves.held_back].sum() >= 0.25 * 0.3 * wrong.sum()
+    assert texts(batch, seed=943) == ["reward + 1 where next observation[0] >= 0.56"]
 
 
 def test_a_gain_counts_where_chance_would_hardly_give_it() -> None:
