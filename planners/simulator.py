@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -259,7 +259,7 @@ class Simulator:
             lengths=lengths,
             terminated=terminated,
             failed=failed,
-            observations=_by_rollout(observations, lengths),
+            observations=_ByRollout(observations, lengths),
         )
 
     def _step_rows(
@@ -348,14 +348,31 @@ class _Moved(NamedTuple):
     failed: NDArray[np.bool_] | None = None
 
 
-def _by_rollout(
-    observations: NDArray[Any], lengths: NDArray[np.int64]
-) -> list[NDArray[Any]]:
-    """Returns `[H, N, ...]` as one array for each rollout, as long as it is."""
-    rollouts = list(observations.swapaxes(0, 1))
-    for index in np.flatnonzero(lengths < len(observations)).tolist():
-        rollouts[index] = rollouts[index][: lengths[index]]
-    return rollouts
+class _ByRollout(Sequence[NDArray[Any]]):
+    """Observations by rollout, cut out when they are asked for: few of them are.
+
+    Args:
+        observations: `[H, N, ...]`.
+        lengths: `[N]`, steps of each rollout.
+    """
+
+    def __init__(self, observations: NDArray[Any], lengths: NDArray[np.int64]) -> None:
+        self._observations = observations
+        self._lengths = lengths
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    @overload
+    def __getitem__(self, index: int) -> NDArray[Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[NDArray[Any]]: ...
+
+    def __getitem__(self, index: int | slice) -> NDArray[Any] | list[NDArray[Any]]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(len(self))[index]]
+        return self._observations[: self._lengths[index], index]
 
 
 def discounted_returns(rollouts: RolloutBatch, discount: float) -> FloatArray:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cwm.core.spaces import SpaceSpec
+from cwm.core.spaces import BoxSpec, SpaceSpec
 from cwm.programs.acceleration.compiled import compiled
 from cwm.programs.acceleration.symbols import NoFastForm
 from cwm.programs.acceleration.vectorised import vectorised
@@ -217,6 +217,41 @@ def test_remainders_are_the_same_to_the_bit_at_the_ends_of_their_period() -> Non
     following, _, _ = fast(source, form).step_batch(states, np.zeros((len(ENDS), 1)))
     wanted = np.stack([np.mod(ENDS, 0.7), np.fmod(ENDS, 0.7)], axis=1)
     assert following.tobytes() == wanted.tobytes()
+
+
+ANGLE = program(
+    "return np.array([math.sin(self.angle), np.cos(self.angle)]), self.angle, False",
+    state=(
+        "c, s = np.asarray(state, dtype=np.float64)\n"
+        "self.angle = float(np.arctan2(s, c))"
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    "form", [vectorised, lambda t: compiled(t, replaces_step=False)]
+)
+def test_the_sine_of_an_angle_that_was_made_from_it_is_not_computed(
+    form: object,
+) -> None:
+    directions = BoxSpec((2,), "float32")
+    circle = np.linspace(-np.pi, np.pi, 101)
+    ends = [(0.0, 0.0), (1.0, 0.0), (-1.0, 0.0), (0.0, 3.0), (3e38, 3e38), (1e-45, 0.0)]
+    states = np.vstack([np.stack([np.cos(circle), np.sin(circle)], axis=1), ends])
+    states = states.astype(np.float32)
+    text = form(traced(ANGLE, directions, PUSH))  # type: ignore[operator]
+    assert "np.arctan2(" in text
+    assert "np.sin(" not in text
+    assert "np.cos(" not in text
+    rows = states, np.zeros((len(states), 1))
+    following, angles, _ = fast(ANGLE, text).step_batch(*rows)
+    wanted = np.stack([np.sin(angles), np.cos(angles)], axis=1)
+    np.testing.assert_allclose(following, wanted.astype(np.float32), rtol=0, atol=1e-7)
+    np.testing.assert_allclose(angles, steps(ANGLE, *rows)[1], rtol=1e-15)
+
+
+def test_squares_that_may_not_exist_are_not_taken() -> None:
+    assert "np.sin(" in vectorised(traced(ANGLE, LINE, PUSH))
 
 
 def test_inputs_stay_as_they_are() -> None:
