@@ -240,7 +240,10 @@ class PlanningRun:
     def _players(self, progress: Progress) -> AbstractContextManager[PlayEpisodes]:
         """Returns who plays episodes: processes of this machine, or a cluster."""
         if not self.execution.is_ray:
-            return nullcontext(partial(run_episodes, num_workers=self.num_workers or 1))
+            number = self.num_workers or 1
+            return nullcontext(
+                partial(run_episodes, num_workers=number, on_event=progress.event)
+            )
         programs = [setup for setup in self.setups if setup.kind == "program"]
         return cluster_episodes(
             self.execution,
