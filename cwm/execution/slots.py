@@ -191,6 +191,10 @@ class SlotCrew(Generic[PieceT, ResultT]):
         """Does pieces as long as a worker is of use."""
         with self._changed:
             self._workers[slot] = worker
+            if first is not None and self._error is not None:
+                # Closed meanwhile, by somebody who did not know of this worker.
+                first.future.set_exception(self._error)
+                first = None
         try:
             task = first or self._taken()
             while task is not None and self._do(worker, task) and not self._is_fresh:

@@ -152,6 +152,26 @@ def test_workers_are_closed_at_once() -> None:
     assert [worker.is_closed for worker in workers] == [True, True]
 
 
+def test_a_worker_that_is_open_when_its_crew_is_closed_does_nothing() -> None:
+    is_opened = threading.Event()
+    done: list[int] = []
+
+    def open_worker(is_wanted: Callable[[], bool]) -> Dying:
+        is_opened.set()
+        while is_wanted():
+            threading.Event().wait(0.01)
+        return Dying([])
+
+    crew = SlotCrew(open_worker, num_slots=1, is_fresh=True)
+    future = crew.submit(1, on_note=done.append)
+    is_opened.wait()
+    crew.close()
+
+    with pytest.raises(ClusterError, match="closed"):
+        future.result()
+    assert not done
+
+
 def test_lost_machines_say_nothing_of_the_piece() -> None:
     crew, _ = crew_of(died(slots.MAX_LOSSES - 1, is_machine=True) + died(2))
     with closing(crew):
