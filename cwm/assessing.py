@@ -24,10 +24,10 @@ from cwm.execution.crew import Crew, OnNote, Work
 from cwm.execution.executor_config import ExecutorConfig
 from cwm.programs.constants.config import FitConfig
 from cwm.programs.constants.fit import Fit, FitReport
-from cwm.programs.evaluation import Evaluation, ProgramEvaluator
+from cwm.programs.evaluation import Evaluation, Needs
 from cwm.scoring import make_fitter, open_evaluator
 from cwm.synthesis.candidates import Rank, beats, could_beat
-from cwm.synthesis.fitted import Evaluator, FittedPrograms, Fitter
+from cwm.synthesis.fitted import Evaluator, FittedPrograms, Fitter, on_training
 from sandbox.isolation import Level
 from sandbox.limits import Limits
 from sandbox.opt_in import Library
@@ -97,10 +97,10 @@ class Stages:
     def evaluation(
         self,
         *,
-        needs_validation: Callable[[Evaluation], bool],
-        needs_audit: Callable[[Evaluation], bool],
+        needs_validation: Needs,
+        needs_audit: Needs,
     ) -> Evaluation | None:
-        """Returns what `ProgramEvaluator` would; `None` if a step is missing."""
+        """Returns what the evaluator would; `None` if a step is missing."""
         found = self.tested
         if self.trained is not None:
             if not needs_validation(self.trained):
@@ -184,48 +184,29 @@ def open_assessing(
 
 
 def assess(
-    evaluator: ProgramEvaluator, fitter: Fitter | None, piece: Piece, tell: OnNote
+    evaluator: Evaluator, fitter: Fitter | None, piece: Piece, tell: OnNote
 ) -> bytes:
     """Returns what a program is worth, as JSON."""
-    kept = _Kept(evaluator)
+    stages: dict[str, Stages] = {}
+
+    def trained(source: str) -> Evaluation:
+        found = on_training(evaluator, source)
+        stages[source] = Stages(trained=None if found.is_bug else found, last=found)
+        return found
+
     source, fit = piece.source, None
     if piece.is_fitted:
         assert fitter is not None, "it is there where constants are fitted"
         fit = fitter.fit(source)
-        source, _ = FittedPrograms(fitter, kept).fit(source)
-    kept.stages[source] = stages_of(evaluator, source, piece.best)
+        source, _ = FittedPrograms(fitter, trained).fit(source)
+    stages[source] = stages_of(evaluator, source, piece.best)
     content = {
         "fit": None
         if fit is None
         else {"source": fit.source, "report": fit.report.to_json()},
-        "stages": {name: one.to_json() for name, one in kept.stages.items()},
+        "stages": {name: one.to_json() for name, one in stages.items()},
     }
     return json.dumps(content).encode()
-
-
-class _Kept:
-    """Evaluates, and keeps what came of it."""
-
-    def __init__(self, evaluator: ProgramEvaluator) -> None:
-        self._evaluator = evaluator
-        self.stages: dict[str, Stages] = {}
-
-    def evaluate(
-        self,
-        source: str,
-        *,
-        needs_validation: Callable[[Evaluation], bool],
-        needs_audit: Callable[[Evaluation], bool],
-    ) -> Evaluation:
-        """Returns how a program does on the training transitions."""
-        found = self._evaluator.evaluate(
-            source, needs_validation=needs_validation, needs_audit=needs_audit
-        )
-        is_bug = found.is_bug
-        self.stages[source] = Stages(
-            trained=None if is_bug else found, tested=None, last=found
-        )
-        return found
 
 
 class Assessors:
@@ -265,8 +246,8 @@ class Assessors:
         self,
         source: str,
         *,
-        needs_validation: Callable[[Evaluation], bool],
-        needs_audit: Callable[[Evaluation], bool],
+        needs_validation: Needs,
+        needs_audit: Needs,
     ) -> Evaluation:
         """Returns how the program does; see `Evaluator`."""
         if source in self._asked:

@@ -16,7 +16,7 @@ from cwm.config import SourceConfig
 from cwm.core.errors import ConfigError
 from cwm.evaluation.setups import OpenableModel
 from cwm.execution.options import shown_as
-from cwm.planning import read_model
+from cwm.named_models import read_model
 from cwm.programs.unit_tests import load_unit_tests
 from cwm.report.files import FileScore, FilesReport
 from cwm.report.live import make_progress

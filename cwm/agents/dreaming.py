@@ -16,7 +16,7 @@ from cwm.core.spaces import DiscreteSpec, Value
 from cwm.evaluation.held_program import ProgramLost
 from cwm.evaluation.opened_program import OpenedProgram, opened_program
 from cwm.execution.prerequisites import no_sandbox
-from cwm.planning import read_model
+from cwm.named_models import read_model
 from cwm.providers.policies.guiding import make_reader
 from cwm.providers.policies.imagined import ImaginedEpisodes
 from envs.babyai.telling import StateTeller

@@ -43,7 +43,7 @@ from cwm.knowledge_pipeline.games import GameConfig
 from cwm.knowledge_pipeline.runs import KnowledgeFolder, KnowledgeRunConfig
 from cwm.knowledge_pipeline.runs import new_folder as new_knowledge_folder
 from cwm.knowledge_pipeline.steps import Pipeline
-from cwm.planning import read_model
+from cwm.named_models import read_model
 from cwm.proposers.config import LanguageModelConfig
 from cwm.providers.knowledge.base.encoders import HashedEncoder
 from cwm.providers.knowledge.base.states import StateBase

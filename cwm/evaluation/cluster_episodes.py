@@ -1,15 +1,14 @@
 """Episodes on the nodes of a Ray cluster; the same as on this machine, times aside."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any, Protocol
 
 from cwm.evaluation.episodes import EpisodeResult
-from cwm.evaluation.parallel import OnEpisode, OnNote, throttled
-from cwm.evaluation.setups import Setup, open_actor
-from cwm.execution import crew as crews
-from cwm.execution.crew import Crew, Work, as_they_end
+from cwm.evaluation.parallel import OnEpisode, OnNote, crew_episodes, open_acting
+from cwm.evaluation.setups import Setup
+from cwm.execution.crew import Work
 from cwm.execution.executor_config import ExecutorConfig
 from sandbox.isolation import Level
 
@@ -27,42 +26,6 @@ class PlayEpisodes(Protocol):
     ) -> tuple[EpisodeResult, ...]:
         """Returns the episodes, in order."""
         ...
-
-
-@contextmanager
-def open_acting(
-    setup: Setup,
-) -> Iterator[Callable[[int, crews.OnNote], EpisodeResult]]:
-    """Yields who plays the episode of a number; what a worker does with `Work`."""
-    with open_actor(setup) as actor:
-
-        def play(index: int, tell: crews.OnNote) -> EpisodeResult:
-            seed = setup.episode_seed(index)
-            return actor.run(index, seed, on_step=throttled(tell))
-
-        yield play
-
-
-def crew_episodes(
-    crew: Crew[int, EpisodeResult],
-    num_episodes: int,
-    *,
-    on_note: OnNote,
-    on_episode: OnEpisode,
-) -> tuple[EpisodeResult, ...]:
-    """Returns episodes that a crew plays, in order.
-
-    Raises:
-        CwmError: If a setting is wrong, the environment fails, or workers are lost.
-        SandboxUnavailable: If programs cannot be run at all.
-    """
-    found: dict[int, EpisodeResult] = {}
-    for index, future in as_they_end(
-        crew, range(num_episodes), on_note=lambda index, note: on_note(note)
-    ):
-        found[index] = future.result()
-        on_episode(found[index])
-    return tuple(found[index] for index in range(num_episodes))
 
 
 @contextmanager
@@ -116,7 +79,5 @@ def _play(
         max_workers=most,
         on_event=on_event,
     )
-    try:
+    with closing(crew):
         return crew_episodes(crew, num_episodes, on_note=on_note, on_episode=on_episode)
-    finally:
-        crew.close()

@@ -1,33 +1,27 @@
 """Several episodes at a time, each worker in a process of its own.
 
 An episode depends on its seed and on nothing that another one did, so the result does
-not depend on the number of workers, times aside. Workers are started afresh (spawn):
-a forked copy of this process would share its sandbox and its locks.
+not depend on who plays it, times aside. One whose worker died is played again from its
+first step, and all its times are those of the worker that came to the end.
 
 Covers: what a worker raises is raised here; Ctrl-C, an error and the death of this
 process end the workers, and with them the programs that they hold.
 """
 
-import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from multiprocessing import connection, get_context, parent_process
-from multiprocessing.connection import Connection
-from typing import Any
 
-from cwm.core.errors import CwmError, InternalError
+from cwm.core.errors import ClusterError
 from cwm.evaluation.episodes import EpisodeResult
 from cwm.evaluation.setups import Setup, open_actor
-from sandbox.errors import SandboxUnavailable
+from cwm.execution import crew as crews
+from cwm.execution.crew import Crew, Work, as_they_end
+from cwm.execution.process_workers import process_crew
 
 NOTE_INTERVAL_S = 0.25
 """Least time between two reports of where an episode stands."""
-
-END_S = 5.0
-"""How long a worker that was told to end may take before it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +50,7 @@ def run_episodes(
     num_workers: int = 1,
     on_note: OnNote = lambda note: None,
     on_episode: OnEpisode = lambda episode: None,
+    on_event: Callable[[str], None] = crews.ignore,
 ) -> tuple[EpisodeResult, ...]:
     """Returns the episodes of a setup, in order.
 
@@ -65,9 +60,10 @@ def run_episodes(
         num_workers: Processes; with 1 everything runs in this one.
         on_note: Is told now and then where an episode stands.
         on_episode: Is told of each episode that has ended, in any order.
+        on_event: Is told of workers that died, from any thread.
 
     Raises:
-        CwmError: If a setting is wrong or the environment fails.
+        CwmError: If a setting is wrong, the environment fails, or workers die.
         SandboxUnavailable: If programs cannot be run at all.
     """
     if num_episodes < 1 or num_workers < 1:
@@ -77,17 +73,15 @@ def run_episodes(
         )
     num_workers = min(num_workers, num_episodes)
     if num_workers > 1:
-        crew = _Crew(setup, num_workers)
-        try:
-            return crew.run(num_episodes, on_note, on_episode)
-        finally:
-            crew.end()
+        work = Work(open=open_acting, settings=setup)
+        with closing(process_crew(work, num_workers, on_event=on_event)) as crew:
+            return crew_episodes(
+                crew, num_episodes, on_note=on_note, on_episode=on_episode
+            )
     episodes = []
-    with open_actor(setup) as actor:
-        note = throttled(on_note)
+    with open_acting(setup) as play:
         for index in range(num_episodes):
-            seed = setup.episode_seed(index)
-            episodes.append(actor.run(index, seed, on_step=note))
+            episodes.append(play(index, on_note))
             on_episode(episodes[-1])
     return tuple(episodes)
 
@@ -106,104 +100,44 @@ def throttled(on_note: OnNote) -> Callable[[int, int, float], None]:
     return note
 
 
-class _Crew:
-    """The workers of one setup."""
+@contextmanager
+def open_acting(
+    setup: Setup,
+) -> Iterator[Callable[[int, crews.OnNote], EpisodeResult]]:
+    """Yields who plays the episode of a number; what a worker does with `Work`."""
+    with open_actor(setup) as actor:
 
-    def __init__(self, setup: Setup, num_workers: int) -> None:
-        context = get_context("spawn")
-        self._workers: list[Any] = []
-        self._pipes: list[Connection] = []
+        def play(index: int, tell: crews.OnNote) -> EpisodeResult:
+            seed = setup.episode_seed(index)
+            return actor.run(index, seed, on_step=throttled(tell))
+
+        yield play
+
+
+def crew_episodes(
+    crew: Crew[int, EpisodeResult],
+    num_episodes: int,
+    *,
+    on_note: OnNote,
+    on_episode: OnEpisode,
+) -> tuple[EpisodeResult, ...]:
+    """Returns episodes that a crew plays, in order.
+
+    Raises:
+        CwmError: If a setting is wrong, the environment fails, or workers are lost.
+        SandboxUnavailable: If programs cannot be run at all.
+    """
+    found: dict[int, EpisodeResult] = {}
+    for index, future in as_they_end(
+        crew, range(num_episodes), on_note=lambda index, note: on_note(note)
+    ):
         try:
-            for _ in range(num_workers):
-                ours, theirs = context.Pipe()
-                worker = context.Process(
-                    target=_work, args=(setup, theirs), daemon=True
-                )
-                self._pipes.append(ours)
-                worker.start()
-                self._workers.append(worker)
-                theirs.close()
-        except BaseException:
-            self.end()
-            raise
-
-    def run(
-        self, num_episodes: int, on_note: OnNote, on_episode: OnEpisode
-    ) -> tuple[EpisodeResult, ...]:
-        """Hands out episodes to whoever is idle; returns all of them in order."""
-        found: dict[int, EpisodeResult] = {}
-        waiting = iter(range(num_episodes))
-        for pipe in self._pipes:
-            pipe.send(next(waiting, None))
-        while len(found) < num_episodes:
-            for ready in connection.wait(self._pipes):
-                assert isinstance(ready, Connection), "only pipes are waited for"
-                message = self._received(ready)
-                if isinstance(message, StepNote):
-                    on_note(message)
-                    continue
-                if isinstance(message, BaseException):
-                    raise message
-                found[message.index] = message
-                on_episode(message)
-                ready.send(next(waiting, None))
-        return tuple(found[index] for index in range(num_episodes))
-
-    @staticmethod
-    def _received(pipe: Connection) -> Any:
-        try:
-            return pipe.recv()
-        except EOFError as error:
-            raise InternalError(
-                "A process that runs episodes ended without a word. This is a bug in "
-                "cwm.evaluation, or the machine is short of memory."
-            ) from error
-
-    def end(self) -> None:
-        """Ends the workers, whatever they do."""
-        for pipe in self._pipes:
-            pipe.close()
-        for worker in self._workers:
-            worker.terminate()
-        deadline = time.monotonic() + END_S
-        for worker in self._workers:
-            worker.join(max(0.0, deadline - time.monotonic()))
-            if worker.is_alive():
-                worker.kill()
-                worker.join()
-
-
-def _work(setup: Setup, pipe: Connection) -> None:
-    """Runs episodes until there are none left; the main function of a worker."""
-    # Ctrl-C reaches every process of a terminal; the first one tells the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _leave)
-    threading.Thread(target=_follow_parent, daemon=True).start()
-    try:
-        with open_actor(setup) as actor:
-            note = throttled(pipe.send)
-            while (index := pipe.recv()) is not None:
-                pipe.send(actor.run(index, setup.episode_seed(index), on_step=note))
-            # An idle worker stays until it is told to end.
-            pipe.poll(None)
-    except (CwmError, SandboxUnavailable) as error:
-        pipe.send(error)
-        pipe.poll(None)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return
-
-
-def _leave(number: int, frame: object) -> None:
-    """Ends this process so that what it opened is closed."""
-    raise SystemExit(128 + number)
-
-
-def _follow_parent() -> None:
-    """Ends this process when the one that started it has died."""
-    parent = parent_process()
-    assert parent is not None, "a worker has a parent"
-    connection.wait([parent.sentinel])
-    os.kill(os.getpid(), signal.SIGTERM)
+            found[index] = future.result()
+        except ClusterError as error:
+            text = f"Episode {index} was not played: {error}"
+            raise ClusterError(text) from error
+        on_episode(found[index])
+    return tuple(found[index] for index in range(num_episodes))
 
 
 def mean_return(episodes: Sequence[EpisodeResult]) -> float:

@@ -10,9 +10,11 @@ worker; what travels is our own plain data.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import islice
+from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from cwm.core import errors
@@ -26,6 +28,9 @@ TakenT_contra = TypeVar("TakenT_contra", contravariant=True)
 
 OnNote: TypeAlias = Callable[[Any], None]
 """Is told where a piece stands."""
+
+MAX_DEATHS = 3
+"""Workers that may die of one piece, unless the work says otherwise."""
 
 NUM_SPARE = 2
 """Pieces that wait beside those that are being done, so that no worker is idle."""
@@ -41,6 +46,8 @@ class Work(Generic[SettingsT, PieceT, ResultT]):
             `CwmError` and `SandboxUnavailable`.
         settings: What each worker is opened with; sent to each machine once.
         is_fresh: Whether each piece has a process of its own.
+        max_deaths: Workers that may die of one piece; then it has failed. With 1 no
+            piece is begun twice.
     """
 
     open: Callable[
@@ -48,6 +55,7 @@ class Work(Generic[SettingsT, PieceT, ResultT]):
     ]
     settings: SettingsT
     is_fresh: bool = False
+    max_deaths: int = MAX_DEATHS
 
 
 def ignore(note: Any) -> None:
@@ -103,8 +111,9 @@ class Failure:
 
     @classmethod
     def of(cls, error: BaseException) -> "Failure":
-        """Returns an error as it travels."""
-        return cls(kind=type(error).__name__, text=str(error))
+        """Returns an error as it travels: by its closest class that is known."""
+        kinds = [kind for kind in type(error).__mro__ if _is_known(kind)]
+        return cls(kind=(kinds or [type(error)])[0].__name__, text=str(error))
 
     def error(self) -> Exception:
         """Returns the error; one that is none of ours is a bug of ours."""
@@ -116,6 +125,12 @@ class Failure:
         if isinstance(found, type) and issubclass(found, CwmError):
             return found(self.text)
         return InternalError(f"A worker raised {self.kind}: {self.text}")
+
+
+def _is_known(kind: type) -> bool:
+    return kind is SandboxUnavailable or (
+        issubclass(kind, CwmError) and vars(errors).get(kind.__name__) is kind
+    )
 
 
 def in_order(
@@ -134,6 +149,10 @@ def in_order(
         yield waiting.popleft().result()
 
 
+_Said: TypeAlias = SimpleQueue[tuple[PieceT, Future[ResultT] | None, Any]]
+"""Pieces with how they have ended, or with a note on where they stand."""
+
+
 def as_they_end(
     crew: Crew[PieceT, ResultT],
     pieces: Iterable[PieceT],
@@ -141,24 +160,37 @@ def as_they_end(
     on_note: Callable[[PieceT, Any], None] = lambda piece, note: None,
     max_seconds: float | None = None,
 ) -> Iterator[tuple[PieceT, "Future[ResultT]"]]:
-    """Yields pieces with what came of them, as they end; few wait at a time."""
-    running: dict[Future[ResultT], PieceT] = {}
+    """Yields pieces with what came of them, as they end; few wait at a time.
+
+    Notes are told in the caller's thread, while it waits for the next piece.
+    """
+    said: _Said[PieceT, ResultT] = SimpleQueue()
     coming = iter(pieces)
-    is_out = False
-    while running or not is_out:
-        while not is_out and len(running) < crew.num_workers + NUM_SPARE:
-            for piece in coming:
-                future = crew.submit(
-                    piece, on_note=_about(piece, on_note), max_seconds=max_seconds
-                )
-                running[future] = piece
-                break
-            else:
-                is_out = True
-        if running:
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                yield running.pop(future), future
+    num_running = 0
+    while True:
+        room = crew.num_workers + NUM_SPARE - num_running
+        for piece in islice(coming, room):
+            _submit(crew, piece, said, max_seconds)
+            num_running += 1
+        if not num_running:
+            return
+        piece, ended, note = said.get()
+        if ended is None:
+            on_note(piece, note)
+        else:
+            num_running -= 1
+            yield piece, ended
 
 
-def _about(piece: PieceT, on_note: Callable[[PieceT, Any], None]) -> OnNote:
-    return lambda note: on_note(piece, note)
+def _submit(
+    crew: Crew[PieceT, ResultT],
+    piece: PieceT,
+    said: _Said[PieceT, ResultT],
+    max_seconds: float | None,
+) -> None:
+    future = crew.submit(
+        piece,
+        on_note=lambda note: said.put((piece, None, note)),
+        max_seconds=max_seconds,
+    )
+    future.add_done_callback(lambda ended: said.put((piece, ended, None)))

@@ -1,34 +1,32 @@
 """Jobs in processes of their own: what one of them breaks ends nothing else.
 
+A crew whose workers are fresh for each piece (`cwm.execution.crew`), with one
+difference: a job that fails, however it does, is a value with its reason.
+
 Covers: a job that raises, that is killed by a signal or by the machine's memory, or
-that takes too long is one failed job with its reason; Ctrl-C, an error and the death
-of this process end all jobs, and with them what they started.
-Does not cover: jobs that go on after both SIGTERM and SIGKILL.
+that takes too long is one failed job, and is not begun again; Ctrl-C, an error and the
+death of this process end all jobs, and with them what they started.
 """
 
-import faulthandler
 import os
-import signal
-import threading
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from multiprocessing import connection, get_context, parent_process
-from multiprocessing.connection import Connection
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from time import perf_counter, sleep
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from cwm.core.errors import CwmError, InternalError
+from cwm.execution.crew import Work, as_they_end
+from cwm.execution.process_workers import process_crew
 
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
 
 Note: TypeAlias = Callable[[str], None]
 """Tells where a job stands."""
-
-END_S = 10.0
-"""How long a job that was told to end may take before it is killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,149 +71,69 @@ class Isolated(Generic[JobT, ResultT]):
 
     def run(self, jobs: Sequence[JobT]) -> Iterator[Ended[JobT, ResultT]]:
         """Yields the jobs as they end; those that run are ended with the iterator."""
-        waiting = list(reversed(jobs))
-        running: dict[Connection, _Running[JobT, ResultT]] = {}
-        try:
-            while waiting or running:
-                while waiting and len(running) < self.num_workers:
-                    one = self._start(waiting.pop())
-                    running[one.pipe] = one
-                for pipe in self._ready(running):
-                    ended = self._received(running[pipe])
-                    if ended is not None:
-                        running.pop(pipe).end()
-                        yield ended
-        finally:
-            for one in running.values():
-                one.process.terminate()
-            for one in running.values():
-                one.end()
-
-    def _start(self, job: JobT) -> "_Running[JobT, ResultT]":
-        context = get_context("spawn")
-        ours, theirs = context.Pipe()
-        path = self.messages(job)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        process = context.Process(
-            target=_work, args=(self.function, job, theirs, path), daemon=False
+        if not jobs:
+            return
+        work: Work[Any, _Piece[JobT], Ended[JobT, ResultT]] = Work(
+            open=_open_jobs, settings=self.function, is_fresh=True, max_deaths=1
         )
-        process.start()
-        theirs.close()
-        return _Running(job=job, process=process, pipe=ours, start=perf_counter())
-
-    def _ready(
-        self, running: "dict[Connection, _Running[JobT, ResultT]]"
-    ) -> list[Connection]:
-        """Returns the pipes that say something, or whose time is up."""
-        timeout = None
-        if self.max_seconds is not None:
-            first = min(one.start for one in running.values())
-            timeout = max(0.0, first + self.max_seconds - perf_counter())
-        ready = [
-            pipe
-            for pipe in connection.wait(list(running), timeout)
-            if isinstance(pipe, Connection)
-        ]
-        late = [p for p, one in running.items() if p not in ready and self._late(one)]
-        return ready + late
-
-    def _late(self, one: "_Running[JobT, ResultT]") -> bool:
-        seconds = perf_counter() - one.start
-        return self.max_seconds is not None and seconds >= self.max_seconds
-
-    def _received(self, one: "_Running[JobT, ResultT]") -> Ended[JobT, ResultT] | None:
-        """Returns how a job has ended; `None` if it only said where it stands."""
-        if not one.pipe.poll():
-            one.process.terminate()
-            text = f"It was ended after {self.max_seconds:g} s, as long as it may take."
-            return Ended(job=one.job, result=None, failure=text)
-        try:
-            kind, content = one.pipe.recv()
-        except EOFError:
-            return Ended(job=one.job, result=None, failure=one.death())
-        if kind == "note":
-            self.on_note(one.job, content)
-            return None
-        if kind == "failed":
-            return Ended(job=one.job, result=None, failure=content)
-        return Ended(job=one.job, result=content)
+        pieces = [_Piece(job, self.messages(job)) for job in jobs]
+        with closing(process_crew(work, min(self.num_workers, len(jobs)))) as crew:
+            for piece, future in as_they_end(
+                crew,
+                pieces,
+                on_note=lambda piece, text: self.on_note(piece.job, text),
+                max_seconds=self.max_seconds,
+            ):
+                yield _ended(piece.job, future)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Running(Generic[JobT, ResultT]):
-    """A job and its process."""
+@dataclass(frozen=True, slots=True)
+class _Piece(Generic[JobT]):
+    """A job, and where what it prints goes."""
 
     job: JobT
-    process: Any
-    pipe: Connection
-    start: float
-
-    def death(self) -> str:
-        """Returns how the process ended that said nothing more."""
-        self.process.join(END_S)
-        code = self.process.exitcode
-        if code is None:
-            return "Its process closed its pipe and went on."
-        if code < 0:
-            name = signal.Signals(-code).name
-            hint = " (short of memory?)" if -code == signal.SIGKILL else ""
-            return f"Its process was ended by {name}{hint}."
-        return f"Its process ended with exit code {code} and without a word."
-
-    def end(self) -> None:
-        """Waits for the process, and kills it if it takes too long."""
-        self.pipe.close()
-        self.process.join(END_S)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
+    messages: Path
 
 
-def _work(
-    function: Callable[[Any, Note], Any], job: Any, pipe: Connection, messages: Path
-) -> None:
-    """Runs a job; the main function of its process."""
-    # Ctrl-C reaches every process of a terminal; the first one tells the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _leave)
-    threading.Thread(target=_follow_parent, daemon=True).start()
+def _ended(job: JobT, future: "Future[Ended[JobT, ResultT]]") -> Ended[JobT, ResultT]:
+    try:
+        return replace(future.result(), job=job)
+    except CwmError as error:
+        return Ended(job=job, result=None, failure=str(error))
+
+
+@contextmanager
+def _open_jobs(
+    function: Callable[[JobT, Note], ResultT],
+) -> Iterator[Callable[[_Piece[JobT], Note], Ended[JobT, ResultT]]]:
+    """Yields who runs a job; what the process of a job does with `Work`."""
+
+    def run(piece: _Piece[JobT], note: Note) -> Ended[JobT, ResultT]:
+        _print_to(piece.messages)
+        try:
+            return Ended(job=piece.job, result=function(piece.job, note))
+        except InternalError:
+            failure = _bug()
+        except CwmError as error:
+            failure = str(error)
+        except Exception:  # noqa: BLE001 - a bug in one job must not end the others
+            failure = f"A bug of ours: {_bug()} ({piece.messages.name})"
+        finally:
+            sys.stdout.flush()
+        return Ended(job=piece.job, result=None, failure=failure)
+
+    yield run
+
+
+def _print_to(messages: Path) -> None:
+    """Sends all that this process prints from now on to a file."""
+    messages.parent.mkdir(parents=True, exist_ok=True)
     with messages.open("ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    faulthandler.enable()  # A crash says where it was.
-
-    def note(text: str) -> None:
-        pipe.send(("note", text))
-
-    try:
-        pipe.send(("done", function(job, note)))
-    except (BrokenPipeError, ConnectionResetError):
-        return
-    except InternalError:
-        traceback.print_exc()
-        pipe.send(("failed", _last_line()))
-    except CwmError as error:
-        pipe.send(("failed", str(error)))
-    except Exception:  # noqa: BLE001 - a bug in one job must not end the others
-        traceback.print_exc()
-        pipe.send(("failed", f"A bug of ours: {_last_line()} ({messages.name})"))
 
 
-def _last_line() -> str:
+def _bug() -> str:
+    """Prints the traceback of what was raised, and returns its last line."""
+    traceback.print_exc()
     return traceback.format_exc(limit=0).strip().rpartition("\n")[2]
-
-
-def _leave(number: int, frame: object) -> None:
-    """Ends this process so that what it opened is closed."""
-    raise SystemExit(128 + number)
-
-
-def _follow_parent() -> None:
-    """Ends this process when the one that started it has died."""
-    parent = parent_process()
-    assert parent is not None, "a job has a parent"
-    connection.wait([parent.sentinel])
-    os.kill(os.getpid(), signal.SIGTERM)
-    # A signal is heard between two steps of Python; compiled code may take long.
-    sleep(END_S)
-    os.kill(os.getpid(), signal.SIGKILL)

@@ -2,19 +2,23 @@
 
 They are started afresh (spawn): a forked copy of this process would share its sandbox
 and its locks. One that dies is one lost worker; the death of this process ends all.
+
+Does not cover: workers that go on after both SIGTERM and SIGKILL.
 """
 
+import faulthandler
 import os
 import signal
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.connection import Connection
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any, Generic
 
-from cwm.core.errors import CwmError
+from cwm.core.errors import ClusterError, CwmError, InternalError
 from cwm.execution.crew import (
     Failure,
     OnNote,
@@ -27,8 +31,11 @@ from cwm.execution.crew import (
 from cwm.execution.slots import SlotCrew, TimeUp, WorkerDied
 from sandbox.errors import SandboxUnavailable
 
-END_S = 5.0
+END_S = 10.0
 """How long a worker that was told to end may take before it is killed."""
+
+LOOK_S = 0.2
+"""How often who waits for a worker to be open asks whether it is still wanted."""
 
 
 def process_crew(
@@ -45,9 +52,10 @@ def process_crew(
         on_event: Is told of workers that died.
     """
     return SlotCrew(
-        lambda is_wanted: ProcessWorker(work),
+        lambda is_wanted: ProcessWorker(work, is_wanted),
         num_slots=num_workers,
         is_fresh=work.is_fresh,
+        max_deaths=work.max_deaths,
         on_event=on_event,
     )
 
@@ -55,12 +63,20 @@ def process_crew(
 class ProcessWorker(Generic[PieceT, ResultT]):
     """A process with one kind of work.
 
+    Args:
+        work: What it does.
+        is_wanted: Whether it still is, while it is opened.
+
     Raises:
+        ClusterError: If it is not wanted any more.
         CwmError: What the work raised when it was opened.
         SandboxUnavailable: Likewise.
+        WorkerDied: If the process has ended before it is open.
     """
 
-    def __init__(self, work: Work[Any, PieceT, ResultT]) -> None:
+    def __init__(
+        self, work: Work[Any, PieceT, ResultT], is_wanted: Callable[[], bool]
+    ) -> None:
         context = get_context("spawn")
         self._closing = threading.Lock()
         self._pipe, theirs = context.Pipe()
@@ -70,12 +86,17 @@ class ProcessWorker(Generic[PieceT, ResultT]):
         self._process.start()
         theirs.close()
         try:
-            kind, content = self._received()
-        except WorkerDied as error:
+            self._open(is_wanted)
+        except BaseException:
             self.close()
-            raise CwmError(f"A worker did not start: {error}") from error
+            raise
+
+    def _open(self, is_wanted: Callable[[], bool]) -> None:
+        while not self._pipe.poll(LOOK_S):
+            if not is_wanted():
+                raise ClusterError("The crew was closed.")
+        kind, content = self._received()
         if kind == "failed":
-            self.close()
             raise content.error()
 
     def do(self, piece: PieceT, on_note: OnNote, max_seconds: float | None) -> ResultT:
@@ -87,7 +108,6 @@ class ProcessWorker(Generic[PieceT, ResultT]):
             if max_seconds is not None:
                 left = max(0.0, max_seconds - (perf_counter() - start))
                 if not connection.wait([self._pipe], left):
-                    self._process.kill()
                     raise TimeUp
             kind, content = self._received()
             if kind == "note":
@@ -117,28 +137,24 @@ class ProcessWorker(Generic[PieceT, ResultT]):
             kind, content = self._pipe.recv()
         return kind, content
 
-    def _death_as_event(self) -> "_DeathAsEvent":
-        return _DeathAsEvent(self._process)
+    @contextmanager
+    def _death_as_event(self) -> Iterator[None]:
+        """Turns what a broken pipe raises into how the process has ended."""
+        try:
+            yield
+        except (EOFError, OSError) as error:
+            self._process.join(END_S)
+            raise WorkerDied(_how_it_ended(self._process.exitcode)) from error
 
 
-class _DeathAsEvent:
-    """Turns what a broken pipe raises into how its process ended."""
-
-    def __init__(self, process: Any) -> None:
-        self._process = process
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if not isinstance(error, EOFError | OSError):
-            return
-        self._process.join(END_S)
-        code = self._process.exitcode
-        how = f"exit code {code}"
-        if code is not None and code < 0:
-            how = signal.Signals(-code).name
-        raise WorkerDied(f"its process ended by {how}.") from error
+def _how_it_ended(code: int | None) -> str:
+    """Returns how a process ended that said nothing more."""
+    if code is None:
+        return "its process closed its pipe and went on."
+    if code < 0:
+        hint = " (short of memory?)" if -code == signal.SIGKILL else ""
+        return f"its process was ended by {signal.Signals(-code).name}{hint}."
+    return f"its process ended with exit code {code} and without a word."
 
 
 def _serve(open_work: Any, settings: Any, pipe: Connection) -> None:
@@ -147,6 +163,7 @@ def _serve(open_work: Any, settings: Any, pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_follow_parent, daemon=True).start()
+    faulthandler.enable(2)  # A crash says where it was.
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
             with open_work(settings) as do:
@@ -160,13 +177,13 @@ def _serve(open_work: Any, settings: Any, pipe: Connection) -> None:
 def _do_one(do: Any, pipe: Connection) -> None:
     piece = pipe.recv()
     try:
-        result = do(piece, lambda note: pipe.send(("note", note)))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        raise
+        pipe.send(("done", do(piece, lambda note: pipe.send(("note", note)))))
     except Exception as error:  # noqa: BLE001 - raised by who asked
+        if isinstance(error, InternalError) or not isinstance(
+            error, CwmError | SandboxUnavailable
+        ):
+            traceback.print_exc()
         pipe.send(("failed", Failure.of(error)))
-    else:
-        pipe.send(("done", result))
 
 
 def _leave(number: int, frame: object) -> None:
@@ -180,3 +197,6 @@ def _follow_parent() -> None:
     assert parent is not None, "a worker has a parent"
     connection.wait([parent.sentinel])
     os.kill(os.getpid(), signal.SIGTERM)
+    # A signal is heard between two steps of Python; compiled code may take long.
+    sleep(END_S)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -3,17 +3,21 @@
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from cwm.core.errors import ClusterError
-from cwm.execution.crew import OnNote, PieceT, ResultT, TakenT_contra, ignore
+from cwm.core.errors import ClusterError, CwmError
+from cwm.execution.crew import (
+    MAX_DEATHS,
+    OnNote,
+    PieceT,
+    ResultT,
+    TakenT_contra,
+    ignore,
+)
 
 GivenT_co = TypeVar("GivenT_co", covariant=True)
-
-MAX_DEATHS = 3
-"""Workers that may die of one piece; then it has failed."""
 
 MAX_LOSSES = 20
 """Machines that may be lost under one piece, which says nothing of the piece."""
@@ -74,9 +78,11 @@ class SlotCrew(Generic[PieceT, ResultT]):
     Args:
         open_worker: Returns a worker for a slot, as soon as there can be one; is
             given who says whether one is still wanted. What it raises ends the crew,
-            and is what all pieces raise from then on.
+            and is what all pieces raise from then on; but a worker that dies while it
+            is opened for one piece has died of that piece.
         num_slots: How many.
-        is_fresh: Whether each piece has a worker of its own.
+        is_fresh: Whether each piece has a worker of its own, opened for it.
+        max_deaths: Workers that may die of one piece; then it has failed.
         on_event: Is told what was lost, from any thread.
     """
 
@@ -86,10 +92,12 @@ class SlotCrew(Generic[PieceT, ResultT]):
         *,
         num_slots: int,
         is_fresh: bool = False,
+        max_deaths: int = MAX_DEATHS,
         on_event: Callable[[str], None] = ignore,
     ) -> None:
         self._open_worker = open_worker
         self._is_fresh = is_fresh
+        self._max_deaths = max_deaths
         self._on_event = on_event
         self._num_slots = num_slots
         self._changed = threading.Condition()
@@ -138,8 +146,9 @@ class SlotCrew(Generic[PieceT, ResultT]):
         self._give_up(ClusterError("The crew was closed."))
         with self._changed:
             workers = list(self._workers.values())
-        for worker in workers:
-            worker.close()
+        # All at once: one that is deaf to its end must not make the others wait.
+        with ThreadPoolExecutor(max_workers=max(1, len(workers))) as closing:
+            list(closing.map(lambda worker: worker.close(), workers))
         for thread in self._threads:
             thread.join(END_S)
 
@@ -154,28 +163,57 @@ class SlotCrew(Generic[PieceT, ResultT]):
     def _serve(self, slot: int) -> None:
         """Does pieces until the crew is closed; the main function of a thread."""
         while self._error is None:
+            first = self._taken() if self._is_fresh else None
+            if self._is_fresh and first is None:
+                return
             try:
                 worker = self._open_worker(lambda: self._error is None)
+            except WorkerDied as error:
+                if first is None:
+                    self._give_up(CwmError(f"A worker did not start: {error}"))
+                else:
+                    self._again(first, error)
+                continue
             except Exception as error:  # noqa: BLE001 - raised by who asked
+                if first is not None:
+                    with self._changed:
+                        self._waiting.appendleft(first)
                 self._give_up(error)
                 return
-            with self._changed:
-                self._workers[slot] = worker
-            try:
-                while self._do_one(worker) and not self._is_fresh:
-                    pass
-            finally:
-                with self._changed:
-                    del self._workers[slot]
-                worker.close()
+            self._use(slot, worker, first)
 
-    def _do_one(self, worker: Worker[PieceT, ResultT]) -> bool:
-        """Does a piece; returns whether the worker is still of use."""
+    def _use(
+        self,
+        slot: int,
+        worker: Worker[PieceT, ResultT],
+        first: _Task[PieceT, ResultT] | None,
+    ) -> None:
+        """Does pieces as long as a worker is of use."""
+        with self._changed:
+            self._workers[slot] = worker
+            if first is not None and self._error is not None:
+                # Closed meanwhile, by somebody who did not know of this worker.
+                first.future.set_exception(self._error)
+                first = None
+        try:
+            task = first or self._taken()
+            while task is not None and self._do(worker, task) and not self._is_fresh:
+                task = self._taken()
+        finally:
+            with self._changed:
+                del self._workers[slot]
+            worker.close()
+
+    def _taken(self) -> _Task[PieceT, ResultT] | None:
+        """Waits for a piece and takes it; `None` if the crew is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._error is not None)
-            if self._error is not None:
-                return False
-            task = self._waiting.popleft()
+            return None if self._error is not None else self._waiting.popleft()
+
+    def _do(
+        self, worker: Worker[PieceT, ResultT], task: _Task[PieceT, ResultT]
+    ) -> bool:
+        """Does a piece; returns whether the worker is still of use."""
         try:
             result = worker.do(task.piece, task.on_note, task.max_seconds)
         except WorkerDied as error:
@@ -199,10 +237,11 @@ class SlotCrew(Generic[PieceT, ResultT]):
         """Puts a piece back in front, unless it has cost too many workers."""
         task.num_losses += error.is_machine
         task.num_deaths += not error.is_machine
-        if task.num_deaths >= MAX_DEATHS or task.num_losses >= MAX_LOSSES:
-            number = task.num_deaths + task.num_losses
-            text = f"{number} workers died at it, the last one: {error}"
-            task.future.set_exception(ClusterError(text))
+        if task.num_deaths >= self._max_deaths or task.num_losses >= MAX_LOSSES:
+            number, text = task.num_deaths + task.num_losses, str(error)
+            if number > 1:
+                text = f"{number} workers died at it, the last one: {text}"
+            task.future.set_exception(ClusterError(text[:1].upper() + text[1:]))
             return
         with self._changed:
             if self._error is None:

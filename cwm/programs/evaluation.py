@@ -11,7 +11,7 @@ import builtins
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -195,6 +195,10 @@ class SplitResult(NamedTuple):
     audit: Audit | None = None
 
 
+Needs: TypeAlias = Callable[[Evaluation], bool]
+"""Whether a program with such an evaluation needs a further step."""
+
+
 def never(evaluation: Evaluation) -> bool:
     """Asks for no audit."""
     return False
@@ -240,8 +244,8 @@ class ProgramEvaluator:
         self,
         source: str,
         *,
-        needs_validation: Callable[[Evaluation], bool] = always,
-        needs_audit: Callable[[Evaluation], bool] = never,
+        needs_validation: Needs = always,
+        needs_audit: Needs = never,
     ) -> Evaluation:
         """Runs a program on every transition and unit test, and scores it.
 

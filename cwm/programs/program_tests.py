@@ -1,9 +1,9 @@
 """Scores a program by the visible tests of a problem, for the search."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from cwm.core.proposals import Counterexample
-from cwm.programs.evaluation import Evaluation, always, never
+from cwm.programs.evaluation import Evaluation, Needs, always, never
 from cwm.programs.program_runs import (
     ProgramTestConfig,
     ProgramTestRunner,
@@ -44,8 +44,8 @@ class ProgramTestEvaluator:
         self,
         source: str,
         *,
-        needs_validation: Callable[[Evaluation], bool] = always,
-        needs_audit: Callable[[Evaluation], bool] = never,
+        needs_validation: Needs = always,
+        needs_audit: Needs = never,
     ) -> Evaluation:
         """Returns how a program does in the visible tests.
 

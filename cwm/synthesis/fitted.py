@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from cwm.programs.constants.fit import Fit, FitReport
-from cwm.programs.evaluation import Evaluation, never
+from cwm.programs.evaluation import Evaluation, Needs, never
 from cwm.synthesis.candidates import Rank
 
 Ahead: TypeAlias = Callable[[str, Rank | None], None]
@@ -19,8 +19,8 @@ class Evaluator(Protocol):
         self,
         source: str,
         *,
-        needs_validation: Callable[[Evaluation], bool],
-        needs_audit: Callable[[Evaluation], bool],
+        needs_validation: Needs,
+        needs_audit: Needs,
     ) -> Evaluation:
         """Returns how the program does; never raises for what it does wrong.
 
@@ -34,6 +34,11 @@ class Evaluator(Protocol):
             sandbox.SandboxUnavailable: If no program can be run at all.
         """
         ...
+
+
+def on_training(evaluator: Evaluator, source: str) -> Evaluation:
+    """Returns how a program does on the training transitions alone."""
+    return evaluator.evaluate(source, needs_validation=never, needs_audit=never)
 
 
 class Fitter(Protocol):
@@ -53,11 +58,17 @@ class FittedPrograms:
 
     A fit looks at some of the transitions. Where the program as proposed scores higher
     on all of them, it stays as it is.
+
+    Args:
+        fitter: Who fits; `None` for nobody.
+        trained: Returns how a program does on all training transitions.
     """
 
-    def __init__(self, fitter: Fitter | None, evaluator: Evaluator) -> None:
+    def __init__(
+        self, fitter: Fitter | None, trained: Callable[[str], Evaluation]
+    ) -> None:
         self._fitter = fitter
-        self._evaluator = evaluator
+        self._trained = trained
         self._known: dict[str, Fit] = {}
 
     def fit(self, source: str) -> tuple[str, FitReport | None]:
@@ -74,12 +85,8 @@ class FittedPrograms:
         self._known[proposed] = Fit(source=source, report=report)
 
     def _better(self, source: str, fit: Fit) -> Fit:
-        if not fit.is_changed or self._score(fit.source) >= self._score(source):
+        if not fit.is_changed:
+            return fit
+        if self._trained(fit.source).score >= self._trained(source).score:
             return fit
         return Fit(source=source, report=FitReport(problems=fit.report.problems))
-
-    def _score(self, source: str) -> float:
-        found = self._evaluator.evaluate(
-            source, needs_validation=never, needs_audit=never
-        )
-        return found.score

@@ -11,6 +11,7 @@ through the same states as it did before.
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 
 from cwm.core.errors import ConfigError, DataError
@@ -29,7 +30,13 @@ from cwm.synthesis.corrected import (
     correct_best,
     recorded_best,
 )
-from cwm.synthesis.fitted import Ahead, Evaluator, FittedPrograms, Fitter
+from cwm.synthesis.fitted import (
+    Ahead,
+    Evaluator,
+    FittedPrograms,
+    Fitter,
+    on_training,
+)
 from cwm.synthesis.flight import Arrival, Flight, OneAtATime, Threads
 from cwm.synthesis.records import RecordedCall, read_run
 from cwm.synthesis.results import (
@@ -99,7 +106,7 @@ class SynthesisLoop:
         self._search = search
         self._proposer = proposer
         self._evaluator = evaluator
-        self._fitted = FittedPrograms(fitter, evaluator)
+        self._fitted = FittedPrograms(fitter, partial(on_training, evaluator))
         self._corrector = corrector
         self._ahead = ahead
         self._journal = journal

@@ -1,16 +1,15 @@
 """Every crew does pieces alike: processes of this machine, actors of a Ray cluster."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cwm.core.errors import ClusterError, ConfigError, InternalError
-from cwm.execution import slots
-from cwm.execution.crew import Work, as_they_end, in_order
+from cwm.execution.crew import MAX_DEATHS, Work, as_they_end, in_order
 from cwm.execution.process_workers import process_crew
 from cwm.execution.slots import SlotCrew
 from tests.support.counted_work import Counting, open_counting
@@ -50,6 +49,7 @@ def make_crew(request: pytest.FixtureRequest) -> Iterator[MakeCrew]:
             open=open_counting,
             settings=settings or Counting(),
             is_fresh=options.get("is_fresh", False),
+            max_deaths=options.get("max_deaths", MAX_DEATHS),
         )
         number = options.get("num_workers", 2)
         if request.param == "processes":
@@ -106,6 +106,28 @@ def test_notes_are_passed_on_in_order_before_the_result(make_crew: MakeCrew) -> 
     assert notes == ["tell me: 0", "tell me: 1", "tell me: 2"]
 
 
+def test_notes_are_told_in_the_thread_that_waits_for_pieces(
+    make_crew: MakeCrew,
+) -> None:
+    notes: list[tuple[str, str]] = []
+    threads: set[int] = set()
+
+    def on_note(piece: str, note: str) -> None:
+        notes.append((piece, note))
+        threads.add(threading.get_ident())
+
+    pieces = ["tell a", "tell b"]
+    results = [
+        one.result() for _, one in as_they_end(make_crew(), pieces, on_note=on_note)
+    ]
+
+    assert results == ["told", "told"]
+    assert threads == {threading.get_ident()}
+    for piece in pieces:
+        mine = [note for about, note in notes if about == piece]
+        assert mine == [f"{piece}: {number}" for number in range(3)]
+
+
 def test_what_a_piece_raises_is_raised_and_the_worker_goes_on(
     make_crew: MakeCrew,
 ) -> None:
@@ -119,6 +141,14 @@ def test_what_a_piece_raises_is_raised_and_the_worker_goes_on(
 def test_a_bug_of_ours_is_named_as_one(make_crew: MakeCrew) -> None:
     with pytest.raises(InternalError, match="ZeroDivisionError: one over zero"):
         make_crew().submit("break it").result()
+
+
+def test_a_piece_whose_own_pipe_breaks_costs_no_worker(make_crew: MakeCrew) -> None:
+    crew = make_crew(num_workers=1)
+
+    with pytest.raises(InternalError, match="BrokenPipeError: a pipe of its own"):
+        crew.submit("pipe").result()
+    assert crew.submit("which").result()[0] == 2
 
 
 def test_work_that_cannot_be_opened_is_an_error_of_every_piece(
@@ -141,14 +171,13 @@ def test_a_piece_that_loses_its_worker_is_done_again(
 
 
 def test_a_crew_that_mends_nothing_would_be_found_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_crew: MakeCrew, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(slots, "MAX_DEATHS", 1)
-    work: Work[Counting, str, Any] = Work(
-        open=open_counting, settings=Counting(folder=str(tmp_path))
-    )
-    with closing(process_crew(work, 1)) as crew, pytest.raises(ClusterError):
+    crew = make_crew(Counting(folder=str(tmp_path)), max_deaths=1)
+
+    with pytest.raises(ClusterError):
         crew.submit("die 2").result()
+    assert len(list(tmp_path.glob("death-*"))) == 1
 
 
 def test_a_piece_that_kills_every_worker_fails_and_others_do_not(

@@ -11,7 +11,7 @@ import pytest
 
 from cwm import evaluate, induce, plan
 from cwm.core.dataset_file import save_dataset
-from cwm.planning import read_model
+from cwm.named_models import read_model
 from envs.collect import CollectConfig, collect
 from envs.registry import find
 from sandbox.errors import SandboxUnavailable

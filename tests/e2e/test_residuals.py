@@ -3,54 +3,27 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from cwm import fit, replay, synthesize
 from cwm.core.dataset_file import save_dataset
 from cwm.core.journal import read_journal
-from cwm.core.trajectories import Dataset, Trajectory, TransitionBatch
 from cwm.programs.residual.writing import MARK, law_of
-from tests.support.known_systems import recorded
+from tests.support.known_systems import recorded_dataset
 from tests.support.lacking_rules import LAW, world
 
 MODEL_WRITTEN = Path(__file__).parents[2] / "benchmarks" / "data" / "model_written"
 NO_COST = LAW.replace("-(x**2)", "0.0")
 PAID = world(reward="0.0 + (0.5 if x >= 0.45 else 0.0)")
+SPLITS = ("train",) * 20 + ("validation",) * 5 + ("held_out",) * 5
 WORDS = ("--data", "rod.npz", "--llm", "scripted:answers.json", "--out", "run")
 ONE = ("--call-budget", "1", "--fit.mode", "declared", "--quiet")
-
-
-def rod() -> Dataset:
-    batch = recorded(PAID, num_trajectories=30)
-    return Dataset(
-        environment_id="rod",
-        description="A rod that is pushed.",
-        observation_space=batch.observation_space,
-        action_space=batch.action_space,
-        trajectories=tuple(
-            trajectory(batch.select(batch.trajectory == n)) for n in range(30)
-        ),
-        splits=("train",) * 20 + ("validation",) * 5 + ("held_out",) * 5,
-        is_stochastic=False,
-    )
-
-
-def trajectory(batch: TransitionBatch) -> Trajectory:
-    first, following = batch.observations[""], batch.next_observations[""]
-    return Trajectory(
-        observations={"": np.concatenate([first, following[-1:]])},
-        actions=batch.actions,
-        rewards=batch.rewards,
-        terminated=batch.terminated,
-        truncated=batch.truncated,
-    )
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    save_dataset(rod(), tmp_path / "rod.npz")
+    save_dataset(recorded_dataset(PAID, SPLITS), tmp_path / "rod.npz")
     answers = [f"```python\n{NO_COST}```\n"] * 4
     (tmp_path / "answers.json").write_text(json.dumps(answers))
     return tmp_path / "run"

@@ -19,6 +19,7 @@ class Counting:
     offset: int = 100
     folder: str = ""
     refuses: bool = False
+    is_slow: bool = False
 
 
 @contextmanager
@@ -26,6 +27,8 @@ def open_counting(settings: Counting) -> Iterator[Callable[[str, OnNote], object
     """Yields who does pieces that say in a word what they are."""
     if settings.refuses:
         raise ConfigError("offset must be liked, got 100.")
+    if settings.is_slow:
+        _wait(settings, "open opening", 0, lambda note: None)
     number = 0
 
     def do(piece: str, tell: OnNote) -> object:
@@ -59,6 +62,25 @@ def _break(settings: Counting, piece: str, number: int, tell: OnNote) -> object:
     raise ZeroDivisionError("one over zero")
 
 
+def _pipe(settings: Counting, piece: str, number: int, tell: OnNote) -> object:
+    raise BrokenPipeError("a pipe of its own")
+
+
+def _function(settings: Counting, piece: str, number: int, tell: OnNote) -> object:
+    """Returns what cannot be pickled."""
+    return lambda: number
+
+
+def _crash(settings: Counting, piece: str, number: int, tell: OnNote) -> object:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    time.sleep(60)
+    return None
+
+
+def _leave(settings: Counting, piece: str, number: int, tell: OnNote) -> object:
+    os._exit(7)
+
+
 def _die(settings: Counting, piece: str, number: int, tell: OnNote) -> object:
     """Kills its worker, as often as the piece says; then returns how often it did."""
     marks = Path(settings.folder)
@@ -86,6 +108,10 @@ _PIECES = {
     "tell": _tell,
     "fail": _fail,
     "break": _break,
+    "pipe": _pipe,
+    "function": _function,
+    "crash": _crash,
+    "leave": _leave,
     "die": _die,
     "wait": _wait,
 }

@@ -1,13 +1,12 @@
 """An evaluator without a sandbox, for programs that the tests themselves wrote."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from cwm.core.proposals import Counterexample, Task
 from cwm.core.trajectories import Transition, TransitionBatch
 from cwm.programs.accuracy import SplitScore
 from cwm.programs.audit import Audit
-from cwm.programs.evaluation import Evaluation, always, never
+from cwm.programs.evaluation import Evaluation, Needs, always, never
 from cwm.programs.memorised import MemorisedValues
 
 
@@ -32,8 +31,8 @@ class InProcessEvaluator:
         self,
         source: str,
         *,
-        needs_validation: Callable[[Evaluation], bool] = always,
-        needs_audit: Callable[[Evaluation], bool] = never,
+        needs_validation: Needs = always,
+        needs_audit: Needs = never,
     ) -> Evaluation:
         evaluation = self._evaluate(source, needs_validation)
         if not needs_audit(evaluation):
@@ -48,9 +47,7 @@ class InProcessEvaluator:
         audit = Audit(verdict="consistent", num_alone=1, memorised=memorised)
         return replace(evaluation, audit=audit)
 
-    def _evaluate(
-        self, source: str, needs_validation: Callable[[Evaluation], bool]
-    ) -> Evaluation:
+    def _evaluate(self, source: str, needs_validation: Needs) -> Evaluation:
         self.sources.append(source)
         namespace: dict[str, type] = {}
         try:

@@ -1,11 +1,14 @@
 """Systems whose constants are known, as programs and as recorded transitions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from cwm.core.spaces import BoxSpec, DiscreteSpec, SpaceSpec
 from cwm.core.trajectories import (
+    Dataset,
+    Split,
     Trajectory,
     Transition,
     TransitionBatch,
@@ -63,6 +66,34 @@ def oscillator(constants: dict[str, float], *, dtype: str = "float32") -> str:
 
 
 def recorded(
+    source: str, *, dtype: str = "float32", **settings: Any
+) -> TransitionBatch:
+    """Returns what a program does, in one batch; see `record`."""
+    trajectories = record(source, dtype=dtype, **settings)
+    return batch_trajectories(trajectories, _space(trajectories, dtype), ACTIONS)
+
+
+def recorded_dataset(
+    source: str, splits: Sequence[Split], *, is_stochastic: bool = False
+) -> Dataset:
+    """Returns what a program for the rod does, a trajectory for each of the splits."""
+    trajectories = record(source, num_trajectories=len(splits))
+    return Dataset(
+        environment_id="rod",
+        description="A rod that is pushed.",
+        observation_space=_space(trajectories, "float32"),
+        action_space=ACTIONS,
+        trajectories=tuple(trajectories),
+        splits=tuple(splits),
+        is_stochastic=is_stochastic,
+    )
+
+
+def _space(trajectories: Sequence[Trajectory], dtype: str) -> BoxSpec:
+    return BoxSpec(trajectories[0].observations[""].shape[1:], dtype)
+
+
+def record(
     source: str,
     *,
     dtype: str = "float32",
@@ -72,7 +103,7 @@ def recorded(
     length: int = 40,
     seed: int = 0,
     start: Callable[[np.random.Generator], np.ndarray] | None = None,
-) -> TransitionBatch:
+) -> list[Trajectory]:
     """Returns what a program does, as if it were an environment.
 
     Args:
@@ -92,22 +123,18 @@ def recorded(
     rng = np.random.default_rng(seed)
     first = start or (lambda drawn: drawn.uniform(-1.0, 1.0, size=2))
     space = BoxSpec(np.shape(first(rng)), dtype)
-    return batch_trajectories(
-        [
-            _trajectory(
-                environment,
-                first(rng),
-                space,
-                noise=noise,
-                hidden=hidden,
-                length=length,
-                rng=rng,
-            )
-            for _ in range(num_trajectories)
-        ],
-        space,
-        ACTIONS,
-    )
+    return [
+        _trajectory(
+            environment,
+            first(rng),
+            space,
+            noise=noise,
+            hidden=hidden,
+            length=length,
+            rng=rng,
+        )
+        for _ in range(num_trajectories)
+    ]
 
 
 def _trajectory(

@@ -52,7 +52,11 @@ def ray_crew(
         num_slots = min(num_slots, max_workers)
     places = Places(cluster, work)
     return SlotCrew(
-        places.open, num_slots=num_slots, is_fresh=work.is_fresh, on_event=on_event
+        places.open,
+        num_slots=num_slots,
+        is_fresh=work.is_fresh,
+        max_deaths=work.max_deaths,
+        on_event=on_event,
     )
 
 

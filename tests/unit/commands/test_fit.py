@@ -3,50 +3,21 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from cwm import fit
 from cwm.core.dataset_file import save_dataset
-from cwm.core.trajectories import Dataset, Trajectory, TransitionBatch
-from tests.support.known_systems import GUESS, TRUE, oscillator, recorded
+from tests.support.known_systems import GUESS, TRUE, oscillator, recorded_dataset
 
+SPLITS = ("train",) * 9 + ("held_out",) * 3
 QUICK = ("--fit.num-rows", "100", "--fit.max-steps", "60000", "--quiet")
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     path = tmp_path / "rod.npz"
-    save_dataset(dataset(recorded(oscillator(TRUE))), path)
+    save_dataset(recorded_dataset(oscillator(TRUE), SPLITS), path)
     return path
-
-
-def dataset(batch: TransitionBatch, *, is_stochastic: bool = False) -> Dataset:
-    trajectories = tuple(
-        trajectory(batch.select(batch.trajectory == number))
-        for number in range(int(batch.trajectory.max()) + 1)
-    )
-    held_out = len(trajectories) - 3
-    return Dataset(
-        environment_id="rod",
-        description="A rod that is pushed.",
-        observation_space=batch.observation_space,
-        action_space=batch.action_space,
-        trajectories=trajectories,
-        splits=("train",) * held_out + ("held_out",) * 3,
-        is_stochastic=is_stochastic,
-    )
-
-
-def trajectory(batch: TransitionBatch) -> Trajectory:
-    first, following = batch.observations[""], batch.next_observations[""]
-    return Trajectory(
-        observations={"": np.concatenate([first, following[-1:]])},
-        actions=batch.actions,
-        rewards=batch.rewards,
-        terminated=batch.terminated,
-        truncated=batch.truncated,
-    )
 
 
 @pytest.fixture
@@ -93,7 +64,7 @@ def test_where_outcomes_vary_nothing_is_fitted(
     program: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "random.npz"
-    save_dataset(dataset(recorded(oscillator(TRUE)), is_stochastic=True), path)
+    save_dataset(recorded_dataset(oscillator(TRUE), SPLITS, is_stochastic=True), path)
     assert fit.main([str(program), "--data", str(path), *QUICK]) == 2
     assert "outcomes do not vary" in capsys.readouterr().err
 
@@ -116,7 +87,8 @@ RESIDUAL = ("--residual.mode", "sparse", "--fit.mode", "declared", "--quiet")
 @pytest.fixture
 def paid(tmp_path: Path) -> Path:
     path = tmp_path / "paid.npz"
-    save_dataset(dataset(recorded(PAID, num_trajectories=20)), path)
+    splits = ("train",) * 17 + ("held_out",) * 3
+    save_dataset(recorded_dataset(PAID, splits), path)
     return path
 
 

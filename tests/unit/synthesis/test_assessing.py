@@ -14,7 +14,7 @@ from cwm.core.errors import ClusterError
 from cwm.execution.crew import OnNote, ignore
 from cwm.programs.accuracy import SplitScore
 from cwm.programs.constants.fit import Fit, FitReport
-from cwm.programs.evaluation import Evaluation
+from cwm.programs.evaluation import Evaluation, Needs
 from cwm.synthesis.candidates import Rank, beats, could_beat
 from tests.support.corridor import corridor_dataset, corridor_task
 from tests.support.in_process import InProcessEvaluator
@@ -44,8 +44,8 @@ class Scripted:
         self,
         source: str,
         *,
-        needs_validation: Callable[[Evaluation], bool],
-        needs_audit: Callable[[Evaluation], bool],
+        needs_validation: Needs,
+        needs_audit: Needs,
     ) -> Evaluation:
         self.work.append("train")
         bug = Evaluation(outcome_kind=self.kind, score=0.0, is_bug=True)
@@ -70,7 +70,7 @@ class Scripted:
         return replace(found, feedback="audited")
 
 
-def needs(source: str, best: Rank | None) -> dict[str, Callable[[Evaluation], bool]]:
+def needs(source: str, best: Rank | None) -> dict[str, Needs]:
     return {
         "needs_validation": lambda found: could_beat(found, best),
         "needs_audit": lambda found: beats(source, found, best),

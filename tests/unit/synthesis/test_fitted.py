@@ -1,5 +1,6 @@
 """The search fits the constants of a program before it scores it, and only once."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,25 +115,18 @@ def test_a_replay_fits_nothing_and_ends_in_the_same_tree(path: Path) -> None:
     assert again.digest == search.digest
 
 
-class ScoreByText:
-    """An evaluator whose scores are given."""
-
-    def __init__(self, scores: dict[str, float]) -> None:
-        self._scores = scores
-
-    def evaluate(self, source: str, **asked: object) -> Evaluation:
-        return Evaluation(
-            outcome_kind="completed", score=self._scores[source], is_bug=False
-        )
+def scored(scores: dict[str, float]) -> Callable[[str], Evaluation]:
+    """Returns who says how programs do whose scores are given."""
+    return lambda source: Evaluation(
+        outcome_kind="completed", score=scores[source], is_bug=False
+    )
 
 
 @pytest.mark.parametrize(("fitted", "kept"), [(0.4, "a"), (0.6, f"a{NOTE}")])
 def test_a_fit_that_scores_worse_on_all_transitions_is_dropped(
     fitted: float, kept: str
 ) -> None:
-    programs = FittedPrograms(
-        NotingFitter(), ScoreByText({"a": 0.5, f"a{NOTE}": fitted})
-    )
+    programs = FittedPrograms(NotingFitter(), scored({"a": 0.5, f"a{NOTE}": fitted}))
     source, report = programs.fit("a")
     assert source == kept
     assert report is not None
@@ -140,7 +134,7 @@ def test_a_fit_that_scores_worse_on_all_transitions_is_dropped(
 
 
 def test_without_a_fitter_programs_stay_as_they_are() -> None:
-    assert FittedPrograms(None, ScoreByText({})).fit("a") == ("a", None)
+    assert FittedPrograms(None, scored({})).fit("a") == ("a", None)
 
 
 def test_an_evaluation_with_a_fit_comes_back_from_json() -> None:
