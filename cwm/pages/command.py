@@ -14,7 +14,9 @@ from cwm.core.dataset_file import check_writable
 from cwm.core.errors import ConfigError, DataError
 from cwm.core.files import write_atomically
 from cwm.execution.options import shown_as
-from cwm.pages.runs import RunReader, distinct_names
+from cwm.pages.kinds import make_reader
+from cwm.pages.reading import Reader
+from cwm.pages.runs import distinct_names
 from cwm.pages.serving import LiveData, LiveServer
 from cwm.pages.writing import page_data, page_html
 from sandbox.isolation import Level
@@ -100,16 +102,16 @@ class Arguments:
             return self.out
         return (self.runs[0] if len(self.runs) == 1 else Path()) / "report.html"
 
-    def readers(self) -> tuple[RunReader, ...]:
+    def readers(self) -> tuple[Reader, ...]:
         """Returns who reads the runs.
 
         Raises:
             ConfigError: If one is no run that this page can show.
         """
         names = distinct_names(self.runs)
-        return tuple(
-            RunReader(
-                path=path,
+        readers = tuple(
+            make_reader(
+                path,
                 name=name,
                 plans=self.plans,
                 runs_program=not self.no_run,
@@ -117,6 +119,13 @@ class Arguments:
             )
             for path, name in zip(self.runs, names, strict=True)
         )
+        groups = dict.fromkeys(reader.group for reader in readers)
+        if len(groups) > 1:
+            raise ConfigError(
+                "Runs that are compared must be of one command, got runs of "
+                f"{' and '.join(groups)}."
+            )
+        return readers
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -148,7 +157,7 @@ def report(arguments: Arguments) -> int:
     return EXIT_DONE
 
 
-def serve(readers: Sequence[RunReader], port: int) -> None:
+def serve(readers: Sequence[Reader], port: int) -> None:
     """Serves the page of some runs until it is interrupted."""
     data = LiveData(readers)
     data.get()  # What cannot be read is said here, and not in the browser.

@@ -28,6 +28,8 @@ SCRIPTS = (
     "colours.js",
     "code.js",
     "charts.js",
+    "measures.js",
+    "choosing.js",
     "verdict.js",
     "tree.js",
     "list.js",
@@ -38,6 +40,9 @@ SCRIPTS = (
     "plans.js",
     "facts.js",
     "comparison.js",
+    "synthesis.js",
+    "hypotheses.js",
+    "induction.js",
     "page.js",
 )
 """The page's own scripts: one module, in this order."""

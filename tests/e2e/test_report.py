@@ -231,10 +231,10 @@ def test_wrong_settings_and_other_runs_are_told(
     monkeypatch.chdir(tmp_path)
     for folder, name in (
         ("online", "online.json"),
-        ("knowledge", "steps.json"),
+        ("knowledge", "seed-0/steps.json"),
         ("agent", "log.jsonl"),
     ):
-        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).parent.mkdir(parents=True)
         (tmp_path / folder / name).touch()
     (tmp_path / "suite" / "cells").mkdir(parents=True)
     (tmp_path / "rules" / "trajectories").mkdir(parents=True)
