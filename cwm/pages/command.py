@@ -25,10 +25,12 @@ DESCRIPTION = """\
 Shows runs in a browser: one HTML file with everything in it, for which no network is
 needed.
 
-The search tree, each program with its differences, prompts, answers, accuracies and
-counterexamples, the score over calls, where the best program is right and where it
-goes on its own, fitted constants, and what planners did with it. Several runs are
-compared. docs/report.md says what everything on the page means.
+Of cwm.synthesize the search tree, each program with its differences, prompts, answers,
+accuracies and counterexamples, the score over calls, where the best program is right
+and where it goes on its own, fitted constants, and what planners did with it. Of
+cwm.induce the rules, each proposal and why it was accepted or not; of cwm.ppo train
+the curves and the evaluations. Several runs of one command are compared.
+docs/report.md says what everything on the page means.
 
   python -m cwm.report runs/2026-01-31-CartPole-v1-1
   python -m cwm.report runs/a runs/b runs/c --out comparison.html
@@ -46,14 +48,15 @@ class Arguments:
     """What the command line says.
 
     Attributes:
-        runs: Folders of runs of cwm.synthesize, or of cells of cwm.benchmark.
+        runs: Folders of runs of cwm.synthesize, cwm.induce or cwm.ppo train, or of
+            cells of cwm.benchmark; several must be of one command.
         out: File (.html) for the page; by default report.html in the run's folder, and
             in the current one for several runs.
         live: Serve the page on this machine, up to date while the runs go on, until
             Ctrl-C.
         port: Where to serve it; 0 takes a free port.
-        plans: Results (--out) and videos (--video) of cwm.plan, or folders with
-            them, besides those in the run's folder.
+        plans: Results (--out) and videos (--video) of cwm.plan, results of cwm.ppo
+            evaluate (--out), or folders with them, besides those in the run's folder.
         no_run: Do not run the best program once more, in the sandbox, for the parts
             of the page that say where it is right and where it goes.
         isolation: Weakest isolation of programs that is acceptable, where kernel is

@@ -1,10 +1,12 @@
 """Whose folder a run's is: each kind has a reader, or a command that shows it."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cwm.core.errors import ConfigError
 from cwm.execution.run_folder import RunFolder
 from cwm.pages.inductions import InductionReader
+from cwm.pages.policies import PolicyReader
 from cwm.pages.reading import Reader
 from cwm.pages.runs import RunReader
 from sandbox.isolation import Level
@@ -15,11 +17,13 @@ OTHER_RUNS = {
     "cells": "a run of a suite. Show it with: python -m cwm.benchmark report {path}",
     "seed-*/steps.json": "a run of cwm.knowledge. Show it with: python -m "
     "cwm.knowledge all --resume {path}",
-    "log.jsonl": "a run of cwm.ppo. Show it with: python -m cwm.ppo evaluate {path}",
 }
 """Files that tell the folder of another command, and what to do with it."""
 
-_READERS = {"induction": InductionReader}
+_READERS: Mapping[str, Callable[..., Reader]] = {
+    "induction": InductionReader,
+    "learner": PolicyReader,
+}
 """A setting that only runs of a kind have, and who reads those."""
 
 

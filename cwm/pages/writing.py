@@ -43,6 +43,7 @@ SCRIPTS = (
     "synthesis.js",
     "hypotheses.js",
     "induction.js",
+    "policy.js",
     "page.js",
 )
 """The page's own scripts: one module, in this order."""

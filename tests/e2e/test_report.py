@@ -216,7 +216,6 @@ def test_the_command_writes_one_file(
         (["online"], "cwm.synthesize --online. Each of its rounds is a run"),
         (["suite"], "python -m cwm.benchmark report suite"),
         (["knowledge"], "is a run of cwm.knowledge"),
-        (["agent"], "is a run of cwm.ppo"),
         (["rules"], "python -m cwm.induce --resume rules"),
     ],
 )
@@ -232,7 +231,6 @@ def test_wrong_settings_and_other_runs_are_told(
     for folder, name in (
         ("online", "online.json"),
         ("knowledge", "seed-0/steps.json"),
-        ("agent", "log.jsonl"),
     ):
         (tmp_path / folder / name).parent.mkdir(parents=True)
         (tmp_path / folder / name).touch()
