@@ -29,7 +29,8 @@ Of cwm.synthesize the search tree, each program with its differences, prompts, a
 accuracies and counterexamples, the score over calls, where the best program is right
 and where it goes on its own, fitted constants, and what planners did with it. Of
 cwm.induce the rules, each proposal and why it was accepted or not; of cwm.ppo train
-the curves and the evaluations. Several runs of one command are compared.
+the curves and the evaluations; of cwm.knowledge the players, each game step by step,
+and what was written about it. Several runs of one command are compared.
 docs/report.md says what everything on the page means.
 
   python -m cwm.report runs/2026-01-31-CartPole-v1-1
@@ -48,8 +49,8 @@ class Arguments:
     """What the command line says.
 
     Attributes:
-        runs: Folders of runs of cwm.synthesize, cwm.induce or cwm.ppo train, or of
-            cells of cwm.benchmark; several must be of one command.
+        runs: Folders of runs of cwm.synthesize, cwm.induce, cwm.ppo train or
+            cwm.knowledge, or of cells of cwm.benchmark; several must be of one command.
         out: File (.html) for the page; by default report.html in the run's folder, and
             in the current one for several runs.
         live: Serve the page on this machine, up to date while the runs go on, until

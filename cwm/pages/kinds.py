@@ -6,6 +6,7 @@ from pathlib import Path
 from cwm.core.errors import ConfigError
 from cwm.execution.run_folder import RunFolder
 from cwm.pages.inductions import InductionReader
+from cwm.pages.knowledge import KnowledgeReader
 from cwm.pages.policies import PolicyReader
 from cwm.pages.reading import Reader
 from cwm.pages.runs import RunReader
@@ -15,14 +16,13 @@ OTHER_RUNS = {
     "online.json": "a run of cwm.synthesize --online. Each of its rounds is a run of "
     "its own: python -m cwm.report {path}/round-1",
     "cells": "a run of a suite. Show it with: python -m cwm.benchmark report {path}",
-    "seed-*/steps.json": "a run of cwm.knowledge. Show it with: python -m "
-    "cwm.knowledge all --resume {path}",
 }
 """Files that tell the folder of another command, and what to do with it."""
 
 _READERS: Mapping[str, Callable[..., Reader]] = {
     "induction": InductionReader,
     "learner": PolicyReader,
+    "deciding": KnowledgeReader,
 }
 """A setting that only runs of a kind have, and who reads those."""
 

@@ -107,7 +107,6 @@ class PolicyReader:
                 evaluation_view(path, run=self.path) for path in evaluations
             ],
             "program": _program(folder),
-            "nodes": [],
             "notes": [] if result is None else result["notes"],
             "next": [] if result is None else result["next"],
             "settings": flat_settings(config.to_json()),

@@ -44,6 +44,8 @@ SCRIPTS = (
     "hypotheses.js",
     "induction.js",
     "policy.js",
+    "games.js",
+    "knowledge.js",
     "page.js",
 )
 """The page's own scripts: one module, in this order."""

@@ -11,7 +11,7 @@ function intervals(rows, { zero = null, low = null, high = null, text, title }) 
   const at = d3.scaleLinear().domain([low ?? least - pad, high ?? most + pad]).range([0, 100]);
   return make(
     "div",
-    {},
+    { class: "measure" },
     make("h3", {}, title),
     make("div", { class: "intervals" }, rows.map((row) => intervalRow(row, { at, zero, text }))),
   );

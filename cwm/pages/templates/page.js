@@ -16,7 +16,7 @@ const state = {
 };
 
 /** What each kind of run shows, and how its items are called in addresses. */
-const PAGES = { program: SYNTHESIS, problem: SYNTHESIS, induction: INDUCTION, policy: POLICY };
+const PAGES = { program: SYNTHESIS, problem: SYNTHESIS, induction: INDUCTION, policy: POLICY, knowledge: KNOWLEDGE };
 
 function currentRun() {
   return state.data.runs[state.run];
