@@ -49,7 +49,7 @@ def test_the_first_screen_says_what_the_rules_are_worth(page: Visit, run: Path) 
     mean = row["difference"]["mean"]
     assert page.text("h1") == "cwm/Playground-v0"
     word = "less likely" if mean < 0 else "likelier"
-    assert f"{abs(mean):.3g} nats {word} than no hypothesis" in page.text(".lead")
+    assert f"{abs(mean):.3g} nats {word} on average than no" in page.text(".lead")
     assert "are stand-ins, no language model" in page.text("#verdict .warning")
     names = page.page.locator(".interval .name").all_inner_texts()
     assert names[:3] == ["no hypothesis", "first", "best"]

@@ -1,5 +1,8 @@
 // The hypotheses of an induction, one by one: the chains, a list, and each of them.
 
+const MAX_PHASE_LINES = 25;
+const MAX_LARGE_DOTS = 80;
+
 function hypothesesSection(run) {
   if (!run.nodes.length) return section("search", "Hypotheses", make("p", {}, "None was proposed yet."));
   return section(
@@ -14,7 +17,7 @@ function hypothesesSection(run) {
         make("h3", {}, "Every proposal, and where the chains are"),
         make("div", { id: "curve", class: "plot" }),
         lineKey(chainsOf(run).map((chain) => [`chain ${chain + 1}`, SERIES[chain % SERIES.length], "none"])),
-        make("p", { class: "muted small" }, "● accepted, ○ refused, ★ the best at the end. Each phase brings data of its own (dotted line), on which its proposals and the chains are weighed."),
+        make("p", { class: "muted small" }, "● accepted, ○ refused, ★ the best at the end. Each phase brings data of its own, on which its proposals and the chains are weighed."),
         make("div", { id: "list" }),
       ),
       make("div", { id: "node", class: "detail" }),
@@ -70,7 +73,8 @@ function drawChains(element, run, { selected, onSelect }) {
     width, height: 260, x, y, xTitle: "hypothesis", yTitle: "nats per transition of the phase",
     label: `Log-likelihood of each of ${count(run.nodes.length)} hypotheses`, margin: { ...MARGIN, top: 24, bottom: 40 },
   });
-  for (const [, members] of d3.groups(run.nodes, (one) => one.phase).slice(1)) {
+  const phases = d3.groups(run.nodes, (one) => one.phase).slice(1);
+  for (const [, members] of phases.length <= MAX_PHASE_LINES ? phases : []) {
     const at = x(members[0].node - 0.5);
     svg.append("line").attr("class", "level").attr("stroke", "var(--muted)").attr("x1", at).attr("x2", at).attr("y1", y.range()[0]).attr("y2", y.range()[1]);
   }
@@ -91,7 +95,8 @@ function drawChains(element, run, { selected, onSelect }) {
     .attr("transform", (one) => `translate(${x(one.node)},${y(one.mean)})`)
     .on("click", (event, one) => onSelect(one.node));
   marks.append("circle").attr("class", "halo").attr("r", 9);
-  marks.append("circle").attr("class", "dot").attr("r", 4.2).attr("stroke", (one) => SERIES[one.chain % SERIES.length]).attr("fill", (one) => (one.is_accepted ? SERIES[one.chain % SERIES.length] : "var(--surface)"));
+  marks.append("circle").attr("class", "dot").attr("r", known.length > MAX_LARGE_DOTS ? 2.4 : 4.2).attr("stroke", (one) => SERIES[one.chain % SERIES.length]).attr("fill", (one) => (one.is_accepted ? SERIES[one.chain % SERIES.length] : "var(--surface)"));
+  marks.filter((one) => one.node === selected).raise();
   marks.append("title").text((one) => `hypothesis ${nameOf(one)}: ${one.is_accepted ? "accepted" : "refused"}, ${fixed(one.mean, 2)} nats per transition`);
   element.replaceChildren(svg.node());
 }

@@ -43,11 +43,11 @@ function inductionSentence(run) {
   const link = nodeLink(run.best, `Hypothesis ${run.best}`);
   const found = rowNamed(run, "best")?.difference;
   if (found) {
-    const reach = found.low === null ? "" : ` (95 % interval ${signed(found.low, 2)} to ${signed(found.high, 2)})`;
+    const reach = found.low === null ? "" : `95 % interval ${signed(found.low, 2)} to ${signed(found.high, 2)}, `;
     const size = d3.sum(run.scores.types, ([, amount]) => amount);
     return [
-      link, " makes each of ", count(size), " test transitions ", make("strong", {}, `${number(Math.abs(found.mean), 3)} nats`),
-      ` ${found.mean < 0 ? "less likely" : "likelier"} than no hypothesis does${reach}.`,
+      link, " makes a test transition ", make("strong", {}, `${number(Math.abs(found.mean), 3)} nats`),
+      ` ${found.mean < 0 ? "less likely" : "likelier"} on average than no hypothesis does (${reach}${plural(size, "transition")}).`,
     ];
   }
   const phase = run.phases.findLast((one) => one.data_mean !== null);
@@ -59,10 +59,11 @@ function inductionSentence(run) {
 function differences(run) {
   const rows = (run.scores?.rows ?? []).filter((row) => row.difference);
   if (!rows.length) return make("p", { class: "muted" }, "There is nothing to compare yet.");
-  return intervals(
-    [{ name: NOTHING, value: 0 }, ...rows.map(({ name, difference }) => ({ name, value: difference.mean, low: difference.low, high: difference.high, ours: name === "best" }))],
-    { zero: 0, text: (value) => signed(value, 2), title: "Nats per test transition, against no hypothesis (95 % interval of the paired mean)" },
-  );
+  const shown = rows.map(({ name, difference }) => ({ name, value: difference.mean, low: difference.low, high: difference.high, ours: name === "best" }));
+  return [
+    intervals([{ name: NOTHING, value: 0 }, ...shown], { zero: 0, text: (value) => signed(value, 2), title: "Nats per test transition, against no hypothesis" }),
+    make("p", { class: "muted small" }, "95 % intervals of the paired mean, as if transitions were independent: those of one episode are alike, so they are rather too short."),
+  ];
 }
 
 function bestRules(run) {

@@ -121,7 +121,7 @@ async function poll() {
         draw();
       }
       const states = state.data.runs.map((run) => run.status.state);
-      document.getElementById("live").textContent = states.every((one) => one === "finished") ? "Live: the search has ended" : "Live";
+      document.getElementById("live").textContent = states.every((one) => one === "finished") ? "Live: the run has ended" : "Live";
     } catch {
       live.textContent = "Not live: the command that serves this page has ended";
     }
