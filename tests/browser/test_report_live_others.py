@@ -2,7 +2,8 @@
 
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,19 @@ pytestmark = pytest.mark.browser
 Open = Callable[..., Visit]
 
 
+@contextmanager
+def served(run: Path) -> Iterator[str]:
+    """Serves the live page of a run."""
+    with LiveServer(LiveData([make_reader(run, name="growing")]), 0) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield server.address
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def test_a_page_shows_proposals_as_they_come(tmp_path: Path, visit: Open) -> None:
     run = rules_run(tmp_path)
     journal, result = run / "journal.jsonl", run / "result.json"
@@ -25,11 +39,8 @@ def test_a_page_shows_proposals_as_they_come(tmp_path: Path, visit: Open) -> Non
     proposed = [i for i, line in enumerate(lines) if b'"kind":"proposed"' in line]
     # Up to where the third is weighed, and half of a line.
     journal.write_bytes(b"".join(lines[: proposed[2] + 2]) + lines[proposed[3]][:50])
-    data = LiveData([make_reader(run, name="growing")])
-    with LiveServer(data, 0) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        found = visit(server.address)
+    with served(run) as address:
+        found = visit(address)
         assert found.page.locator("[role=option]").count() == 3
         assert "not ended" in found.text("#verdict dl")
         assert "is the best so far" in found.text("#verdict .lead")
@@ -43,6 +54,4 @@ def test_a_page_shows_proposals_as_they_come(tmp_path: Path, visit: Open) -> Non
         shown = found.page.locator("#tab-why").get_attribute("aria-selected")
         assert shown == "true"
         assert found.page.locator("[role=option]").count() == 5
-        assert "test transitions" in found.text("#verdict .lead")
-        server.shutdown()
-        thread.join()
+        assert "makes a test transition" in found.text("#verdict .lead")
