@@ -14,7 +14,9 @@ from cwm.core.dataset_file import check_writable
 from cwm.core.errors import ConfigError, DataError
 from cwm.core.files import write_atomically
 from cwm.execution.options import shown_as
-from cwm.pages.runs import RunReader, distinct_names
+from cwm.pages.kinds import make_reader
+from cwm.pages.reading import Reader
+from cwm.pages.runs import distinct_names
 from cwm.pages.serving import LiveData, LiveServer
 from cwm.pages.writing import page_data, page_html
 from sandbox.isolation import Level
@@ -23,10 +25,13 @@ DESCRIPTION = """\
 Shows runs in a browser: one HTML file with everything in it, for which no network is
 needed.
 
-The search tree, each program with its differences, prompts, answers, accuracies and
-counterexamples, the score over calls, where the best program is right and where it
-goes on its own, fitted constants, and what planners did with it. Several runs are
-compared. docs/report.md says what everything on the page means.
+Of cwm.synthesize the search tree, each program with its differences, prompts, answers,
+accuracies and counterexamples, the score over calls, where the best program is right
+and where it goes on its own, fitted constants, and what planners did with it. Of
+cwm.induce the rules, each proposal and why it was accepted or not; of cwm.ppo train
+the curves and the evaluations; of cwm.knowledge the players, each game step by step,
+and what was written about it. Several runs of one command are compared.
+docs/report.md says what everything on the page means.
 
   python -m cwm.report runs/2026-01-31-CartPole-v1-1
   python -m cwm.report runs/a runs/b runs/c --out comparison.html
@@ -44,14 +49,15 @@ class Arguments:
     """What the command line says.
 
     Attributes:
-        runs: Folders of runs of cwm.synthesize, or of cells of cwm.benchmark.
+        runs: Folders of runs of cwm.synthesize, cwm.induce, cwm.ppo train or
+            cwm.knowledge, or of cells of cwm.benchmark; several must be of one command.
         out: File (.html) for the page; by default report.html in the run's folder, and
             in the current one for several runs.
         live: Serve the page on this machine, up to date while the runs go on, until
             Ctrl-C.
         port: Where to serve it; 0 takes a free port.
-        plans: Results (--out) and videos (--video) of cwm.plan, or folders with
-            them, besides those in the run's folder.
+        plans: Results (--out) and videos (--video) of cwm.plan, results of cwm.ppo
+            evaluate (--out), or folders with them, besides those in the run's folder.
         no_run: Do not run the best program once more, in the sandbox, for the parts
             of the page that say where it is right and where it goes.
         isolation: Weakest isolation of programs that is acceptable, where kernel is
@@ -100,16 +106,16 @@ class Arguments:
             return self.out
         return (self.runs[0] if len(self.runs) == 1 else Path()) / "report.html"
 
-    def readers(self) -> tuple[RunReader, ...]:
+    def readers(self) -> tuple[Reader, ...]:
         """Returns who reads the runs.
 
         Raises:
             ConfigError: If one is no run that this page can show.
         """
         names = distinct_names(self.runs)
-        return tuple(
-            RunReader(
-                path=path,
+        readers = tuple(
+            make_reader(
+                path,
                 name=name,
                 plans=self.plans,
                 runs_program=not self.no_run,
@@ -117,6 +123,13 @@ class Arguments:
             )
             for path, name in zip(self.runs, names, strict=True)
         )
+        groups = dict.fromkeys(reader.group for reader in readers)
+        if len(groups) > 1:
+            raise ConfigError(
+                "Runs that are compared must be of one command, got runs of "
+                f"{' and '.join(groups)}."
+            )
+        return readers
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -148,7 +161,7 @@ def report(arguments: Arguments) -> int:
     return EXIT_DONE
 
 
-def serve(readers: Sequence[RunReader], port: int) -> None:
+def serve(readers: Sequence[Reader], port: int) -> None:
     """Serves the page of some runs until it is interrupted."""
     data = LiveData(readers)
     data.get()  # What cannot be read is said here, and not in the browser.

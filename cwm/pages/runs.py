@@ -4,7 +4,6 @@ Read anew, the folder of a run that goes on gives a page of what is there by the
 line of the journal that is only half written is not there yet.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 
 from cwm.config import RunConfig, load_config
 from cwm.core.dataset_file import load_dataset
-from cwm.core.errors import ConfigError
 from cwm.core.journal import Record, read_journal
 from cwm.core.proposals import Usage
 from cwm.core.spaces import space_to_json
@@ -29,22 +27,13 @@ from cwm.pages.nodes import (
 )
 from cwm.pages.plans import find_plans, plan_views
 from cwm.pages.prompts import conversations
+from cwm.pages.reading import UNFINISHED, files_signature, made_with
 from cwm.pages.settings import flat_settings
 from cwm.pages.texts import TextStore
 from cwm.program_synthesis import ProgramFolder, is_program_run
 from cwm.report.runs import BUDGET_SENTENCES, STOP_SENTENCES
 from cwm.synthesis.records import RUN_FINISHED, RUN_STARTED, RecordedRun, read_run
 from sandbox.isolation import Level
-
-OTHER_RUNS = {
-    "online.json": "a run of cwm.synthesize --online. Each of its rounds is a run of "
-    "its own: python -m cwm.report {path}/round-1",
-    "cells": "a run of a suite. Show it with: python -m cwm.benchmark report {path}",
-    "steps.json": "a run of cwm.knowledge. Show it with: python -m cwm.knowledge all "
-    "--resume {path}",
-    "log.jsonl": "a run of cwm.ppo. Show it with: python -m cwm.ppo evaluate {path}",
-}
-"""Files that tell the folder of another command, and what to do with it."""
 
 
 @dataclass(slots=True)
@@ -67,18 +56,20 @@ class RunReader:
     _checks: dict[str, Check] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _refuse_others(self.path)
         if not is_program_run(self.path):
             open_run_folder(self.path)
+
+    @property
+    def group(self) -> str:
+        """Which runs it can be compared with."""
+        return "cwm.synthesize"
 
     def signature(self) -> str:
         """Returns a text that changes when the run's page does."""
         folder = RunFolder(self.path)
         files = [folder.journal, folder.result, folder.config]
         files += list(find_plans(self.path, self.plans))
-        stats = [path.stat() for path in files if path.exists()]
-        text = repr([(one.st_size, one.st_mtime_ns) for one in stats])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return files_signature(files)
 
     def read(self) -> dict[str, Any]:
         """Returns all that a page shows of the run, as plain data.
@@ -103,7 +94,7 @@ class RunReader:
         is_problem = is_program_run(self.path)
         return {
             "name": self.name,
-            "kind": "problem" if is_problem else "world model",
+            "kind": "problem" if is_problem else "program",
             **_about(records, config),
             "status": _status(records, result),
             "cost": _cost(run, records),
@@ -118,7 +109,7 @@ class RunReader:
             "texts": texts.to_json(),
             "data": None if is_problem else _data(folder),
             "settings": flat_settings(config),
-            "made_with": _made_with(folder),
+            "made_with": made_with(folder),
             "check": self._check(folder, views, is_done=result is not None),
             "plans": plan_views(find_plans(self.path, self.plans)),
         }
@@ -157,21 +148,6 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
     return ["/".join(one[-length:]) for one in parts]
 
 
-def _refuse_others(path: Path) -> None:
-    """Refuses the folder of another command.
-
-    Raises:
-        ConfigError: If it is one, or there is no folder.
-    """
-    if not path.is_dir():
-        raise ConfigError(f"run must be the folder of a run, got {str(path)!r}.")
-    if (path / "config.json").is_file() and (path / "dataset.npz").is_file():
-        return
-    for name, text in OTHER_RUNS.items():
-        if (path / name).exists():
-            raise ConfigError(f"{str(path)!r} is {text.format(path=path)}")
-
-
 def _about(records: Sequence[Record], config: dict[str, Any]) -> dict[str, Any]:
     """Returns what the first record says."""
     first = records[0].body if records and records[0].kind == RUN_STARTED else {}
@@ -187,10 +163,7 @@ def _status(records: Sequence[Record], result: dict[str, Any] | None) -> dict[st
     """Returns how far the run is, with a sentence."""
     finished = [record.body for record in records if record.kind == RUN_FINISHED]
     if not finished or records[-1].kind != RUN_FINISHED:
-        return {
-            "state": "unfinished",
-            "sentence": "not ended: it is still running, or it was interrupted",
-        }
+        return dict(UNFINISHED)
     last = finished[-1]
     exhausted = last.get("exhausted")
     reason = (
@@ -242,9 +215,3 @@ def _problem(path: Path, result: dict[str, Any] | None) -> dict[str, Any]:
         "statement": folder.read_json(folder.problem)["statement"],
         "tests": None if result is None else {name: result[name] for name in names},
     }
-
-
-def _made_with(folder: RunFolder) -> dict[str, Any]:
-    if not folder.environment.exists():
-        return {}
-    return folder.read_json(folder.environment)

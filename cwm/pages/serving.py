@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from cwm.core.errors import ConfigError, CwmError
-from cwm.pages.runs import RunReader
+from cwm.pages.reading import Reader
 from cwm.pages.writing import page_data, page_html
 
 HOST = "127.0.0.1"
@@ -36,7 +36,7 @@ class LiveData:
         readers: One for each run.
     """
 
-    def __init__(self, readers: Sequence[RunReader]) -> None:
+    def __init__(self, readers: Sequence[Reader]) -> None:
         self._readers = tuple(readers)
         self._reading = threading.Lock()
         self._known: tuple[str, dict[str, Any]] | None = None

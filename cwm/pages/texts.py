@@ -131,6 +131,17 @@ class TextStore:
             ]
         return key
 
+    def add_plain(self, text: str) -> str:
+        """Takes a text that is no program, and returns its key: lines, no colours."""
+        lines = _texts_of_lines(_plain_newlines(shorten(text, MAX_TEXT_CHARS)))
+        pieces = [json.dumps(["", line] if line else []) for line in lines]
+        # A program of the same words has a key of its own.
+        key = hashlib.sha256(json.dumps([pieces]).encode()).hexdigest()[:12]
+        self._programs[key] = [
+            self._lines.setdefault(piece, len(self._lines)) for piece in pieces
+        ]
+        return key
+
     def changes(self, before: str, after: str) -> list[Change]:
         """Returns how the program of one key became that of another."""
         return changes(self._programs[before], self._programs[after])

@@ -28,6 +28,8 @@ SCRIPTS = (
     "colours.js",
     "code.js",
     "charts.js",
+    "measures.js",
+    "choosing.js",
     "verdict.js",
     "tree.js",
     "list.js",
@@ -38,6 +40,12 @@ SCRIPTS = (
     "plans.js",
     "facts.js",
     "comparison.js",
+    "synthesis.js",
+    "hypotheses.js",
+    "induction.js",
+    "policy.js",
+    "games.js",
+    "knowledge.js",
     "page.js",
 )
 """The page's own scripts: one module, in this order."""

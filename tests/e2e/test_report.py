@@ -215,8 +215,6 @@ def test_the_command_writes_one_file(
         (["RUN", "--plans", "nowhere.json"], "plans must be a file or folder"),
         (["online"], "cwm.synthesize --online. Each of its rounds is a run"),
         (["suite"], "python -m cwm.benchmark report suite"),
-        (["knowledge"], "is a run of cwm.knowledge"),
-        (["agent"], "is a run of cwm.ppo"),
         (["rules"], "python -m cwm.induce --resume rules"),
     ],
 )
@@ -229,13 +227,8 @@ def test_wrong_settings_and_other_runs_are_told(
     expected: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for folder, name in (
-        ("online", "online.json"),
-        ("knowledge", "steps.json"),
-        ("agent", "log.jsonl"),
-    ):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / name).touch()
+    (tmp_path / "online").mkdir()
+    (tmp_path / "online" / "online.json").touch()
     (tmp_path / "suite" / "cells").mkdir(parents=True)
     (tmp_path / "rules" / "trajectories").mkdir(parents=True)
     given = [str(run) if word == "RUN" else word for word in words]

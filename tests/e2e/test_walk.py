@@ -315,6 +315,9 @@ def test_rules_are_found_in_words(installed: Installed) -> None:
     assert "are stand-ins, no language model" in shown
     assert "best hypothesis:" in shown
     assert (installed.work / "runs/rules/hypotheses.json").is_file()
+    installed.command("cwm.report", "runs/rules")
+    page = (installed.work / "runs/rules/report.html").read_text()
+    assert "are stand-ins, no language model" in page
 
 
 def test_a_suite_of_rules_in_words_is_run_and_reported(installed: Installed) -> None:

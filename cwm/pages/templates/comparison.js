@@ -16,7 +16,6 @@ function comparison(data, { axis, onAxis, onRun }) {
     ];
   });
   const baselines = baselineRows(data.runs);
-  const settings = Object.entries(data.differing).map(([name, values]) => [name, ...values.map(setting)]);
   const result = section(
     "comparison",
     "Comparison",
@@ -29,11 +28,16 @@ function comparison(data, { axis, onAxis, onRun }) {
     make("p", { class: "toolbar" }, choice("comparison-axis", "Best score so far over", axes, axis in axes ? axis : "calls", onAxis)),
     lineKey(data.runs.map((run, i) => [run.name, SERIES[i % SERIES.length], DASHES[i % DASHES.length]])),
     curves,
-    settings.length
-      ? table("Settings that differ", ["setting", ...data.runs.map((run) => run.name)], settings)
-      : make("p", { class: "muted" }, "All settings are alike."),
+    differingSettings(data),
   );
   return { result, draw: () => drawCurves(curves, data.runs, axis in axes ? axis : "calls") };
+}
+
+function differingSettings(data) {
+  const settings = Object.entries(data.differing).map(([name, values]) => [name, ...values.map(setting)]);
+  return settings.length
+    ? table("Settings that differ", ["setting", ...data.runs.map((run) => run.name)], settings)
+    : make("p", { class: "muted" }, "All settings are alike.");
 }
 
 /** Returns doing nothing and the true simulator, where all runs have the same rows. */

@@ -21,31 +21,7 @@ function tabsOf(run, node) {
 }
 
 function nodePanel(run, node, { tab, onTab }) {
-  const tabs = tabsOf(run, node);
-  const open = tab in tabs ? tab : "program";
-  const panel = make("div", { role: "tabpanel", id: "node-panel", "aria-labelledby": `tab-${open}` }, tabs[open][1]());
-  const buttons = Object.entries(tabs).map(([name, [text]]) =>
-    button(text, () => onTab(name), {
-      role: "tab",
-      id: `tab-${name}`,
-      "aria-selected": name === open ? "true" : "false",
-      "aria-controls": "node-panel",
-      tabindex: name === open ? "0" : "-1",
-    }),
-  );
-  const list = make("div", { role: "tablist", "aria-label": "What to show of the node", on: { keydown: onTabKey } }, buttons);
-  return [nodeHead(run, node), list, panel];
-}
-
-/** Left and right arrows go from tab to tab. */
-function onTabKey(event) {
-  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-  if (!step) return;
-  const tabs = [...event.currentTarget.children];
-  const next = tabs[(tabs.indexOf(event.target) + step + tabs.length) % tabs.length];
-  event.preventDefault();
-  next.click();
-  document.getElementById(next.id)?.focus();
+  return [nodeHead(run, node), ...tabbed(tabsOf(run, node), { open: tab, onTab, label: "What to show of the node" })];
 }
 
 function nodeHead(run, node) {

@@ -11,24 +11,32 @@ const state = {
   axis: "calls",
   comparisonAxis: "calls",
   split: null,
+  chosen: {},
   view: { transform: null, isOwn: false },
 };
 
+/** What each kind of run shows, and how its items are called in addresses. */
+const PAGES = { program: SYNTHESIS, problem: SYNTHESIS, induction: INDUCTION, policy: POLICY, knowledge: KNOWLEDGE };
+
 function currentRun() {
   return state.data.runs[state.run];
+}
+
+function pageOf(run) {
+  return PAGES[run.kind];
 }
 
 /** Returns the address of a node, or of a run: what links and sharing use. */
 function hashOf({ run = state.run, node = null }) {
   const parts = [];
   if (state.data.runs.length > 1) parts.push(`run-${run + 1}`);
-  if (node !== null) parts.push(`node-${node}`);
+  if (node !== null) parts.push(`${pageOf(currentRun()).item}-${node}`);
   return `#${parts.join("-") || "content"}`;
 }
 
 /** Takes what the address says; returns whether it says anything. */
 function readHash() {
-  const found = /^#(?:run-(\d+))?-?(?:node-(\d+))?$/.exec(location.hash);
+  const found = /^#(?:run-(\d+))?-?(?:(?:node|hypothesis|game)-(\d+))?$/.exec(location.hash);
   if (!found || location.hash.length < 2) return false;
   const run = found[1] ? Number(found[1]) - 1 : state.run;
   if (!(run in state.data.runs)) return false;
@@ -41,66 +49,7 @@ function select(node) {
   if (node === state.node) return;
   history.replaceState(null, "", hashOf({ node }));
   state.node = node;
-  drawSearch();
-}
-
-function searchSection() {
-  const run = currentRun();
-  if (!run.nodes.length && !run.pending.length) return section("search", "Search", make("p", {}, "There is nothing in the tree yet."));
-  const colours = usefulColourings(run);
-  const onColour = (colour) => {
-    state.colour = colour;
-    drawSearch();
-  };
-  const zoom = (text, label, act) => button(text, () => act(parts.tree), { "aria-label": label, title: label });
-  return section(
-    "search",
-    "Search",
-    make(
-      "div",
-      { class: "search" },
-      make(
-        "div",
-        { class: "overview" },
-        make(
-          "p",
-          { class: "toolbar" },
-          choice("colour", "Colour by", colours, state.colour, onColour),
-          zoom("+", "Zoom in", (tree) => tree.zoomBy(1.3)),
-          zoom("−", "Zoom out", (tree) => tree.zoomBy(1 / 1.3)),
-          zoom("Fit", "Show the whole tree", (tree) => tree.fit()),
-        ),
-        make("div", { id: "tree", class: "tree-box" }),
-        make("div", { id: "legend" }),
-        make("details", { id: "nodes", open: true }, make("summary", {}, "Nodes as a list"), make("div", { id: "list" })),
-      ),
-      make("div", { id: "node", class: "detail" }),
-    ),
-  );
-}
-
-const parts = { tree: null };
-
-/** Draws what depends on the selected node and the colours. */
-function drawSearch() {
-  const run = currentRun();
-  if (!document.getElementById("tree")) return;
-  const focus = document.activeElement?.id;
-  const scroll = document.querySelector("#list .list")?.scrollTop ?? 0;
-  // Until somebody chooses one it is the best, which changes while a run goes on.
-  const selected = currentNode(run, state.node)?.node ?? null;
-  const colours = colouring(run, state.colour in usefulColourings(run) ? state.colour : "score");
-  const onSelect = (id) => {
-    select(id);
-    showDetail();
-  };
-  parts.tree = drawTree(document.getElementById("tree"), run, { selected, colours, view: state.view, onSelect });
-  document.getElementById("legend").replaceChildren(legend(colours));
-  document.getElementById("list").replaceChildren(nodeList(run, selected, onSelect));
-  showItem(document.querySelector("#list .list"), scroll);
-  drawCurve(document.getElementById("curve"), run, { axis: state.axis in usefulAxes([run]) ? state.axis : "calls", selected, onSelect });
-  drawNode();
-  if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
+  pageOf(currentRun()).drawn(currentRun());
 }
 
 /** Scrolls a list to where it was, and on to its selected item. */
@@ -115,22 +64,10 @@ function showItem(list, scroll) {
   else if (bottom > list.scrollTop + list.clientHeight) list.scrollTop = bottom - list.clientHeight;
 }
 
-function drawNode() {
-  const run = currentRun();
-  const node = currentNode(run, state.node);
-  const onTab = (tab) => {
-    state.tab = tab;
-    drawNode();
-    document.getElementById(`tab-${tab}`).focus();
-  };
-  const panel = document.getElementById("node");
-  panel.replaceChildren(...(node ? nodePanel(run, node, { tab: state.tab, onTab }) : []));
-}
-
 /** Brings the node into view where it is below the tree and not beside it. */
 function showDetail() {
   const panel = document.getElementById("node");
-  const tree = document.getElementById("tree");
+  const tree = document.getElementById("tree") ?? document.getElementById("list");
   if (panel.getBoundingClientRect().top > tree.getBoundingClientRect().bottom) {
     panel.scrollIntoView({ block: "start" });
     document.getElementById("node-title")?.focus({ preventScroll: true });
@@ -152,38 +89,22 @@ function draw() {
   const focus = document.activeElement?.id;
   const open = new Set([...document.querySelectorAll("details[open] > summary")].map((one) => one.textContent));
   document.getElementById("masthead").replaceChildren(...masthead(data, run));
-  const compared = comparison(data, {
+  const page = pageOf(run);
+  const compared = data.runs.length < 2 ? null : page.compare(data, {
     axis: state.comparisonAxis,
     onAxis: (axis) => {
       state.comparisonAxis = axis;
       draw();
     },
   });
-  const sections = [
-    compared?.result,
-    runSwitch(),
-    verdict(run),
-    searchSection(),
-    checkSection(run, { split: state.split, onSplit: (split) => { state.split = split; draw(); } }),
-    episodeSection(run),
-    fittedSection(run),
-    plansSection(run),
-    factsSection(run),
-  ].filter(Boolean);
+  const sections = [compared?.result, runSwitch(), ...page.sections(run)].filter(Boolean);
   document.getElementById("content").replaceChildren(...sections);
   for (const summary of document.querySelectorAll("details > summary")) {
     if (open.has(summary.textContent)) summary.parentElement.open = true;
   }
-  compared?.draw();
-  drawSearch();
+  compared?.draw?.();
+  page.drawn(run);
   if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
-}
-
-/** Returns the constants of the best program, if they were fitted. */
-function fittedSection(run) {
-  const best = bestOf(run);
-  if (!best?.fit?.constants.length) return null;
-  return section("constants", "Fitted constants", make("p", { class: "muted" }, "Of ", nodeLink(best.node, `node ${best.node}`), ", fitted to training transitions."), constantsTable(best.fit));
 }
 
 /** Asks for newer data again and again; says so while the server is away. */
@@ -200,7 +121,7 @@ async function poll() {
         draw();
       }
       const states = state.data.runs.map((run) => run.status.state);
-      document.getElementById("live").textContent = states.every((one) => one === "finished") ? "Live: the search has ended" : "Live";
+      document.getElementById("live").textContent = states.every((one) => one === "finished") ? "Live: the run has ended" : "Live";
     } catch {
       live.textContent = "Not live: the command that serves this page has ended";
     }
@@ -212,7 +133,7 @@ draw();
 addEventListener("hashchange", () => {
   if (!readHash()) return;
   draw();
-  if (state.node !== null && location.hash.includes("node-")) showDetail();
+  if (state.node !== null && /(node|hypothesis|game)-/.test(location.hash)) showDetail();
 });
 let width = innerWidth;
 addEventListener("resize", () => {

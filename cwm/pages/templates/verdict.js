@@ -6,7 +6,7 @@ function masthead(data, run) {
   const several = data.runs.length > 1;
   const title = several ? pageTitle(data) : run.environment || run.name;
   const parts = [
-    make("p", { class: "kicker" }, several ? `${data.runs.length} runs` : `Run ${run.name}`),
+    make("p", { class: "kicker" }, [several ? `${data.runs.length} runs` : `Run ${run.name}`, pageOf(run).about].filter(Boolean).join(": ")),
     make("h1", {}, title),
   ];
   if (data.live) {

@@ -208,13 +208,34 @@ def read_records(path: Path, kind: type[RecordT]) -> list[RecordT]:
     Raises:
         DataError: If it cannot be read, or a line is no such record.
     """
+    return _decoded(_content(path), path, kind)
+
+
+def read_whole_records(path: Path, kind: type[RecordT]) -> list[RecordT]:
+    """Returns the records of a file that is being written, without a last half line.
+
+    Without the file there are none.
+
+    Raises:
+        DataError: If it cannot be read, or a whole line is no such record.
+    """
+    if not path.exists():
+        return []
+    content = _content(path)
+    return _decoded(content[: content.rfind(b"\n") + 1], path, kind)
+
+
+def _content(path: Path) -> bytes:
     try:
-        lines = path.read_bytes().splitlines()
+        return path.read_bytes()
     except OSError as error:
         raise DataError(f"{str(path)!r} cannot be read: {error}.") from error
+
+
+def _decoded(content: bytes, path: Path, kind: type[RecordT]) -> list[RecordT]:
     decoder = msgspec.json.Decoder(kind)
     found = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(content.splitlines(), start=1):
         try:
             found.append(decoder.decode(line))
         except msgspec.DecodeError as error:

@@ -36,6 +36,20 @@ from cwm.providers.hypotheses.search.weights import effective_size, resample
 from cwm.providers.hypotheses.texts import TextTrajectory
 
 
+def log_target(
+    hypothesis: str | None, weighed: Weighed, config: InferenceConfig
+) -> float:
+    """Returns `log p(D | h) / T + log p(h)`, up to a constant.
+
+    Args:
+        hypothesis: The text; `None` has no words.
+        weighed: How well it explains the data.
+        config: With the temperature and the prior.
+    """
+    prior = log_prior(hypothesis, config.length_penalty)
+    return weighed.total / config.likelihood_temperature + prior
+
+
 class Inference:
     """Finds hypotheses that explain the data of one phase after the other."""
 
@@ -181,6 +195,7 @@ class Inference:
                     weighed=found[chain],
                     log_ratio=log_ratio,
                     is_accepted=bool(log_draws[chain] < log_ratio),
+                    log_draw=float(log_draws[chain]),
                 )
             )
         return steps
@@ -315,8 +330,7 @@ class Inference:
         return np.array([-math.inf if one is None else one for one in recorded])
 
     def _log_target(self, hypothesis: str | None, weighed: Weighed) -> float:
-        prior = log_prior(hypothesis, self._config.length_penalty)
-        return weighed.total / self._config.likelihood_temperature + prior
+        return log_target(hypothesis, weighed, self._config)
 
     def _best(self, particles: Sequence[Particle]) -> Particle:
         return max(

@@ -18,7 +18,7 @@ import numpy as np
 from cwm.core.errors import DataError
 from cwm.core.seeding import child_seed
 from cwm.execution.progress import Progress, Status
-from cwm.providers.hypotheses.config import InductionConfig
+from cwm.providers.hypotheses.config import InductionConfig, InferenceConfig
 from cwm.providers.hypotheses.experimenters.rewards import CuriosityReward
 from cwm.providers.hypotheses.roles import (
     Assignment,
@@ -84,6 +84,21 @@ class Phase:
         }
 
 
+def looked_at(
+    trajectories: Sequence[TextTrajectory], settings: InferenceConfig
+) -> tuple[TextTrajectory, ...]:
+    """Returns what hypotheses have to explain: the list's end, as published.
+
+    Args:
+        trajectories: What was collected in a phase.
+        settings: With how many of them, and how much of each.
+    """
+    kept = trajectories[-settings.subset :]
+    if settings.trajectory_steps is None:
+        return tuple(kept)
+    return tuple(one.first(settings.trajectory_steps) for one in kept)
+
+
 class InductionLoop:
     """One run, new or resumed."""
 
@@ -141,14 +156,14 @@ class InductionLoop:
         settings = self._config.inference
         self._progress.phase(f"Inducing hypotheses about {self._world.name}")
         trajectories = self._collect(0, None)
-        data = self._looked_at(trajectories)
+        data = looked_at(trajectories, settings)
         outcome = self._inference.begin(data, self._config.first)
         phases = [self._phase(0, outcome, trajectories, data)]
         self._tell(phases[0])
         for number in range(1, settings.phases + 1):
             before = outcome.best
             trajectories = self._collect(number, before.hypothesis)
-            data = self._looked_at(trajectories)
+            data = looked_at(trajectories, settings)
             outcome = self._inference.advance(
                 outcome, data, phase=number, on_step=self._count
             )
@@ -196,16 +211,6 @@ class InductionLoop:
     @property
     def _learns(self) -> bool:
         return isinstance(self._experimenter, LearningExperimenter)
-
-    def _looked_at(
-        self, trajectories: Sequence[TextTrajectory]
-    ) -> tuple[TextTrajectory, ...]:
-        """Returns what hypotheses have to explain: the list's end, as published."""
-        settings = self._config.inference
-        kept = trajectories[-settings.subset :]
-        if settings.trajectory_steps is None:
-            return tuple(kept)
-        return tuple(one.first(settings.trajectory_steps) for one in kept)
 
     def _learn(
         self,

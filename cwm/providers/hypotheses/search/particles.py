@@ -41,6 +41,8 @@ class Step:
         log_ratio: Logarithm of the Metropolis ratio; of the importance weight where
             hypotheses are drawn independently; `None` where there is none.
         is_accepted: Whether the chain goes on from it; whether it was resampled.
+        log_draw: Logarithm of the random number below which the ratio is refused;
+            `None` where hypotheses are drawn independently.
     """
 
     chain: int
@@ -48,6 +50,7 @@ class Step:
     weighed: Weighed
     log_ratio: float | None
     is_accepted: bool
+    log_draw: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
