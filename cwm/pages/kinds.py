@@ -5,9 +5,6 @@ from pathlib import Path
 
 from cwm.core.errors import ConfigError
 from cwm.execution.run_folder import RunFolder
-from cwm.pages.inductions import InductionReader
-from cwm.pages.knowledge import KnowledgeReader
-from cwm.pages.policies import PolicyReader
 from cwm.pages.reading import Reader
 from cwm.pages.runs import RunReader
 from sandbox.isolation import Level
@@ -19,12 +16,32 @@ OTHER_RUNS = {
 }
 """Files that tell the folder of another command, and what to do with it."""
 
-_READERS: Mapping[str, Callable[..., Reader]] = {
-    "induction": InductionReader,
-    "learner": PolicyReader,
-    "deciding": KnowledgeReader,
+
+def _induction() -> Callable[..., Reader]:
+    from cwm.pages.inductions import InductionReader  # noqa: PLC0415 - see below
+
+    return InductionReader
+
+
+def _policy() -> Callable[..., Reader]:
+    from cwm.pages.policies import PolicyReader  # noqa: PLC0415 - see below
+
+    return PolicyReader
+
+
+def _knowledge() -> Callable[..., Reader]:
+    from cwm.pages.knowledge import KnowledgeReader  # noqa: PLC0415 - see below
+
+    return KnowledgeReader
+
+
+_READERS: Mapping[str, Callable[[], Callable[..., Reader]]] = {
+    "induction": _induction,
+    "learner": _policy,
+    "deciding": _knowledge,
 }
-"""A setting that only runs of a kind have, and who reads those."""
+"""A setting that only runs of a kind have, and who reads those. SciPy comes with them,
+a second of which nobody else should wait for."""
 
 
 def make_reader(
@@ -54,7 +71,7 @@ def make_reader(
         settings = folder.read_json(folder.config)
         for key, reader in _READERS.items():
             if key in settings:
-                return reader(path=path, name=name, plans=plans)
+                return reader()(path=path, name=name, plans=plans)
         _refuse_others(path)
     elif not folder.config.is_file():
         _refuse_others(path)
