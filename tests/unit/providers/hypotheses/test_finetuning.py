@@ -455,7 +455,13 @@ def test_bfloat16_weights_can_be_trained() -> None:
 
 @local
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_real_model_learns_what_changes(tmp_path: Path) -> None:
+    """All of this with a tiny model is above.
+
+    That a real one learns with an adapter, and is itself as it was:
+    `tests/unit/providers/knowledge/test_models_smollm2.py`.
+    """
     pytest.importorskip("peft")
     prompts = HypothesisPrompts("playground")
     seen = [episode(f"seen {number}") for number in range(8)]
