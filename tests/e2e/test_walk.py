@@ -448,7 +448,8 @@ def test_knowledge_is_written_learned_and_used(installed: Installed) -> None:
     installed.install("[local,text]")
     one_room = '{"game_params": "numLocations=1,numItemsToPutAway=1"}'
     games = ("--env", "twc", "--env-kwargs", one_room, "--train-games", "3")
-    small = ("--test-games", "2", "--scratch.num-epochs", "1", "--quiet")
+    small = ("--test-games", "2", "--max-steps", "4", "--quiet")
+    small += ("--scratch.num-epochs", "1")
     rows = ("--rows", "random", "--rows", "none", "--rows", "wkm")
     shown = installed.command(
         "cwm.knowledge", "all", *games, *small, *rows, "--out", "runs/knowledge"
