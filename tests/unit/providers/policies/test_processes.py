@@ -58,9 +58,7 @@ def test_two_processes_hold_the_same_weights_and_go_on(tmp_path):
     # 4 environments of 8 steps in all, whatever the processes.
     assert straight[0]["frames"] == 64
     assert together(2, middle, "1") == straight
-    assert "as many processes as before (2), got 1" in together(
-        1, middle, "1", code=1
-    )
+    assert "as many processes as before (2), got 1" in together(1, middle, "1", code=1)
 
 
 def test_numbers_are_shared_out():
