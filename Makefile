@@ -2,7 +2,8 @@
 # the packages it needs. A stamp file makes the second call start at once.
 #   make demo        find a program that simulates CartPole, on this machine alone
 #   make test        the tests, without the slow ones
-#   make test-all    all tests, with every extra installed
+#   make test-all    all tests but the long ones, with every extra installed
+#   make test-long   those that take minutes each, with the same packages
 #   make lint        format, lint, types and import contracts
 #   make docs        the pages of docs/ and the API reference, as a site in site/
 
@@ -10,11 +11,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# A file's tests share what they make: each file goes to one process.
-PYTEST := $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
+# A file's tests share what they make: each file goes to one process, in the order of
+# tests/conftest.py, the heaviest first.
+PYTEST := $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile \
+	--no-loadscope-reorder
 PYTEST_ARGS ?=
 
-.PHONY: demo test test-all lint docs clean
+.PHONY: demo test test-all test-long lint docs clean
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/.installed
@@ -24,7 +27,10 @@ test: $(VENV)/.installed-test
 	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 test-all: $(VENV)/.installed-all
-	$(PYTEST) --every-extra $(PYTEST_ARGS)
+	$(PYTEST) -m "not long" --every-extra $(PYTEST_ARGS)
+
+test-long: $(VENV)/.installed-all
+	$(PYTEST) -m long --every-extra $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

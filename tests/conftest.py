@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -56,6 +57,24 @@ def pytest_configure() -> None:
     Tests interrupt themselves and commands that they start.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the heaviest files first: what is left for the end is small.
+
+    Several processes take files in this order, each the next one when it has little
+    left to do. A file is the heavier the more slow tests it has, then the more tests;
+    those of units are the lightest. Its own tests stay in their order.
+    """
+    num_tests = Counter(item.path for item in items)
+    num_slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+
+    def weight(item: pytest.Item) -> tuple[int, bool, int, str]:
+        path = item.path
+        return num_slow[path], "unit" not in path.parts, num_tests[path], str(path)
+
+    items.sort(key=weight, reverse=True)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

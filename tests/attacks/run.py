@@ -1,6 +1,7 @@
 """Runs attacks under one setting and prints what they achieved, as JSON lines.
 
-`python -m tests.attacks.run --setting full [--policy off] [--only TEXT] [--lanes N]`
+`python -m tests.attacks.run --setting full [--policy off] [--only TEXT] [--lanes N]
+[--without CATEGORY]`
 """
 
 import argparse
@@ -8,7 +9,7 @@ import json
 import sys
 
 from tests.attacks.harness import SETTINGS, run_attacks
-from tests.attacks.suite import ATTACKS
+from tests.attacks.suite import ATTACKS, CATEGORIES
 
 
 def main() -> None:
@@ -17,9 +18,15 @@ def main() -> None:
     parser.add_argument("--setting", choices=SETTINGS, default="full")
     parser.add_argument("--policy", choices=("off", "warn", "enforce"), default="off")
     parser.add_argument("--only", default="", help="text that the name must contain")
+    names = [category.name for category in CATEGORIES]
+    parser.add_argument("--without", choices=names, help="a category to leave out")
     parser.add_argument("--lanes", type=int, default=2)
     arguments = parser.parse_args()
-    chosen = {name: a for name, a in ATTACKS.items() if arguments.only in name}
+    chosen = {
+        name: attack
+        for name, attack in ATTACKS.items()
+        if arguments.only in name and attack.category != arguments.without
+    }
     results = run_attacks(
         chosen,
         SETTINGS[arguments.setting],

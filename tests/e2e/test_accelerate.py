@@ -4,6 +4,7 @@ import io
 import json
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "line.py").write_text(PROGRAM)
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _measures_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accelerate, "Trials", partial(accelerate.Trials, seconds=0.03))
 
 
 @pytest.fixture

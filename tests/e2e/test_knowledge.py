@@ -7,6 +7,7 @@ import pytest
 
 from cwm.knowledge import pipeline_commands
 from cwm.knowledge.command import main
+from cwm.providers.knowledge.acting import deciding, knowing
 from cwm.providers.knowledge.records import (
     Episode,
     PlayedEpisode,
@@ -22,6 +23,14 @@ SMALL = (
     *("--scratch.layers", "1", "--scratch.width", "32", "--scratch.heads", "2"),
     *("--scratch.num-epochs", "1", "--scratch.vocabulary-size", "400"),
 )
+
+
+@pytest.fixture(autouse=True)
+def _models_are_brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models that have learned next to nothing write to the end, 512 tokens of it."""
+    for name, few in {"TASK_TOKENS": 16, "STATE_TOKENS": 8}.items():
+        monkeypatch.setattr(knowing, name, few)
+    monkeypatch.setattr(deciding, "COMMAND_TOKENS", 8)
 
 
 def in_rows(*names: str) -> list[str]:

