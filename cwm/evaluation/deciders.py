@@ -23,7 +23,7 @@ from cwm.core.codec import conform
 from cwm.core.protocols import ActionPrior, ModelError, StepResult, ValueFunction
 from cwm.core.seeding import child_rng
 from cwm.core.spaces import SpaceSpec, Value
-from cwm.evaluation.decisions import Decision, Situation, begun, failed
+from cwm.evaluation.decisions import Decision, Situation, begun, decided, failed
 from cwm.evaluation.held_program import PLANNING_DRIVER, HeldProgram, ProgramLost
 from cwm.evaluation.plan_messages import (
     PlanAsk,
@@ -191,7 +191,7 @@ class ProgramDecider(ABC):
                     continue  # A worker died; another one may not.
             else:
                 held.note_answer()
-                return Decision(plan=plan, seconds=time.perf_counter() - start)
+                return decided(plan, start)
             break
         return failed(failure, start)
 

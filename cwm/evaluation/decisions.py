@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
-from cwm.core.protocols import Context, StepResult
+from cwm.core.protocols import Context, ModelError, StepResult
 from cwm.core.spaces import Value
 from planners.planner import Plan
 
@@ -127,6 +127,20 @@ def begun(seed: int | None) -> int:
     if seed is None:
         raise RuntimeError("An episode must have begun (`begin`) before a decision.")
     return seed
+
+
+def decided(plan: Plan, start: float) -> Decision:
+    """Returns a decision for a plan, begun at a time of `time.perf_counter`.
+
+    A plan of which the model answered nothing is none: it failed.
+    """
+    if 0 < plan.num_model_steps <= plan.num_failures:
+        error = ModelError(
+            f"The model answered none of the {plan.num_model_steps:,} steps that were "
+            "simulated. See what it does with: python -m cwm.evaluate"
+        )
+        return failed(error, start)
+    return Decision(plan=plan, seconds=time.perf_counter() - start)
 
 
 def failed(error: Exception | None, start: float) -> Decision:

@@ -9,7 +9,7 @@ from typing import Any, Self
 from cwm.core.protocols import ModelError, StepResult, WorldModel
 from cwm.core.seeding import child_rng
 from cwm.core.spaces import Value
-from cwm.evaluation.decisions import Decision, Situation, begun, failed
+from cwm.evaluation.decisions import Decision, Situation, begun, decided, failed
 from planners.planner import NoLegalAction, Planner
 
 
@@ -56,9 +56,7 @@ class ModelDecider:
         except (ModelError, NoLegalAction) as error:
             return failed(error, start)
         self._memory = plan.memory
-        return Decision(
-            plan=replace(plan, memory=None), seconds=time.perf_counter() - start
-        )
+        return decided(replace(plan, memory=None), start)
 
     def predict_steps(
         self, observations: Sequence[Value], actions: Sequence[Value]

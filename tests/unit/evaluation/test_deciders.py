@@ -150,6 +150,16 @@ def test_exception_of_the_program_is_counted_by_the_planner(
         assert one.num_openings == 1
 
 
+def test_plan_of_which_nothing_was_answered_is_a_failure(
+    sandbox: Sandbox, kind: Any
+) -> None:
+    with decider(sandbox, walk(2, "raise KeyError('nothing here')"), kind) as one:
+        one.begin(1)
+        assert "answered none of the " in failure(one.decide(at(2)))
+        planned(one.decide(at(5, 1)))
+        assert one.num_openings == 1
+
+
 @pytest.mark.parametrize(
     ("what", "reason"),
     [
