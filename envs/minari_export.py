@@ -41,7 +41,8 @@ def export_minari(dataset: Dataset, folder: Path, *, name: str) -> int:
         importlib.import_module("h5py")
     except ImportError as error:
         raise PrerequisiteError(
-            "Minari data need the extra [minari]. Run: pip install 'minari[hdf5]'"
+            "Minari data need the extra [minari]. Run: "
+            "pip install 'code-world-models[minari]'"
         ) from error
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"out must be an empty folder, got {str(folder)!r}.")

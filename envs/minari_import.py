@@ -41,7 +41,8 @@ def import_minari(name: str | Path, *, max_transitions: int = 10_000) -> Dataset
         minari = importlib.import_module("minari")
     except ImportError as error:
         raise PrerequisiteError(
-            "Minari data need the extra [minari]. Run: pip install 'minari[hdf5]'"
+            "Minari data need the extra [minari]. Run: "
+            "pip install 'code-world-models[minari]'"
         ) from error
     try:
         source = _open(minari, name)
@@ -49,7 +50,7 @@ def import_minari(name: str | Path, *, max_transitions: int = 10_000) -> Dataset
     except ImportError as error:
         raise PrerequisiteError(
             f"{str(name)!r} needs a package that is not installed ({error}). "
-            "Run: pip install 'minari[hdf5]'"
+            "Run: pip install 'code-world-models[minari]'"
         ) from error
     except FileNotFoundError as error:
         raise DataError(

@@ -147,8 +147,8 @@ SHORT_NAMES: dict[str, str] = {
 EXTRAS: dict[str, str] = {
     "mujoco": "pip install 'gymnasium[mujoco]'",
     "imageio": "pip install 'gymnasium[mujoco]'",
-    "minari": "pip install 'minari[hdf5]'",
-    "h5py": "pip install 'minari[hdf5]'",
+    "minari": "pip install 'code-world-models[minari]'",
+    "h5py": "pip install 'code-world-models[minari]'",
     "minigrid": "pip install minigrid",
     "Box2D": "pip install 'gymnasium[box2d]'",
     "ale_py": "pip install 'gymnasium[atari]'",

@@ -90,8 +90,11 @@ def _verdict(way: WayResult) -> str:
         if way.agreement.num_inexact
         else ""
     )
-    share = way.agreement.num_identical / max(1, way.agreement.num_rows)
-    return f"within {way.agreement.largest:.1g}; {share:.1%} to the last bit{inexact}"
+    number, same = way.agreement.num_rows, way.agreement.num_identical
+    return (
+        f"within {way.agreement.largest:.1g}; {same:,} of {number:,} rows to the last "
+        f"bit{inexact}"
+    )
 
 
 def _way_json(way: WayResult) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def test_without_minari_the_install_line_is_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "minari", None)
-    with pytest.raises(PrerequisiteError, match=r"minari\[hdf5\]"):
+    with pytest.raises(PrerequisiteError, match=r"models\[minari\]"):
         load_data("minari:some/data-v0")
 
 
