@@ -17,6 +17,7 @@ from cwm.core.errors import ConfigError
 from cwm.core.files import write_atomically
 from cwm.core.trajectories import SPLIT_TITLES, Dataset, Split, TransitionBatch
 from cwm.execution.options import shown_as
+from cwm.programs.acceleration.files import FastFiles
 from cwm.programs.constants.config import FitConfig
 from cwm.programs.constants.fit import Fit
 from cwm.programs.evaluation import ProgramEvaluator
@@ -203,6 +204,7 @@ def _strict_by_split(
 
 
 def _write(path: Path, source: str) -> None:
+    FastFiles.beside(path).remove_stale(source)
     try:
         write_atomically(path, source)
     except OSError as error:

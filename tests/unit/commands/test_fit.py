@@ -7,6 +7,7 @@ import pytest
 
 from cwm import fit
 from cwm.core.dataset_file import save_dataset
+from cwm.programs.acceleration.files import FastFiles
 from tests.support.known_systems import GUESS, TRUE, oscillator, recorded_dataset
 
 SPLITS = ("train",) * 9 + ("held_out",) * 3
@@ -39,6 +40,16 @@ def test_the_program_is_written_with_other_numbers(
     assert f"program: {out}" in shown
     assert "self.stiffness = 0.23\n" in out.read_text()
     assert program.read_text() == oscillator(GUESS)
+
+
+def test_a_fast_form_of_what_is_written_over_goes(
+    program: Path, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "fitted.py"
+    old = FastFiles.beside(out)
+    old.write("# before", "# before", {})
+    assert fit.main([str(program), "--data", str(data), "--out", str(out), *QUICK]) == 0
+    assert not old.program.exists()
 
 
 def test_what_was_found_is_there_for_machines(
