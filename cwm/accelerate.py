@@ -27,7 +27,12 @@ from cwm.programs.acceleration.comparing import TOLERANCE
 from cwm.programs.acceleration.files import FastFiles
 from cwm.programs.acceleration.imports import imported_modules
 from cwm.programs.acceleration.samples import samples
-from cwm.programs.acceleration.ways import DRIVERS, Acceleration, Trials
+from cwm.programs.acceleration.ways import (
+    DRIVERS,
+    FIRST_LIMITS,
+    Acceleration,
+    Trials,
+)
 from cwm.programs.kernels import CAPABILITY
 from cwm.proposers.vectorising import ask_for_form
 from cwm.report.acceleration import AccelerationReport
@@ -35,6 +40,7 @@ from cwm.report.live import make_progress
 from cwm.sources import obtain, read_text
 from sandbox.errors import SandboxUnavailable
 from sandbox.isolation import Level
+from sandbox.limits import Limits
 from sandbox.opt_in import name_of
 from sandbox.pool import Sandbox
 
@@ -75,6 +81,8 @@ class Arguments:
         isolation: Weakest isolation of programs that is acceptable, where kernel
             is the strongest; with less, no program is run. docs/sandbox.md says
             what each keeps out.
+        limits: What the program may use for its first 32 steps, before its forms are
+            tried: those may take minutes, to be compiled.
         json: Print the result as JSON.
         quiet: Show no progress.
     """
@@ -90,6 +98,7 @@ class Arguments:
     llm: Annotated[str | None, shown_as("KIND:NAME")] = None
     base_url: Annotated[str | None, shown_as("URL")] = None
     isolation: Level = "kernel"
+    limits: Limits = FIRST_LIMITS
     json: bool = False
     quiet: bool = False
 
@@ -232,6 +241,7 @@ def _tried(
             sandbox=usual,
             compiling=compiling,
             tolerance=arguments.tolerance,
+            limits=arguments.limits,
         )
         try:
             return trials.run(others)

@@ -168,6 +168,15 @@ def test_wrong_settings_are_named(
     assert message in run(accelerate, *words, "--quiet", code=code)[1]
 
 
+@quickly
+def test_a_program_that_hangs_is_refused_in_one_sentence(folder: Path) -> None:
+    text = PROGRAM.replace("self.place = min", "while True: pass\n        x = min")
+    (folder / "line.py").write_text(text)
+    words = ("line.py", "--env", LINE, "--quiet", "--limits.wall-s", "0.5")
+    _, err = run(accelerate, *words, code=1)
+    assert "TimeLimit: the program did not finish within 0.5 s" in err
+
+
 def test_a_program_that_draws_is_refused(folder: Path) -> None:
     (folder / "line.py").write_text(
         "import random\n" + PROGRAM.replace("2 * action", "random.choice([0, 2])")

@@ -176,6 +176,23 @@ def test_some_programs_have_no_fast_form_at_all(
         tried(source, LINE, PUSH, usual)
 
 
+def test_a_program_that_hangs_is_ended_by_the_limits_of_its_first_steps(
+    usual: Sandbox,
+) -> None:
+    trials = Trials(
+        program("while True:\n    pass"),
+        observation_space=LINE,
+        action_space=PUSH,
+        samples=samples(LINE, PUSH, recorded=None, number=50, seed=0),
+        sandbox=usual,
+        compiling=None,
+        limits=Limits(wall_s=0.5),
+    )
+    told = "it does not run: TimeLimit: the program did not finish within 0.5 s"
+    with pytest.raises(ValueError, match=told):
+        trials.run()
+
+
 def test_what_has_no_form_says_why(usual: Sandbox) -> None:
     sort = program("return np.sort(self.s), 0.0, False")
     found = tried(sort, LINE, PUSH, usual)
