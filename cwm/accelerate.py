@@ -246,8 +246,9 @@ def _tried(
         try:
             return trials.run(others)
         except ValueError as error:
+            reason = str(error).removesuffix(".")
             raise DataError(
-                f"{str(arguments.program)!r} has no fast form: {error}."
+                f"{str(arguments.program)!r} has no fast form: {reason}."
             ) from error
 
 

@@ -175,6 +175,23 @@ def test_a_program_that_hangs_is_refused_in_one_sentence(folder: Path) -> None:
     words = ("line.py", "--env", LINE, "--quiet", "--limits.wall-s", "0.5")
     _, err = run(accelerate, *words, code=1)
     assert "TimeLimit: the program did not finish within 0.5 s" in err
+    assert ".." not in err
+
+
+@quickly
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("class Other: pass", " must define a class 'Environment'.\n"),
+        (f"raise KeyError({'words ' * 60!r})", " words ...\n"),
+    ],
+)
+def test_a_refusal_ends_in_one_stop_and_behind_a_word(
+    folder: Path, text: str, end: str
+) -> None:
+    (folder / "line.py").write_text(text)
+    _, err = run(accelerate, "line.py", "--env", LINE, "--quiet", code=1)
+    assert err.endswith(end)
 
 
 def test_a_program_that_draws_is_refused(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,8 @@ def fast_limits(limits: Limits) -> Limits:
         memory_mib=max(limits.memory_mib, TRIAL_LIMITS.memory_mib),
     )
 
+
+_MAX_TOLD_CHARS = 300
 
 _HEAD = """
 
@@ -390,4 +393,4 @@ class Trials:
 
 
 def _told(outcome: AnyOutcome) -> str:
-    return " ".join(outcome.feedback().split())[:300]
+    return shorten(outcome.feedback(), _MAX_TOLD_CHARS, placeholder=" ...")
