@@ -15,6 +15,7 @@ from cwm.programs.acceleration.comparing import (
     Rows,
     compare,
     differing,
+    has_finite_row,
     slack_of,
 )
 from cwm.programs.acceleration.samples import MAX_PAIRS, Samples
@@ -201,6 +202,8 @@ class Trials:
             raise ValueError("it raises on every state that was tried")
         rows = outcome.observations, outcome.rewards, outcome.terminated
         wanted: Rows = tuple(part[good] for part in rows)  # type: ignore[assignment]
+        if not has_finite_row(wanted):
+            raise ValueError("it returns no finite numbers from any state tried")
         original = WayResult(
             name=ORIGINAL,
             source=self._source,

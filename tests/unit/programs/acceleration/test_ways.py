@@ -166,6 +166,8 @@ def test_rows_on_which_the_program_raises_are_left_out(usual: Sandbox) -> None:
     [
         (program("return self.s + np.random.normal(), 0.0, False"), "at random"),
         (program("raise ValueError('never')"), "raises on every state"),
+        (program("return self.s * np.nan, 0.0, False"), "no finite numbers"),
+        (program("return self.s, float('inf'), False"), "no finite numbers"),
         ("class Other: pass", "it does not run"),
     ],
 )
