@@ -27,7 +27,12 @@ from cwm.programs.acceleration.comparing import TOLERANCE
 from cwm.programs.acceleration.files import FastFiles
 from cwm.programs.acceleration.imports import imported_modules
 from cwm.programs.acceleration.samples import samples
-from cwm.programs.acceleration.ways import DRIVERS, Acceleration, Trials
+from cwm.programs.acceleration.ways import (
+    DRIVERS,
+    FIRST_LIMITS,
+    Acceleration,
+    Trials,
+)
 from cwm.programs.kernels import CAPABILITY
 from cwm.proposers.vectorising import ask_for_form
 from cwm.report.acceleration import AccelerationReport
@@ -35,7 +40,9 @@ from cwm.report.live import make_progress
 from cwm.sources import obtain, read_text
 from sandbox.errors import SandboxUnavailable
 from sandbox.isolation import Level
+from sandbox.limits import Limits
 from sandbox.opt_in import name_of
+from sandbox.policy import parse_quietly
 from sandbox.pool import Sandbox
 
 DESCRIPTION = """\
@@ -75,6 +82,8 @@ class Arguments:
         isolation: Weakest isolation of programs that is acceptable, where kernel
             is the strongest; with less, no program is run. docs/sandbox.md says
             what each keeps out.
+        limits: What the program may use for its first 32 steps, before its forms are
+            tried: those may take minutes, to be compiled.
         json: Print the result as JSON.
         quiet: Show no progress.
     """
@@ -90,6 +99,7 @@ class Arguments:
     llm: Annotated[str | None, shown_as("KIND:NAME")] = None
     base_url: Annotated[str | None, shown_as("URL")] = None
     isolation: Level = "kernel"
+    limits: Limits = FIRST_LIMITS
     json: bool = False
     quiet: bool = False
 
@@ -129,9 +139,11 @@ def accelerate(arguments: Arguments) -> int:
         closing(make_progress(sys.stderr, quiet=arguments.quiet)) as progress,
         redirect_stdout(sys.stderr),  # Environments print; the result stands alone.
     ):
-        path, dataset = _opened(arguments, progress)
+        path = _file_of(arguments.program)
         source = read_text(path)
+        _refuse_other_texts(arguments.program, source)
         _refuse_libraries(arguments.program, source)
+        dataset = _transitions(arguments, progress)
         result = _tried(arguments, source, dataset, progress)
     report = AccelerationReport(
         name=str(arguments.program),
@@ -156,21 +168,42 @@ def accelerate(arguments: Arguments) -> int:
     return EXIT_DONE
 
 
-def _opened(arguments: Arguments, progress: Progress) -> tuple[Path, Dataset]:
-    """Returns the program's file, and the transitions to compare on."""
-    path = arguments.program
+def _file_of(program: Path) -> Path:
+    """Returns the file of a program, which may be that of a run."""
+    if not program.is_dir():
+        if program.exists():
+            return program
+        lack = "which does not exist"
+    else:
+        path = RunFolder(program).world_model
+        if path.is_file():
+            return path
+        lack = "a folder without one"
+    raise ConfigError(
+        "A program must be a Python file or the folder of a run with "
+        f"{RunFolder(program).world_model.name}, got {str(program)!r}, {lack}."
+    )
+
+
+def _refuse_other_texts(program: Path, source: str) -> None:
+    """Refuses what is no Python, before transitions are collected for it."""
+    try:
+        parse_quietly(source)
+    except SyntaxError as error:
+        where = "" if error.lineno is None else f" in line {error.lineno}"
+        raise DataError(
+            f"{str(program)!r} is no Python program: {error.msg}{where}."
+        ) from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise DataError(f"{str(program)!r} cannot be parsed: {error}.") from error
+
+
+def _transitions(arguments: Arguments, progress: Progress) -> Dataset:
+    """Returns what to compare on: the transitions of a run, unless others are named."""
     config = arguments.source
-    if path.is_dir():
-        run = RunFolder(path)
-        if not run.world_model.is_file():
-            raise ConfigError(
-                f"A program must be a Python file or the folder of a run with "
-                f"{run.world_model.name}, got {str(path)!r}, a folder without one."
-            )
-        if config.env is None and config.data is None:
-            return run.world_model, load_dataset(run.dataset)
-        path = run.world_model
-    return path, obtain(config, seed=arguments.seed, progress=progress).dataset
+    if arguments.program.is_dir() and config.env is None and config.data is None:
+        return load_dataset(RunFolder(arguments.program).dataset)
+    return obtain(config, seed=arguments.seed, progress=progress).dataset
 
 
 def _refuse_libraries(program: Path, source: str) -> None:
@@ -232,12 +265,14 @@ def _tried(
             sandbox=usual,
             compiling=compiling,
             tolerance=arguments.tolerance,
+            limits=arguments.limits,
         )
         try:
             return trials.run(others)
         except ValueError as error:
+            reason = str(error).removesuffix(".")
             raise DataError(
-                f"{str(arguments.program)!r} has no fast form: {error}."
+                f"{str(arguments.program)!r} has no fast form: {reason}."
             ) from error
 
 

@@ -13,13 +13,14 @@ import tyro
 from cwm.arguments import parse
 from cwm.cli import EXIT_DONE, run_command
 from cwm.config import SourceConfig
-from cwm.core.errors import ConfigError
+from cwm.core.errors import ConfigError, DataError
 from cwm.core.files import write_atomically
 from cwm.core.trajectories import SPLIT_TITLES, Dataset, Split, TransitionBatch
 from cwm.execution.options import shown_as
+from cwm.programs.acceleration.files import FastFiles
 from cwm.programs.constants.config import FitConfig
 from cwm.programs.constants.fit import Fit
-from cwm.programs.evaluation import ProgramEvaluator
+from cwm.programs.evaluation import ProgramEvaluator, never
 from cwm.programs.residual.config import ResidualConfig
 from cwm.programs.residual.report import Corrected
 from cwm.programs.residual.writing import law_of
@@ -111,8 +112,8 @@ def fit(arguments: Arguments) -> int:
     """Fits the program's constants, writes it, and shows what was found.
 
     Raises:
-        CwmError: If a file cannot be read or written, outcomes vary, or programs
-            cannot be run here.
+        CwmError: If a file cannot be read or written, outcomes vary, the program
+            does not run whatever its constants are, or programs cannot be run here.
     """
     arguments.source.check()
     program = read_text(arguments.program)
@@ -143,6 +144,7 @@ def fit(arguments: Arguments) -> int:
                     f"of {source.dataset.environment_id} have different outcomes."
                 )
             fitted = fitter.fit(law)
+            _refuse_bugs(evaluator, arguments.program, fitted.source)
             corrected = _corrected(evaluator, arguments, fitted.source)
             found = _Found(
                 fit=fitted,
@@ -178,6 +180,17 @@ class _Found:
         return self.fit.source if self.corrected is None else self.corrected.source
 
 
+def _refuse_bugs(evaluator: ProgramEvaluator, program: Path, source: str) -> None:
+    """Refuses what does not run after the fit either: numbers do not mend it."""
+    found = evaluator.evaluate(source, needs_validation=never)
+    if found.is_bug:
+        told = "\n".join(f"  {line}" for line in found.feedback.splitlines())
+        raise DataError(
+            f"{str(program)!r} is a bug ({found.outcome_kind}), with any constants "
+            f"that were tried:\n{told}"
+        )
+
+
 def _corrected(
     evaluator: ProgramEvaluator, arguments: Arguments, source: str
 ) -> Corrected | None:
@@ -203,6 +216,7 @@ def _strict_by_split(
 
 
 def _write(path: Path, source: str) -> None:
+    FastFiles.beside(path).remove_stale(source)
     try:
         write_atomically(path, source)
     except OSError as error:

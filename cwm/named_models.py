@@ -42,7 +42,7 @@ class NamedModel:
         name: What the user typed; for rules in words also who believes them.
         kind: What it is.
         source: The program, if it is one.
-        fast_source: Its fast form, if it has one beside it; for planning.
+        fast_source: Its fast form, if it was asked for and lies beside it.
         model: The rules in words, if it is such a run's.
         dataset: What it was made from, if it is a run's.
     """
@@ -59,16 +59,19 @@ class NamedModel:
         return fast_limits(limits) if self.fast_source else limits
 
 
-def read_model(word: str) -> NamedModel:
+def read_model(word: str, *, for_planning: bool = False) -> NamedModel:
     """Returns the model that a word of the command line names.
 
     Args:
         word: `true`, `random`, the folder of a run, or a Python file.
+        for_planning: Whether to read a program's fast form, too; all else is said of
+            the original, whatever lies beside it.
 
     Raises:
         ConfigError: If it is a folder without a program or rules, or the settings of
             a run are wrong.
-        DataError: If a file cannot be read, or a run has found no rules.
+        DataError: If a file cannot be read, a run has found no rules, or a fast form
+            that was asked for is of another program.
     """
     if word == TRUE:
         return NamedModel(name=word, kind="true")
@@ -76,7 +79,7 @@ def read_model(word: str) -> NamedModel:
         return NamedModel(name=word, kind="random")
     path = Path(word)
     if not path.is_dir():
-        return _program(word, path)
+        return _program(word, path, for_planning=for_planning)
     if not (path / RUN_PROGRAM).is_file():
         if (path / HYPOTHESES).is_file():
             return _read_rules(path)
@@ -87,17 +90,19 @@ def read_model(word: str) -> NamedModel:
     dataset = None
     if (path / RUN_DATASET).is_file():
         dataset = load_dataset(path / RUN_DATASET)
-    return _program(word, path / RUN_PROGRAM, dataset)
+    return _program(word, path / RUN_PROGRAM, dataset, for_planning=for_planning)
 
 
-def _program(word: str, path: Path, dataset: Dataset | None = None) -> NamedModel:
-    """Returns a program, with its fast form if it has one."""
+def _program(
+    word: str, path: Path, dataset: Dataset | None = None, *, for_planning: bool
+) -> NamedModel:
     source = read_text(path)
+    fast = FastFiles.beside(path).read(source) if for_planning else None
     return NamedModel(
         name=word,
         kind="program",
         source=source,
-        fast_source=FastFiles.beside(path).read(source) or "",
+        fast_source=fast or "",
         dataset=dataset,
     )
 

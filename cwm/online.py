@@ -36,6 +36,7 @@ from cwm.execution.prerequisites import no_sandbox
 from cwm.execution.progress import Progress
 from cwm.execution.run_folder import RunFolder
 from cwm.opening import new_session, reopened_session
+from cwm.programs.acceleration.files import FastFiles
 from cwm.programs.accuracy import strict_matches
 from cwm.programs.evaluation import open_sandbox
 from cwm.programs.runner import ProgramRunner
@@ -151,10 +152,15 @@ class OnlineSynthesis:
             best = RunFolder(round_.path).world_model
             if best.exists():
                 start = best
-                self._write_text("world_model.py", best.read_text(encoding="utf-8"))
+                self._keep(best.read_text(encoding="utf-8"))
             if row.was_right:
                 break
         return self._report(rows)
+
+    def _keep(self, source: str) -> None:
+        path = self.folder / "world_model.py"
+        FastFiles.beside(path).remove_stale(source)
+        self._write_text(path.name, source)
 
     def _first_data(self, progress: Progress) -> Dataset:
         """Returns the transitions of the first round, collected if need be."""

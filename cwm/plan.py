@@ -148,7 +148,7 @@ def _models(arguments: Arguments) -> tuple[NamedModel, ...]:
         raise ConfigError(f"Each model must be given once, got {' '.join(words)}.")
     if arguments.reference:
         words += [word for word in (TRUE, RANDOM) if word not in words]
-    return tuple(map(read_model, words))
+    return tuple(read_model(word, for_planning=True) for word in words)
 
 
 def _setups(

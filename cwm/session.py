@@ -20,6 +20,7 @@ from cwm.execution.executor_config import ExecutorConfig
 from cwm.execution.progress import Progress
 from cwm.execution.run_folder import RunFolder
 from cwm.llm.chat import Closable
+from cwm.programs.acceleration.files import FastFiles
 from cwm.programs.evaluation import ProgramEvaluator
 from cwm.report.residual import LAW
 from cwm.report.runs import ModelReport, RunReport
@@ -287,6 +288,7 @@ class Session:
         )
 
     def _keep(self, best: Candidate) -> None:
+        FastFiles.beside(self.folder.world_model).remove_stale(best.source)
         self.folder.write_text(self.folder.world_model, best.source)
 
     def _write_tree(self, search: ProgramSearch) -> None:

@@ -159,6 +159,7 @@ def test_the_table_says_what_was_compared() -> None:
         (("line.py",), 2, "Exactly one of env and data must be given"),
         (("line.py", "--env", LINE, "--samples", "10"), 2, "samples must be at least"),
         ((".", "--env", LINE), 2, "folder of a run with world_model.py"),
+        (("nope", "--env", LINE), 2, "got 'nope', which does not exist.\n"),
         (("line.py", "--env", LINE, "--tolerance", "1"), 2, "below 1, got 1.0"),
     ],
 )
@@ -166,6 +167,40 @@ def test_wrong_settings_are_named(
     words: tuple[str, ...], code: int, message: str
 ) -> None:
     assert message in run(accelerate, *words, "--quiet", code=code)[1]
+
+
+@quickly
+def test_a_program_that_hangs_is_refused_in_one_sentence(folder: Path) -> None:
+    text = PROGRAM.replace("self.place = min", "while True: pass\n        x = min")
+    (folder / "line.py").write_text(text)
+    words = ("line.py", "--env", LINE, "--quiet", "--limits.wall-s", "0.5")
+    _, err = run(accelerate, *words, code=1)
+    assert "TimeLimit: the program did not finish within 0.5 s" in err
+    assert ".." not in err
+
+
+@pytest.mark.parametrize("text", ["# A title\n\nSome words.\n", "a = 1\n\n)"])
+def test_what_is_no_python_is_refused_before_the_work(folder: Path, text: str) -> None:
+    (folder / "line.py").write_text(text)
+    _, err = run(accelerate, "line.py", "--env", "no/such-env", code=1)
+    assert err.startswith("'line.py' is no Python program: ")
+    assert err.endswith(" in line 3.\n")
+
+
+@quickly
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("class Other: pass", " must define a class 'Environment'.\n"),
+        (f"raise KeyError({'words ' * 60!r})", " words ...\n"),
+    ],
+)
+def test_a_refusal_ends_in_one_stop_and_behind_a_word(
+    folder: Path, text: str, end: str
+) -> None:
+    (folder / "line.py").write_text(text)
+    _, err = run(accelerate, "line.py", "--env", LINE, "--quiet", code=1)
+    assert err.endswith(end)
 
 
 def test_a_program_that_draws_is_refused(folder: Path) -> None:

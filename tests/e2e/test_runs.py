@@ -14,8 +14,11 @@ import pytest
 
 from cwm import evaluate, replay, synthesize
 from cwm.core.dataset_file import save_dataset
+from cwm.core.errors import DataError
 from cwm.core.journal import comparable, read_journal
 from cwm.core.proposals import Completion, ProposalRequest
+from cwm.named_models import read_model
+from cwm.programs.acceleration.files import FastFiles
 from tests.support.commands import Commands
 from tests.support.corridor import (
     BROKEN,
@@ -235,6 +238,27 @@ def test_a_run_killed_before_its_journal_is_continued(
     result = commands.synthesize("--resume", str(copied))
     assert result["num_calls"] == finished.result["num_calls"]
     assert (copied / "journal.jsonl").is_file()
+
+
+def test_a_fast_form_goes_when_a_search_writes_a_better_program(
+    commands: Commands, copied: Path
+) -> None:
+    (copied / "journal.jsonl").unlink()
+    (copied / "world_model.py").write_text(BROKEN)
+    FastFiles.beside(copied / "world_model.py").write(BROKEN, BROKEN, {})
+    commands.synthesize("--resume", str(copied))
+    assert (copied / "world_model.py").read_text() == EXACT
+    assert not list(copied.glob("fast_model.*"))
+
+
+def test_scores_are_those_of_the_original_whatever_lies_beside_it(
+    commands: Commands, copied: Path
+) -> None:
+    FastFiles.beside(copied / "world_model.py").write(BROKEN, BROKEN, {})
+    assert read_model(str(copied)).fast_source == ""
+    with pytest.raises(DataError, match="was made from another program"):
+        read_model(str(copied), for_planning=True)
+    assert evaluate.main(["--quiet", str(copied), *DATA]) == 0
 
 
 def test_a_resumed_run_keeps_its_settings(

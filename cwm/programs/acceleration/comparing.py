@@ -96,6 +96,15 @@ def compare(
     )
 
 
+def has_finite_row(rows: Rows) -> bool:
+    """Returns whether the numbers of some row are all finite.
+
+    A number that is missing equals any that is: without such a row, all forms agree.
+    """
+    finite = [np.isfinite(part.reshape(len(part), -1)).all(axis=1) for part in rows]
+    return bool(np.logical_and.reduce(finite).any())
+
+
 def differing(wanted: Rows, found: Rows, tolerance: float) -> NDArray[np.bool_]:
     """Returns which rows differ by more than the tolerance."""
     number = len(wanted[1])

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,9 +57,32 @@ class FastFiles:
             ) from error
 
     def remove(self) -> None:
-        """Deletes both, if they are there."""
-        self.record.unlink(missing_ok=True)
-        self.program.unlink(missing_ok=True)
+        """Deletes both, if they are there.
+
+        Raises:
+            ConfigError: If the folder cannot be written.
+        """
+        try:
+            self.record.unlink(missing_ok=True)
+            self.program.unlink(missing_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"{str(self.program)!r} cannot be deleted: {error}."
+            ) from error
+
+    def remove_stale(self, source: str) -> None:
+        """Deletes both, unless they are of this program: for whoever writes it.
+
+        Args:
+            source: The original, as it is about to be.
+
+        Raises:
+            ConfigError: If the folder cannot be written.
+        """
+        with suppress(DataError):
+            if self.read(source) is not None:
+                return
+        self.remove()
 
     def read(self, source: str) -> str | None:
         """Returns the fast form of a program; `None` if there is none.

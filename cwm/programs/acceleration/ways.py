@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from cwm.programs.acceleration.comparing import (
     Rows,
     compare,
     differing,
+    has_finite_row,
     slack_of,
 )
 from cwm.programs.acceleration.samples import MAX_PAIRS, Samples
@@ -60,6 +62,11 @@ TRIAL_LIMITS = Limits(
     max_output_mib=64,
 )
 
+FIRST_LIMITS = Limits(max_source_kib=MAX_SOURCE_KIB)
+"""What the original may use on `FIRST_ROWS` rows, unless it is told otherwise."""
+
+FIRST_ROWS = 32
+
 WRITING_LIMITS = replace(TRIAL_LIMITS, wall_s=120.0)
 """A program that takes longer to follow than that has more ways than are worth it."""
 
@@ -72,6 +79,8 @@ def fast_limits(limits: Limits) -> Limits:
         memory_mib=max(limits.memory_mib, TRIAL_LIMITS.memory_mib),
     )
 
+
+_MAX_TOLD_CHARS = 300
 
 _HEAD = """
 
@@ -143,6 +152,8 @@ class Trials:
         compiling: Likewise, with the capability to compile; `None` if there is none.
         tolerance: Largest difference of a real number, relative to its size or one.
         seconds: How long to measure each speed.
+        limits: What the original may use on a few rows, before anything else is run;
+            one that is compiled may use what its forms may.
     """
 
     def __init__(
@@ -156,6 +167,7 @@ class Trials:
         compiling: Sandbox | None,
         tolerance: float = TOLERANCE,
         seconds: float = 0.3,
+        limits: Limits = FIRST_LIMITS,
     ) -> None:
         self._source = source
         self._spaces = (observation_space, action_space)
@@ -164,6 +176,7 @@ class Trials:
         self._compiling = compiling
         self._tolerance = tolerance
         self._seconds = seconds
+        self._limits = limits
 
     def run(self, others: Mapping[str, str] | None = None) -> Acceleration:
         """Tries all ways.
@@ -180,14 +193,17 @@ class Trials:
         if spec.uses_generator or spec.uses_random:
             raise ValueError("its steps may draw at random, and rows share no draws")
         states, actions = self._samples.states, self._samples.actions
-        outcome = self._steps(self._source, states, actions, is_batch=False)
-        if not isinstance(outcome, TrialRows):
-            raise ValueError(f"it does not run: {_told(outcome)}")
+        if not (spec.kernel and self._compiling is not None):
+            few = np.linspace(0, len(states) - 1, FIRST_ROWS).astype(np.intp)
+            self._stepped(states[few], actions[few], sizes=(), limits=self._limits)
+        outcome = self._stepped(states, actions)
         good = np.flatnonzero(~outcome.failed)
         if not len(good):
             raise ValueError("it raises on every state that was tried")
         rows = outcome.observations, outcome.rewards, outcome.terminated
         wanted: Rows = tuple(part[good] for part in rows)  # type: ignore[assignment]
+        if not has_finite_row(wanted):
+            raise ValueError("it returns no finite numbers from any state tried")
         original = WayResult(
             name=ORIGINAL,
             source=self._source,
@@ -212,6 +228,22 @@ class Trials:
             num_failed=len(self._samples) - len(good),
             tolerance=self._tolerance,
         )
+
+    def _stepped(
+        self,
+        states: NDArray[Any],
+        actions: NDArray[Any],
+        *,
+        sizes: tuple[int, ...] = SIZES,
+        limits: Limits = TRIAL_LIMITS,
+    ) -> TrialRows:
+        """Returns steps of the original; an error if it does not run."""
+        outcome = self._steps(
+            self._source, states, actions, is_batch=False, sizes=sizes, limits=limits
+        )
+        if not isinstance(outcome, TrialRows):
+            raise ValueError(f"it does not run: {_told(outcome)}")
+        return outcome
 
     def _with_steps(
         self,
@@ -348,6 +380,7 @@ class Trials:
         *,
         is_batch: bool,
         sizes: tuple[int, ...] = SIZES,
+        limits: Limits = TRIAL_LIMITS,
     ) -> TrialRows | AnyOutcome:
         spec = model_spec(source, *self._spaces, 0)
         sandbox = self._sandbox
@@ -355,7 +388,7 @@ class Trials:
             sandbox = self._compiling
         ask = TrialAsk(spec, states, actions, is_batch, list(sizes), self._seconds)
         outcome = sandbox.run(
-            source, ask, driver=TRIAL_DRIVER, reply=TrialRows, limits=TRIAL_LIMITS
+            source, ask, driver=TRIAL_DRIVER, reply=TrialRows, limits=limits
         )
         if isinstance(outcome, Completed):
             return outcome.messages[0]
@@ -363,4 +396,4 @@ class Trials:
 
 
 def _told(outcome: AnyOutcome) -> str:
-    return " ".join(outcome.feedback().split())[:300]
+    return shorten(outcome.feedback(), _MAX_TOLD_CHARS, placeholder=" ...")

@@ -4,6 +4,8 @@ Writing runs the program's `__init__` and reads what it left behind. What comes 
 text, as untrusted as the program: it is run in the sandbox only, and compared there.
 """
 
+from textwrap import shorten
+
 from cwm.core.spaces import space_from_json
 from cwm.programs.acceleration.compiled import compiled
 from cwm.programs.acceleration.symbols import NoFastForm
@@ -33,6 +35,6 @@ def run(load: Load, request: WriteAsk, channel: Channel) -> None:
             reason="",
         )
     except NoFastForm as error:
-        reason = str(error)[:_MAX_REASON_CHARS]
+        reason = shorten(str(error), _MAX_REASON_CHARS, placeholder=" ...")
         written = Written("", "", "", reason)
     channel.emit(written)

@@ -7,6 +7,7 @@ import pytest
 
 from cwm import fit
 from cwm.core.dataset_file import save_dataset
+from cwm.programs.acceleration.files import FastFiles
 from tests.support.known_systems import GUESS, TRUE, oscillator, recorded_dataset
 
 SPLITS = ("train",) * 9 + ("held_out",) * 3
@@ -39,6 +40,48 @@ def test_the_program_is_written_with_other_numbers(
     assert f"program: {out}" in shown
     assert "self.stiffness = 0.23\n" in out.read_text()
     assert program.read_text() == oscillator(GUESS)
+
+
+@pytest.mark.parametrize(
+    ("text", "reasons"),
+    [
+        ("", ("(raised)", "Environment")),
+        ("class Environment:\n    def :\n", ("SyntaxError", "Line 2: ")),
+        ("import os\n" + oscillator(GUESS), ("(rejected)", "ine 1: ")),
+        (
+            oscillator(GUESS).replace(
+                "def step(self, action):", "def step(self, action):\n        while 1: 1"
+            ),
+            ("(timed_out)", "TimeLimit: the program did not finish within 0.5 s"),
+        ),
+    ],
+)
+def test_a_program_that_does_not_run_is_refused_with_its_reason(
+    program: Path,
+    data: Path,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    text: str,
+    reasons: tuple[str, ...],
+) -> None:
+    assert text != oscillator(GUESS)
+    program.write_text(text, encoding="utf-8")
+    words = [str(program), "--data", str(data), "--limits.wall-s", "0.5", *QUICK]
+    assert fit.main(words) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "rod.py' is a bug" in shown.err
+    assert [reason for reason in reasons if reason not in shown.err] == []
+
+
+def test_a_fast_form_of_what_is_written_over_goes(
+    program: Path, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "fitted.py"
+    old = FastFiles.beside(out)
+    old.write("# before", "# before", {})
+    assert fit.main([str(program), "--data", str(data), "--out", str(out), *QUICK]) == 0
+    assert not old.program.exists()
 
 
 def test_what_was_found_is_there_for_machines(

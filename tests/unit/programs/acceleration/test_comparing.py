@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from cwm.programs.acceleration.comparing import Rows, compare, differing, slack_of
+from cwm.programs.acceleration.comparing import (
+    Rows,
+    compare,
+    differing,
+    has_finite_row,
+    slack_of,
+)
 
 
 def rows(observations: object, rewards: object, dtype: str = "float64") -> Rows:
@@ -19,6 +25,11 @@ def test_equal_bits_are_equal() -> None:
     found = compare(wanted, tuple(part.copy() for part in wanted))  # type: ignore[arg-type]
     assert found.is_bitwise
     assert (found.num_rows, found.largest, found.problem) == (2, 0.0, "")
+
+
+def test_one_finite_row_is_something_to_compare_on() -> None:
+    assert has_finite_row(rows([[1.0, np.nan], [1.0, 2.0]], [0.0, 0.0]))
+    assert not has_finite_row(rows([[1.0, np.nan], [1.0, 2.0]], [0.0, np.inf]))
 
 
 def test_a_difference_counts_relative_to_the_size_or_to_one() -> None:

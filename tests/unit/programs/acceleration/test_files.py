@@ -43,6 +43,16 @@ def test_a_form_that_nobody_compared_is_refused(tmp_path: Path) -> None:
         files.read(ORIGINAL)
 
 
+def test_whoever_writes_another_program_deletes_the_form(tmp_path: Path) -> None:
+    files = FastFiles.beside(tmp_path / "cart.py")
+    files.write(ORIGINAL, FAST, {})
+    files.remove_stale(ORIGINAL)
+    assert files.read(ORIGINAL) == FAST
+    files.remove_stale(ORIGINAL + "# changed\n")
+    assert not files.program.exists()
+    assert not files.record.exists()
+
+
 @pytest.mark.parametrize("record", [None, "[]", "{", "{}"])
 def test_a_form_without_its_record_is_refused(
     tmp_path: Path, record: str | None

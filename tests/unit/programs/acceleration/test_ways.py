@@ -166,6 +166,8 @@ def test_rows_on_which_the_program_raises_are_left_out(usual: Sandbox) -> None:
     [
         (program("return self.s + np.random.normal(), 0.0, False"), "at random"),
         (program("raise ValueError('never')"), "raises on every state"),
+        (program("return self.s * np.nan, 0.0, False"), "no finite numbers"),
+        (program("return self.s, float('inf'), False"), "no finite numbers"),
         ("class Other: pass", "it does not run"),
     ],
 )
@@ -174,6 +176,23 @@ def test_some_programs_have_no_fast_form_at_all(
 ) -> None:
     with pytest.raises(ValueError, match=reason):
         tried(source, LINE, PUSH, usual)
+
+
+def test_a_program_that_hangs_is_ended_by_the_limits_of_its_first_steps(
+    usual: Sandbox,
+) -> None:
+    trials = Trials(
+        program("while True:\n    pass"),
+        observation_space=LINE,
+        action_space=PUSH,
+        samples=samples(LINE, PUSH, recorded=None, number=50, seed=0),
+        sandbox=usual,
+        compiling=None,
+        limits=Limits(wall_s=0.5),
+    )
+    told = "it does not run: TimeLimit: the program did not finish within 0.5 s"
+    with pytest.raises(ValueError, match=told):
+        trials.run()
 
 
 def test_what_has_no_form_says_why(usual: Sandbox) -> None:
