@@ -267,3 +267,12 @@ def test_wrong_command_lines_are_named(
 ) -> None:
     assert serve(words) == 2
     assert re.search(message, capfd.readouterr().err)
+
+
+def test_a_run_in_which_nothing_can_be_written_is_not_served(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = synthesize_run(tmp_path / "run")
+    (run / "mcp").touch()
+    assert serve([str(run), "--isolation", "process"]) == 1
+    assert "mcp/log.jsonl' must be writable, got " in capfd.readouterr().err
