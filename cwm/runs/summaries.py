@@ -45,7 +45,9 @@ class RunSummary:
         """Whether language models or coding agents worked on it, or may have."""
         if self.problem and (self.run.path / JOURNAL).is_file():
             return True  # Nobody can tell what would be lost.
-        return self.figures.is_paid or (self.run.path / AGENT_LOG).is_file()
+        path = self.run.path
+        logs = (path / AGENT_LOG, *path.glob(f"round-*/{AGENT_LOG}"))
+        return self.figures.is_paid or any(log.is_file() for log in logs)
 
     @property
     def has_failed(self) -> bool:

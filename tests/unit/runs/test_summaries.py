@@ -71,10 +71,12 @@ def test_stand_ins_and_what_was_paid_for_are_marked(
     assert (one.figures.is_stand_in, one.is_paid) == (is_stand_in, is_paid)
 
 
-def test_what_agents_tried_counts_as_paid_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["mcp", "round-1/mcp"])
+def test_what_agents_tried_counts_as_paid_for(tmp_path: Path, folder: str) -> None:
     path = synthesize_run(tmp_path / "a")
-    (path / "mcp").mkdir()
-    (path / "mcp" / "log.jsonl").write_text("")
+    assert not summary_of(path).is_paid
+    (path / folder).mkdir(parents=True)
+    (path / folder / "log.jsonl").write_text("")
     assert summary_of(path).is_paid
 
 
