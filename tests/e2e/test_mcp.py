@@ -142,7 +142,11 @@ def test_hostile_programs_and_limits_do_not_end_the_server(tmp_path: Path) -> No
         assert "max_source_kib" in await refusal(
             client, "verify", source="#" * 10_000_000
         )
-        assert "Field required" in await refusal(client, "verify")
+        told = await refusal(client, "verify")
+        assert told.endswith("verify: source must be given, got nothing.")
+        told = await refusal(client, "plan", source="", episodes="x", planner="best")
+        assert "episodes must be a whole number, got 'x'. planner must be " in told
+        assert "pydantic" not in told
         assert "cannot be made here" in await refusal(client, "plan", source=CORRIDOR)
         for source, outcome in (
             ("while True:\n    pass\n", "timed_out"),
