@@ -47,11 +47,14 @@ def test_a_run_without_a_result_is_read_from_its_journal(tmp_path: Path) -> None
 
 def test_a_run_whose_journal_is_locked_is_running(tmp_path: Path) -> None:
     path = synthesize_run(tmp_path / "a", is_finished=False)
+    assert summary_of(path).unfinished_line("a").startswith("The run was interrupted")
     with (path / "journal.jsonl").open("rb") as file:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX)
         one = summary_of(path)
         assert one.state == "running"
         assert not one.has_failed
+        told = one.unfinished_line("a")
+        assert told.endswith("its program after 1 of 50 calls, best score 0.5000.")
     assert not is_running(one.run)
 
 
