@@ -18,7 +18,7 @@ from cwm.core.trajectories import Dataset
 from cwm.execution.options import shown_as
 from cwm.execution.run_folder import RunFolder, open_run_folder
 from cwm.mcp.acting import Stage
-from cwm.mcp.keeping import FOLDER
+from cwm.mcp.keeping import FOLDER, SourceLog
 from cwm.mcp.limits import ServiceLimits
 from cwm.mcp.server import check_protocol, make_server
 from cwm.mcp.service import VerifierService, Workplace
@@ -137,6 +137,7 @@ def opened(arguments: Arguments) -> Iterator[VerifierService]:
     """
     with redirect_stdout(sys.stderr):  # Standard output belongs to the protocol.
         given = _given(arguments)
+        SourceLog(given.folder).check()
         data, config = given.dataset, given.config
         spec = None if arguments.no_plan else environment_of(data)
     with open_evaluator(

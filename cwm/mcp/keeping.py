@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cwm.core.dataset_file import check_writable
 from cwm.core.errors import ConfigError, DataError
 from cwm.core.files import write_atomically
 from cwm.execution.locks import locked
@@ -38,7 +39,7 @@ class SourceLog:
     kill left of one is dropped by the next.
 
     Args:
-        folder: Where it is; made when the first line is written.
+        folder: Where it is; made when it is checked, or the first line is written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,6 +55,22 @@ class SourceLog:
     def best(self) -> Path:
         """The best program."""
         return self._folder / "best.py"
+
+    def check(self) -> None:
+        """Makes sure, before the work, that lines can be written.
+
+        Raises:
+            DataError: If they cannot; the message names the file and the reason.
+        """
+        try:
+            with locked(self._folder / ".lock"):
+                check_writable(self.path)
+                if self.path.exists():
+                    self.path.open("ab").close()
+        except OSError as error:
+            raise DataError(
+                f"'{self.path}' must be writable, got {error.strerror or error}."
+            ) from error
 
     def read(self) -> Kept:
         """Returns what the log says.
@@ -107,24 +124,26 @@ class SourceLog:
             ConfigError: If the folder cannot be written.
             DataError: If the log cannot be read.
         """
-        with self._lock, locked(self._folder / ".lock"):
-            known = self.read()
-            is_best = rank is not None and rank[0] >= 0 and rank >= (known.best or rank)
-            record = {
-                "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "tool": tool,
-                "sha256": sha256,
-                "rank": rank,
-                **found,
-            }
-            if sha256 not in known.sources:
-                record["source"] = source
-            try:
+        try:
+            with self._lock, locked(self._folder / ".lock"):
+                known = self.read()
+                record = {
+                    "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                    "tool": tool,
+                    "sha256": sha256,
+                    "rank": rank,
+                    **found,
+                }
+                if sha256 not in known.sources:
+                    record["source"] = source
                 self._append(json.dumps(record) + "\n")
+                is_best = (
+                    rank is not None and rank[0] >= 0 and rank >= (known.best or rank)
+                )
                 if is_best and rank != known.best:
                     write_atomically(self.best, source)
-            except OSError as error:
-                raise ConfigError(f"The log cannot be written: {error}.") from error
+        except OSError as error:
+            raise ConfigError(f"The log cannot be written: {error}.") from error
         return is_best
 
     def _append(self, line: str) -> None:

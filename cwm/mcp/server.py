@@ -81,10 +81,11 @@ def make_server(service: VerifierService, *, is_told: bool) -> "MCPServer[Any]":
         service: The service.
         is_told: Whether what the server does is told on standard error.
     """
-    from mcp.server import MCPServer  # noqa: PLC0415 - of an extra, here and below
-    from mcp_types import ToolAnnotations  # noqa: PLC0415
+    from mcp_types import ToolAnnotations  # noqa: PLC0415 - of an extra, here and below
 
-    server: MCPServer[Any] = MCPServer(
+    from cwm.mcp.tool_server import ToolServer  # noqa: PLC0415
+
+    server = ToolServer(
         NAME,
         instructions=INSTRUCTIONS,
         version=__version__,

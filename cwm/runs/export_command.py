@@ -82,8 +82,10 @@ def _export_package(summary: RunSummary, out: Path, name: str | None) -> list[st
     package = package_of(summary, name=name)
     write_files(out, package.files())
     env = f"{package.module}:cwm/{package.name}"
+    unfinished = summary.unfinished_line(str(summary.run.path))
     return [
         f"package: {out}",
+        *([unfinished] if unfinished else []),
         "It runs without a sandbox: read "
         f"{out / package.module / 'world_model.py'} before you install it.",
         "next:",

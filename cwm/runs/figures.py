@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cwm.core.counts import counted
 from cwm.core.journal import Record, read_journal
 from cwm.evaluation.cell_results import ResultsFile
 from cwm.execution.run_folder import RunFolder
@@ -203,7 +204,7 @@ def _rules(result: Mapping[str, Any]) -> str:
     if not result:
         return ""
     best = str(result["best"] or "").strip()
-    return f"{len(best.splitlines())} rules" if best else "no rules"
+    return counted(len(best.splitlines()), "rule") if best else "no rules"
 
 
 def _ppo(run: FoundRun) -> Figures:
@@ -228,7 +229,7 @@ def _knowledge(run: FoundRun) -> Figures:
         seed=",".join(str(seed) for seed in config["seeds"]),
         made_by=f"{models['agent_llm']}, knowledge by {config['writing']['writer']}",
         is_paid=bool(asked),
-        figure=f"{len(result['rows'])} rows" if result else "",
+        figure=counted(len(result["rows"]), "row") if result else "",
         usd=None if asked else 0.0,
         is_finished=bool(result),
     )
@@ -252,7 +253,7 @@ def _benchmark(run: FoundRun) -> Figures:
         is_paid=_is_paid(models, 1),
         num_calls=sum(int(line.figures.get("calls") or 0) for line in done),
         held_out=sum(strict) / len(strict) if strict else None,
-        figure=f"{len(done)} of {len(planned)} cells",
+        figure=f"{len(done)} of {counted(len(planned), 'cell')}",
         tokens=sum(int(line.figures.get("tokens") or 0) for line in done),
         usd=None if None in costs else sum(cost or 0.0 for cost in costs),
         is_finished=len(ended) == len(planned),

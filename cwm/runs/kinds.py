@@ -37,33 +37,34 @@ _PROGRAM = ("world_model.py", "fast_model.py", "fast_model.json", "dataset.npz")
 _CELL = ("metrics.json", "episodes.jsonl", "messages.txt")
 _WORDS = (
     *("journal.jsonl", "hypotheses.json", "trajectories/*.json.gz"),
-    *("policies/*.npz", "tuned/*"),
+    *("policies/*.npz", "finetuned/*"),
 )
+_PAGE = "report.html"
 AGENT_LOG = "mcp/log.jsonl"
 """What coding agents tried in a run (`cwm.mcp`)."""
 
 _AGENT = (AGENT_LOG, "mcp/best.py", "mcp/messages.txt", "mcp/.lock")
 
 FILES: Mapping[RunKind, tuple[str, ...]] = {
-    "synthesize": (*_EVERY, *_SEARCH, *_PROGRAM, *_CELL, *_AGENT),
+    "synthesize": (*_EVERY, *_SEARCH, *_PROGRAM, *_CELL, *_AGENT, _PAGE),
     "problem": (*_EVERY, *_SEARCH, *_CELL, "problem.json", "program.py"),
-    "induce": (*_EVERY, *_WORDS, *_CELL),
+    "induce": (*_EVERY, *_WORDS, *_CELL, _PAGE),
     "ppo": (
-        *_EVERY,
+        *(*_EVERY, _PAGE),
         *("checkpoint.safetensors", "log.jsonl", "probabilities.jsonl"),
     ),
     "knowledge": (
-        *(*_EVERY, "experts.jsonl", "experts-*.jsonl"),
+        *(*_EVERY, _PAGE, "experts.jsonl", "experts-*.jsonl"),
         *("seed-*/steps.json", "seed-*/*.jsonl", "seed-*/training/*.jsonl"),
         *("seed-*/models/**", "seed-*/base/**", "seed-*/played/*.jsonl"),
     ),
     "online": (
         *("online.json", "online-settings.json", "world_model.py", "data-*.npz"),
-        *(f"round-*/{name}" for name in (*_EVERY, *_SEARCH, *_PROGRAM)),
-        "round-*/played.npz",
+        *("fast_model.py", "fast_model.json", "round-*/played.npz"),
+        *(f"round-*/{name}" for name in (*_EVERY, *_SEARCH, *_PROGRAM, *_AGENT, _PAGE)),
     ),
     "benchmark": (
-        *(*_EVERY, "results.jsonl", "versions.json"),
+        *(*_EVERY, "results.jsonl", "versions.json", "nodes.json"),
         *("cells/**", "data/**", "references/**"),
     ),
     "plan": (),

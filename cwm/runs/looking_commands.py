@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from cwm.arguments import parse
 from cwm.cli import EXIT_DONE
+from cwm.core.counts import counted
 from cwm.core.errors import ConfigError
 from cwm.runs.comparing import compare_runs
 from cwm.runs.kinds import find_run, find_runs
@@ -123,7 +124,9 @@ def list_runs(words: list[str]) -> int:
     if found:
         console.print(runs_table(found))
     total = show_size(sum(one.num_bytes for one in found))
-    console.print(escape(f"{len(found)} runs in {arguments.folder}, {total}"))
+    console.print(
+        escape(f"{counted(len(found), 'run')} in {arguments.folder}, {total}")
+    )
     for line in problem_lines(found):
         console.print(escape(line))
     return EXIT_DONE

@@ -132,6 +132,7 @@ def test_a_seed_repeats_an_episode():
         if found.held_out is None:
             held_out = "not measured"
         limit = self.max_episode_steps
+        unfinished = self.summary.unfinished_line(self.summary.name)
         template = importlib.resources.files("cwm.runs") / "package_readme.md"
         return Template(template.read_text(encoding="utf-8")).substitute(
             module=self.module,
@@ -148,6 +149,7 @@ def test_a_seed_repeats_an_episode():
             limit="none" if limit is None else f"{limit} steps",
             num_starts=_num_starts(data),
             repeatable=self._repeatable_line(),
+            unfinished=f"- {unfinished}\n" if unfinished else "",
             description=_quoted(data.description),
         )
 

@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from cwm.arguments import parse
 from cwm.cli import EXIT_DONE
+from cwm.core.counts import counted
 from cwm.runs.kinds import find_runs
 from cwm.runs.pruning import Decision, PruneConfig, decide, remove
 from cwm.runs.summaries import summarise
@@ -85,6 +86,6 @@ def _show(decisions: Sequence[Decision], console: Console, *, is_done: bool) -> 
         console.print(escape(f"{what:<16}  {one.run.run.path} ({size}){reason}"))
     gone = [one for one in decisions if one.goes]
     total = show_size(sum(one.run.num_bytes for one in gone))
-    console.print(f"{len(gone)} of {len(decisions)} runs {verb}, {total}")
+    console.print(f"{len(gone)} of {counted(len(decisions), 'run')} {verb}, {total}")
     if gone and not is_done:
         console.print("Nothing was removed. Give --yes to remove them.")

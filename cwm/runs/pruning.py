@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
+from cwm.core.counts import counted
 from cwm.core.errors import ConfigError
 from cwm.execution.options import shown_as
 from cwm.runs.kinds import RunInUse, held, own_files
@@ -169,7 +170,10 @@ def remove(one: RunSummary) -> Decision:
         )
     if one.run.path.is_dir():
         _remove_empty(one.run.path)
-    reason = f"{len(other)} files stay that no command of ours writes" if other else ""
+    reason = ""
+    if other:
+        verb = "stays" if len(other) == 1 else "stay"
+        reason = f"{counted(len(other), 'file')} {verb} that no command of ours writes"
     return Decision(run=one, goes=True, reason=reason)
 
 

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from cwm.core.counts import counted
 from cwm.core.errors import CwmError
+from cwm.report.scores import show_share
 from cwm.runs.figures import READERS, Figures
 from cwm.runs.kinds import AGENT_LOG, CONFIG, JOURNAL, FoundRun, is_running
 
@@ -40,12 +42,35 @@ class RunSummary:
         """Name of its folder."""
         return self.run.path.resolve().name
 
+    def unfinished_line(self, shown: str) -> str:
+        """Returns that a search has not come to its end; empty if it has.
+
+        Args:
+            shown: How its folder is called.
+        """
+        if self.state not in ("running", "interrupted"):
+            return ""
+        found = self.figures
+        after = f"after {counted(found.num_calls or 0, 'call')}"
+        budget = self.run.config.get("budget", {}).get("call_budget")
+        if budget is not None:
+            after = f"after {found.num_calls or 0} of {counted(budget, 'call')}"
+        told = f"{after}, best score {show_share(found.score)}"
+        if self.state == "running":
+            return f"The run goes on: this is its program {told}."
+        return (
+            f"The run was interrupted {told}; go on with: "
+            f"python -m cwm.synthesize --resume {shown}"
+        )
+
     @property
     def is_paid(self) -> bool:
         """Whether language models or coding agents worked on it, or may have."""
         if self.problem and (self.run.path / JOURNAL).is_file():
             return True  # Nobody can tell what would be lost.
-        return self.figures.is_paid or (self.run.path / AGENT_LOG).is_file()
+        path = self.run.path
+        logs = (path / AGENT_LOG, *path.glob(f"round-*/{AGENT_LOG}"))
+        return self.figures.is_paid or any(log.is_file() for log in logs)
 
     @property
     def has_failed(self) -> bool:

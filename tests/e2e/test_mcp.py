@@ -142,7 +142,11 @@ def test_hostile_programs_and_limits_do_not_end_the_server(tmp_path: Path) -> No
         assert "max_source_kib" in await refusal(
             client, "verify", source="#" * 10_000_000
         )
-        assert "Field required" in await refusal(client, "verify")
+        told = await refusal(client, "verify")
+        assert told.endswith("verify: source must be given, got nothing.")
+        told = await refusal(client, "plan", source="", episodes="x", planner="best")
+        assert "episodes must be a whole number, got 'x'. planner must be " in told
+        assert "pydantic" not in told
         assert "cannot be made here" in await refusal(client, "plan", source=CORRIDOR)
         for source, outcome in (
             ("while True:\n    pass\n", "timed_out"),
@@ -267,3 +271,12 @@ def test_wrong_command_lines_are_named(
 ) -> None:
     assert serve(words) == 2
     assert re.search(message, capfd.readouterr().err)
+
+
+def test_a_run_in_which_nothing_can_be_written_is_not_served(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = synthesize_run(tmp_path / "run")
+    (run / "mcp").touch()
+    assert serve([str(run), "--isolation", "process"]) == 1
+    assert "mcp/log.jsonl' must be writable, got " in capfd.readouterr().err

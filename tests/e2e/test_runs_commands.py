@@ -85,9 +85,17 @@ def test_pruning_lists_first_and_removes_when_told(call: Call) -> None:
 def test_a_world_model_is_exported_as_a_package(call: Call) -> None:
     shown = call("export", "runs/a", "--as", "package", "--name", "Corridor")
     assert "without a sandbox" in shown
+    assert "interrupted" not in shown
     assert Path("a-package/cwm_corridor/world_model.py").read_text() == (
         Path("runs/a/world_model.py").read_text()
     )
+
+
+def test_a_package_of_an_interrupted_run_names_how_to_go_on(call: Call) -> None:
+    Path("runs/a/result.json").unlink()
+    shown = call("export", "runs/a", "--as", "package")
+    assert "The run was interrupted after " in shown
+    assert "go on with: python -m cwm.synthesize --resume runs/a\n" in shown
 
 
 def test_curves_are_exported(call: Call) -> None:

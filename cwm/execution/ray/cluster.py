@@ -239,8 +239,13 @@ def _connect(ray: Any, address: str | None) -> None:
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ConfigError(
                 f"ray_address must be that of a Ray cluster of which this machine is "
-                f"a node, got {address!r}: {_last_line(str(error))} {hint}"
+                f"a node, got {address!r}: {reason_of(error)} {hint}"
             ) from error
+
+
+def reason_of(error: Exception) -> str:
+    """Returns why Ray does not connect, without what it says about its own options."""
+    return _last_line(str(error)).partition("Please specify")[0].rstrip()
 
 
 def _answers(address: str) -> bool:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cwm.core.errors import DataError
+from cwm.core.errors import ConfigError, DataError
 from cwm.mcp.keeping import Kept, SourceLog
 
 
@@ -68,3 +68,19 @@ def test_two_servers_write_one_log(tmp_path: Path) -> None:
         list(pool.map(lambda n: add(logs[n % 2], f"{n}" * 5_000, n / 50), range(50)))
     assert len(logs[0].read().sources) == 50
     assert logs[1].best.read_text() == "49" * 5_000
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(
+    tmp_path: Path,
+) -> None:
+    SourceLog(tmp_path / "new").check()
+    assert not SourceLog(tmp_path / "new").path.exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"log\.jsonl' must be writable, got "):
+        SourceLog(tmp_path / "file").check()
+
+
+def test_a_folder_that_can_no_longer_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "mcp" / ".lock").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"The log cannot be written: .*directory"):
+        add(SourceLog(tmp_path / "mcp"), "a", 0.5)

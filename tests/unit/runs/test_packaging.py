@@ -17,7 +17,7 @@ from cwm.runs.packaging import characters, package_of, starts_file, write_files
 from envs.collect import CollectConfig, collect
 from envs.registry import find
 from envs.world_model_env import make_space, read_starts
-from tests.support.corridor import corridor_dataset
+from tests.support.corridor import EXACT, corridor_dataset
 from tests.support.run_folders import synthesize_run
 from tests.support.toy_envs import toy
 
@@ -112,6 +112,21 @@ def test_the_package_says_what_it_is(tmp_path: Path) -> None:
     about = json.loads(files["cwm_my_corridor/about.json"])
     assert about["held_out_strict"] == 0.5
     assert str(tmp_path) not in "".join(files.values())
+
+
+def test_a_package_of_an_unfinished_run_says_so(tmp_path: Path) -> None:
+    finished = synthesize_run(tmp_path / "finished")
+    run = synthesize_run(tmp_path / "run", is_finished=False)
+    (run / "world_model.py").write_text(EXACT)
+    readmes = [
+        str(package_of(read_run(one), name=None).files()["README.md"])
+        for one in (run, finished)
+    ]
+    assert (
+        "- The run was interrupted after 1 of 50 calls, best score 0.5000; go on with: "
+        "python -m cwm.synthesize --resume run\n- **The program runs"
+    ) in readmes[0]
+    assert "interrupted" not in readmes[1]
 
 
 def test_the_physics_engine_becomes_a_requirement(tmp_path: Path) -> None:

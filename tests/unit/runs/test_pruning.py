@@ -109,7 +109,7 @@ def test_files_of_others_stay_with_their_folder(tmp_path: Path) -> None:
     (path / "notes").mkdir()
     (path / "notes" / "mine.txt").write_text("x")
     (one,) = runs_in(tmp_path)
-    assert remove(one).reason == "1 files stay that no command of ours writes"
+    assert remove(one).reason == "1 file stays that no command of ours writes"
     assert [p.name for p in path.rglob("*")] == ["notes", "mine.txt"]
 
 

@@ -47,11 +47,14 @@ def test_a_run_without_a_result_is_read_from_its_journal(tmp_path: Path) -> None
 
 def test_a_run_whose_journal_is_locked_is_running(tmp_path: Path) -> None:
     path = synthesize_run(tmp_path / "a", is_finished=False)
+    assert summary_of(path).unfinished_line("a").startswith("The run was interrupted")
     with (path / "journal.jsonl").open("rb") as file:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX)
         one = summary_of(path)
         assert one.state == "running"
         assert not one.has_failed
+        told = one.unfinished_line("a")
+        assert told.endswith("its program after 1 of 50 calls, best score 0.5000.")
     assert not is_running(one.run)
 
 
@@ -71,10 +74,12 @@ def test_stand_ins_and_what_was_paid_for_are_marked(
     assert (one.figures.is_stand_in, one.is_paid) == (is_stand_in, is_paid)
 
 
-def test_what_agents_tried_counts_as_paid_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["mcp", "round-1/mcp"])
+def test_what_agents_tried_counts_as_paid_for(tmp_path: Path, folder: str) -> None:
     path = synthesize_run(tmp_path / "a")
-    (path / "mcp").mkdir()
-    (path / "mcp" / "log.jsonl").write_text("")
+    assert not summary_of(path).is_paid
+    (path / folder).mkdir(parents=True)
+    (path / folder / "log.jsonl").write_text("")
     assert summary_of(path).is_paid
 
 
