@@ -24,6 +24,7 @@ from cwm.mcp.answers import (
     WrongPredictions,
 )
 from cwm.mcp.service import VerifierService
+from cwm.mcp.tool_server import tool_server_class
 from sandbox.errors import SandboxUnavailable
 
 if TYPE_CHECKING:
@@ -81,11 +82,9 @@ def make_server(service: VerifierService, *, is_told: bool) -> "MCPServer[Any]":
         service: The service.
         is_told: Whether what the server does is told on standard error.
     """
-    from mcp_types import ToolAnnotations  # noqa: PLC0415 - of an extra, here and below
+    from mcp_types import ToolAnnotations  # noqa: PLC0415 - of an extra
 
-    from cwm.mcp.tool_server import ToolServer  # noqa: PLC0415
-
-    server = ToolServer(
+    server: MCPServer[Any] = tool_server_class()(
         NAME,
         instructions=INSTRUCTIONS,
         version=__version__,
